@@ -1,0 +1,55 @@
+# `make help` lists the targets. Each sets up what it needs; PYTHON chooses the interpreter.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+DEMO := workflow/presets/demo.yaml
+# Where the demonstration lies, as its preset says.
+DEMO_RESULTS := results/demo
+DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint chromium pins clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with the pinned dependencies and the package
+
+$(READY): pyproject.toml envs/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is too old; Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
+	@echo "Installing into .venv: about 6 GB with PyTorch's CUDA libraries, a few minutes."
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --progress-bar off --constraint envs/constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY) ## run the whole pipeline on the demonstration data
+	@PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --configfile $(DEMO)
+	@echo
+	@echo "The report: $(CURDIR)/$(DEMO_RESULTS)/report/index.html"
+	@echo "Score a photograph of yours with the network just trained:"
+	@echo "  $(BIN)/dpam predict PHOTO.jpg --checkpoint $(DEMO_RUN)/model.safetensors"
+
+# The tests that need much memory run alone, after the others.
+test: $(READY) ## run the tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto -m "not large"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m large
+
+lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports
+
+chromium: ## install Chromium for the browser test (Debian, as root)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+pins: $(READY) ## write the versions now in .venv to envs/
+	$(BIN)/pip freeze --exclude-editable --exclude dpam > envs/constraints.txt
+	$(BIN)/python envs/render.py
+
+clean: ## remove everything made, but not .venv
+	rm -rf results .snakemake

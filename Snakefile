@@ -1,0 +1,38 @@
+# DPAM: blind image quality assessment, from photographs and opinion scores to a report.
+#
+#   snakemake -n                                       what would run
+#   snakemake                                          the paper's whole experiment (config.yaml)
+#   snakemake --configfile workflow/presets/demo.yaml  the demonstration
+#
+# Path grammar:
+#   <results>/data/{dataset}/verified.json             the dataset is complete and readable
+#   <results>/data/{dataset}/labels.csv                one row per image, score in [0, 1]
+#   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
+#   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
+#   <results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/
+#       model.safetensors, history.csv                 one training run
+#       on-{test_dataset}.csv                          its predictions, one row per image
+#       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
+#   <results>/scores.csv                               which runs belong to which experiment
+#   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
+# with part: all or a distortion type; method: slic, rim, ainet; split: split00 ... split09 or whole.
+
+from snakemake.utils import min_version
+
+min_version("9.15")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/report/index.html",

@@ -1,0 +1,101 @@
+"""Batches of network inputs: crops, flips and the texture of crops."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dpam.images import texture
+from dpam.preparation import Prepared, planes
+from dpam.store import Pack
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of B views.
+
+    Attributes:
+        image: (B, 3, S, S) uint8 RGB.
+        texture: (B, 1, S, S) float32 in [0, 1].
+        mean: (B, N, 3) float32.
+        covariance: (B, N, 6) float32.
+    """
+
+    image: Tensor
+    texture: Tensor
+    mean: Tensor
+    covariance: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class View:
+    """A square of a prepared image, mirrored left-right or not."""
+
+    image: Prepared
+    top: int = 0
+    left: int = 0
+    flip: bool = False
+
+
+def collate(views: Sequence[View], size: int) -> Batch:
+    """Cut the views, size x size each, and stack them."""
+    squares = [
+        view.image.pixels[view.top : view.top + size, view.left : view.left + size]
+        for view in views
+    ]
+    image = torch.stack([planes(square) for square in squares])
+    if views[0].image.texture is None:
+        grain = texture(image)
+    else:
+        grain = torch.from_numpy(np.stack([view.image.texture for view in views]))
+    flip = torch.tensor([view.flip for view in views]).view(-1, 1, 1, 1)
+    return Batch(
+        image=torch.where(flip, image.flip(-1), image),
+        texture=torch.where(flip, grain.flip(-1), grain),
+        mean=torch.from_numpy(np.stack([view.image.mean for view in views])),
+        covariance=torch.from_numpy(np.stack([view.image.covariance for view in views])),
+    )
+
+
+def fixed_views(image: Prepared, size: int, count: int) -> list[View]:
+    """The same views of an image each time.
+
+    A whole image has one. Of larger ones: the centre, and for a count of 5 the four corners too.
+    """
+    down, right = image.pixels.shape[0] - size, image.pixels.shape[1] - size
+    views = [View(image, down // 2, right // 2)]
+    if count == 5 and (down or right):
+        views += [View(image, top, left) for top in (0, down) for left in (0, right)]
+    return views
+
+
+def training_batches(
+    pack: Pack,
+    rows: np.ndarray,
+    batch_size: int,
+    flip: float,
+    generator: np.random.Generator,
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """One epoch in random order: random crops, random flips; an incomplete last batch is left out.
+
+    Yields:
+        the batch's rows of the pack, and the batch.
+    """
+    size = pack.preparation.image_size
+    order = generator.permutation(rows)
+    for start in range(0, len(order) - batch_size + 1, batch_size):
+        chosen = order[start : start + batch_size]
+        views = []
+        for row in chosen:
+            image = pack.prepared(int(row))
+            height, width = image.pixels.shape[:2]
+            top = int(generator.integers(height - size + 1))
+            left = int(generator.integers(width - size + 1))
+            views.append(View(image, top, left, bool(generator.random() < flip)))
+        yield chosen, collate(views, size)

@@ -1,0 +1,95 @@
+"""`dpam <stage>`: one subcommand per rule of the pipeline, same name with a dash."""
+
+import argparse
+import importlib
+import logging
+import sys
+
+from dpam import __version__
+from dpam.errors import DpamError
+
+# Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
+COMMANDS = {
+    "make-demo-data": ("dpam.stages.make_demo_data", "make the two demonstration datasets"),
+    "verify-download": ("dpam.stages.verify_download", "check that a dataset is complete"),
+    "normalise-labels": ("dpam.stages.normalise_labels", "bring native labels to one table"),
+    "draw-splits": ("dpam.stages.draw_splits", "draw training, validation and test parts"),
+    "pack-superpixels": ("dpam.stages.pack_superpixels", "images, superpixels, texture to HDF5"),
+    "train": ("dpam.stages.train", "train one network on one split"),
+    "test": ("dpam.stages.test", "predict every image of a test part"),
+    "score": ("dpam.stages.score", "SRCC, PLCC, KRCC and RMSE of predictions"),
+    "tabulate": ("dpam.stages.tabulate", "tables over all scores"),
+    "plot": ("dpam.stages.plot", "figures of training, predictions and superpixels"),
+    "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
+    "predict": ("dpam.stages.predict", "score your own photographs"),
+    "import-checkpoint": ("dpam.stages.import_checkpoint", "read a checkpoint of the authors"),
+    "export-checkpoint": ("dpam.stages.export_checkpoint", "write a checkpoint of the authors"),
+}
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Show defaults; keep the line breaks of descriptions."""
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The parser; only the module of `command`, if that is one, is imported."""
+    parser = argparse.ArgumentParser(
+        prog="dpam",
+        description="Blind image quality assessment with DPAM. Each stage of the pipeline is a "
+        "subcommand; the pipeline itself is run by snakemake.",
+        epilog="`dpam COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"dpam {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module_name, summary) in COMMANDS.items():
+        if name != command:
+            subparsers.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(module_name)
+        subparser = subparsers.add_parser(
+            name, help=summary, description=module.__doc__, formatter_class=HelpFormatter
+        )
+        subparser.add_argument(
+            "--log",
+            metavar="FILE",
+            help="also write messages to this file",
+            default=argparse.SUPPRESS,
+        )
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def start_logging(log_file: str | None) -> None:
+    """Messages go to standard error and, if named, to a file."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if log_file:
+        handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    start_logging(None)
+    try:
+        args = build_parser(command).parse_args(arguments)
+        start_logging(getattr(args, "log", None))
+        args.run(args)
+    except DpamError as error:
+        logging.error("dpam %s: %s", command, error)
+        return 1
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        logging.error("dpam %s: interrupted", command)
+        return 130
+    except Exception:
+        logging.exception("dpam %s: this is a bug in dpam", command)
+        return 70
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

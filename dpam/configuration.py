@@ -1,0 +1,54 @@
+"""Checking a configuration against its schema, with messages that a person can act on."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from dpam.errors import listed
+
+
+def fill_defaults(value: Any, schema: dict[str, Any]) -> None:
+    """Put the schema's defaults where `value` has nothing, in place."""
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            if key not in value and "default" in part:
+                default = part["default"]
+                value[key] = default.copy() if isinstance(default, dict | list) else default
+            if key in value:
+                fill_defaults(value[key], part)
+    elif isinstance(value, list) and "items" in schema:
+        for item in value:
+            fill_defaults(item, schema["items"])
+
+
+def explained(error: ValidationError) -> str:
+    """One line: where, what was expected, what was found."""
+    where = ".".join(str(step) for step in error.absolute_path) or "configuration"
+    schema = error.schema
+    if error.validator == "additionalProperties" and isinstance(schema, dict):
+        known = schema.get("properties", {})
+        unknown = [str(key) for key in error.instance if key not in known]
+        return f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
+    meaning = schema.get("description") if isinstance(schema, dict) else None
+    return f"{where}: {error.message}" + (f" ({meaning})" if meaning else "")
+
+
+def validated(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
+    """The configuration with the schema's defaults filled in.
+
+    Args:
+        config: as read from YAML; it is changed in place.
+        schema_file: JSON schema, written in YAML.
+
+    Raises:
+        DpamError: unknown keys, wrong types, values out of range; all of them are listed.
+    """
+    schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
+    fill_defaults(config, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
+    if errors:
+        raise listed("the configuration is not valid", [explained(error) for error in errors])
+    return config

@@ -1,0 +1,45 @@
+"""The two correlations of the field, small enough to be computed after every epoch."""
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def plcc(prediction: np.ndarray, label: np.ndarray) -> float:
+    """Pearson's linear correlation.
+
+    Args:
+        prediction: (n,) numbers.
+        label: (n,) numbers.
+
+    Returns:
+        A value in [-1, 1]; nan where it is not defined: fewer than two images, a constant side,
+        or a value that is not finite.
+    """
+    x, y = _centred(prediction), _centred(label)
+    if x is None or y is None:
+        return float("nan")
+    return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
+
+
+def srcc(prediction: np.ndarray, label: np.ndarray) -> float:
+    """Spearman's rank correlation: Pearson's of the ranks, ties sharing their mean rank.
+
+    Args:
+        prediction: (n,) numbers.
+        label: (n,) numbers.
+
+    Returns:
+        A value in [-1, 1]; nan in the cases of `plcc`.
+    """
+    if not (np.isfinite(prediction).all() and np.isfinite(label).all()):
+        return float("nan")
+    return plcc(rankdata(prediction), rankdata(label))
+
+
+def _centred(values: np.ndarray) -> np.ndarray | None:
+    """(n,) numbers of mean 0 and largest magnitude 1; None if constant or not finite."""
+    if len(values) < 2 or not np.isfinite(values).all() or (values == values[0]).all():
+        return None
+    scaled = values / np.abs(values).max().astype(np.float64)  # so that no square overflows
+    centred = scaled - scaled.mean()
+    return np.asarray(centred / np.abs(centred).max())

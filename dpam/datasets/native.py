@@ -1,0 +1,172 @@
+"""Reading the kinds of label files that datasets come with; one clear line if one is broken."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dpam.errors import DpamError, listed
+
+COLUMNS = ("image", "reference", "distortion", "level", "raw_score", "raw_std")
+
+
+Texts = Sequence[str] | pd.Series
+
+
+def native_table(
+    image: Texts,
+    raw_score: Any,
+    *,
+    reference: Texts | None = None,
+    distortion: Texts | None = None,
+    level: Texts | None = None,
+    raw_std: Any = None,
+) -> pd.DataFrame:
+    """The table that every native reader returns: `COLUMNS`, one row per labelled image.
+
+    Columns that a dataset lacks are empty; scores that are no number become NaN.
+    """
+    count = len(image)
+    return pd.DataFrame(
+        {
+            "image": list(image),
+            "reference": [""] * count if reference is None else list(reference),
+            "distortion": [""] * count if distortion is None else list(distortion),
+            "level": [""] * count if level is None else list(level),
+            "raw_score": numbers(raw_score),
+            "raw_std": np.full(count, np.nan) if raw_std is None else numbers(raw_std),
+        }
+    )
+
+
+def integer(cell: Any) -> str:
+    """The text of a cell of a workbook; 1600 and 1600.0 are both `1600`."""
+    whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell) if whole else cell).strip()
+
+
+def reference_type_level(path: Path, names: pd.Series, types: Sequence[str]) -> dict[str, Texts]:
+    """What names such as I01_03_2.bmp say, for `native_table`.
+
+    Raises:
+        DpamError: names are not built so; all are listed with `path`, the file that they are from.
+    """
+    parts = names.str.extract(r"(?i)^(?:.*/)?(I\d+)_(\d+)_(\d+)\.\w+$")
+    numbers_of_type = numbers(parts[1])
+    strange = names[~np.isin(numbers_of_type, np.arange(1, len(types) + 1))]
+    if len(strange):
+        raise listed(f"{path}: image names that are not reference_type_level", list(strange))
+    return {
+        "reference": parts[0].str.upper(),
+        "distortion": [types[int(number) - 1] for number in numbers_of_type],
+        "level": [str(int(level)) for level in parts[2]],
+    }
+
+
+def numbers(values: Any) -> np.ndarray:
+    """float64 numbers; NaN where a cell holds none."""
+    return pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float64)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A CSV with all cells as text, column names in lower case, blanks around text removed.
+
+    Raises:
+        DpamError: it is not CSV or lacks one of `columns` (given in lower case).
+    """
+    try:
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True
+        )
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DpamError(f"{path}: expected CSV, found something else ({error})") from error
+    table.columns = [str(column).strip().lower() for column in table.columns]
+    _require(path, table, columns)
+    for column in table.columns:
+        table[column] = table[column].str.strip()
+    return table
+
+
+def read_sheet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The sheet of an Excel workbook with a row that holds all of `columns` (lower case).
+
+    What stands above and beside that header is passed over, and so are rows without an entry in
+    the first of `columns`.
+
+    Raises:
+        DpamError: it is not a workbook, or no sheet has such a row.
+    """
+    try:
+        sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise DpamError(f"{path}: expected an Excel workbook ({error})") from error
+    for sheet in sheets.values():
+        for row in range(min(len(sheet), 20)):
+            header = [str(cell).strip().lower() for cell in sheet.iloc[row]]
+            if all(column in header for column in columns):
+                table = sheet.iloc[row + 1 :, [header.index(column) for column in columns]]
+                table.columns = list(columns)
+                return table[table[columns[0]].notna()].reset_index(drop=True)
+    raise DpamError(f"{path}: no sheet has the columns {', '.join(columns)}")
+
+
+def read_mat(path: Path, *names: str) -> list[np.ndarray]:
+    """The variables `names` of a MATLAB file, flattened; cells of text become text.
+
+    Raises:
+        DpamError: it is not a MATLAB file or lacks one of the variables.
+    """
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        content = loadmat(path)
+    except (MatReadError, NotImplementedError, ValueError, OSError, TypeError) as error:
+        raise DpamError(f"{path}: expected a MATLAB file ({error})") from error
+    missing = [name for name in names if name not in content]
+    if missing:
+        raise DpamError(f"{path}: lacks the variable {', '.join(missing)}")
+    return [_plain(content[name]) for name in names]
+
+
+def _plain(variable: np.ndarray) -> np.ndarray:
+    flat = np.ravel(variable)
+    if flat.dtype != object:
+        return flat
+    return np.array([str(np.ravel(cell)[0]) if np.size(cell) else "" for cell in flat])
+
+
+def read_named_scores(path: Path, score_first: bool = False) -> pd.DataFrame:
+    """`<image> <score>` per line, the authors' label format: columns image, score (text).
+
+    With `score_first`, as TID2013 has it, `<score> <image>`.
+
+    Image names may hold blanks. Empty lines are passed over.
+
+    Raises:
+        DpamError: a line holds no two words; all such lines are listed.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DpamError(f"{path}: expected text ({error})") from error
+    split = str.split if score_first else str.rsplit
+    rows = [(number, split(line, None, 1)) for number, line in enumerate(lines, 1) if line.strip()]
+    broken = [f"line {number}: {' '.join(words)}" for number, words in rows if len(words) != 2]
+    columns = ["score", "image"] if score_first else ["image", "score"]
+    if broken:
+        raise listed(f"{path}: expected <{'> <'.join(columns)}> on every line", broken)
+    return pd.DataFrame(
+        [[word.strip() for word in words] for _, words in rows], columns=columns, dtype=str
+    )
+
+
+def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DpamError(
+            f"{path}: expected columns {', '.join(columns)}; missing: {', '.join(missing)}"
+        )

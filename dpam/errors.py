@@ -1,0 +1,16 @@
+"""The one kind of error that a user is meant to read."""
+
+from collections.abc import Sequence
+
+
+class DpamError(Exception):
+    """Something outside the program is wrong; the message is shown to the user as it stands.
+
+    The message names the file, what was expected, what was found and what to do.
+    """
+
+
+def listed(title: str, offenders: Sequence[str], advice: str = "") -> DpamError:
+    """An error about several offenders: a title line, every offender on its own line, advice."""
+    lines = [f"{title}:", *(f"  - {offender}" for offender in offenders)]
+    return DpamError("\n".join([*lines, advice] if advice else lines))

@@ -1,0 +1,426 @@
+"""Figures as SVG: text stays text, and the same numbers give the same bytes."""
+
+import base64
+import io
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import RcKeyType
+from PIL import Image
+
+from dpam.files import write_text
+from dpam.tables import decimal
+
+# The only colours of lines and text, by role; blue and orange are Okabe and Ito's, whom
+# colour-blind people can tell apart. A page may replace them to suit a dark background.
+COLOURS = {
+    "ink": "#22272e",
+    "muted": "#6b7480",
+    "grid": "#dde1e6",
+    "first": "#0072b2",
+    "second": "#d55e00",
+}
+OUTLINE = (255, 221, 51)  # yellow, rare in photographs
+PANELS = 24  # more cannot be read
+COLUMNS = 4
+WIDTH = 11.0  # inches
+PHOTOGRAPH = 320  # pixels, the longer side
+DENSE = 500  # points; more are drawn as one picture
+
+STYLE: dict[RcKeyType, Any] = {
+    # Measured with the first, which comes with matplotlib; the others are not wider.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial", "sans-serif"],
+    "font.size": 9.0,
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "text.color": COLOURS["ink"],
+    "axes.titlesize": 9.0,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlecolor": COLOURS["ink"],
+    "axes.labelsize": 8.0,
+    "axes.labelcolor": COLOURS["muted"],
+    "axes.edgecolor": COLOURS["muted"],
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": COLOURS["grid"],
+    "grid.linewidth": 0.6,
+    "xtick.color": COLOURS["muted"],
+    "ytick.color": COLOURS["muted"],
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.major.size": 0.0,
+    "ytick.major.size": 0.0,
+    "lines.linewidth": 1.5,
+    "lines.solid_capstyle": "round",
+}
+
+PARTS = {"train": "muted", "validation": "first", "test": "second"}
+KEPT: dict[str, Any] = {"color": COLOURS["ink"], "linewidth": 0.7, "linestyle": (0, (2, 2))}
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One training run: its title and its history, one row per epoch."""
+
+    title: str
+    history: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Predictions of one run on one dataset: (n,) labels and (n,) predictions, both in 0..1."""
+
+    title: str
+    label_kind: str
+    label: np.ndarray
+    prediction: np.ndarray
+    srcc: float
+
+
+@dataclass(frozen=True)
+class Example:
+    """One photograph, (h, w, 3) uint8, and its superpixels, (h, w) integers; what stands below."""
+
+    image: np.ndarray
+    label_map: np.ndarray
+    note: str
+
+
+@dataclass(frozen=True)
+class Album:
+    """Examples of one dataset."""
+
+    title: str
+    examples: list[Example]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of all figures; they are built and saved inside."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        yield
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as SVG with a transparent background; equal figures give equal bytes.
+
+    Raises:
+        DpamError: the file cannot be written.
+    """
+    path = Path(path)
+    text = io.StringIO()
+    # The salt keeps the names inside several figures on one page apart.
+    with mpl.rc_context({"svg.hashsalt": path.stem}):
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    write_text(path, photographs_as_jpeg(text.getvalue()))
+
+
+def said(text: str) -> Figure:
+    """A figure that says in words why there is nothing to show."""
+    figure = Figure(figsize=(WIDTH / 2, 0.6))
+    figure.text(0.02, 0.5, text, va="center", color=COLOURS["muted"])
+    return figure
+
+
+def small_multiples(count: int, height: float) -> tuple[Figure, int, int]:
+    """An empty figure for `count` cells `height` inches high: figure, rows, columns."""
+    columns = min(count, COLUMNS)
+    rows = -(-count // columns)
+    width = WIDTH * max(columns, 2) / COLUMNS
+    apart = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08, hspace=0.06, wspace=0.02)
+    return Figure(figsize=(width, rows * height + 0.6), layout=apart), rows, columns
+
+
+def say_hidden(figure: Figure, hidden: int, noun: str) -> None:
+    """Say below the panels how many are not shown, if any."""
+    if hidden:
+        text = f"{hidden} more {noun} not shown; their numbers are in the tables"
+        figure.supxlabel(text, x=0.01, ha="left", fontsize=9, color=COLOURS["muted"])
+
+
+def training_curves(runs: Sequence[Curves], hidden: int = 0) -> Figure:
+    """Loss and SRCC of each run per epoch, the kept epoch marked.
+
+    Args:
+        runs: what to draw; their histories have the columns that `dpam train` writes.
+        hidden: how many further runs are left out.
+    """
+    if not runs:
+        return said("No training run to show.")
+    figure, rows, columns = small_multiples(len(runs), height=2.6)
+    grid = figure.add_gridspec(rows, columns)
+    for index, run in enumerate(runs):
+        cell = grid[divmod(index, columns)].subgridspec(2, 1, height_ratios=(1, 2))
+        upper = figure.add_subplot(cell[0])
+        lower = figure.add_subplot(cell[1], sharex=upper)
+        upper.tick_params(labelbottom=False)
+        upper.set_title(run.title)
+        draw_loss(upper, run.history)
+        draw_correlations(lower, run.history)
+    figure.legend(
+        handles=[
+            *(Line2D([], [], color=COLOURS[PARTS[part]], label=part) for part in PARTS),
+            Line2D([], [], **KEPT, label="kept epoch"),
+        ],
+        loc="outside upper left",
+        ncols=4,
+        frameon=False,
+        fontsize=9,
+    )
+    say_hidden(figure, hidden, "runs")
+    return figure
+
+
+def draw_loss(axes: Axes, history: pd.DataFrame) -> None:
+    """Loss on a logarithmic axis that is labelled at its two ends."""
+    loss = history["loss"].to_numpy(dtype=float)
+    positive = loss[np.isfinite(loss) & (loss > 0)]
+    mark_kept(axes, history)
+    draw_line(axes, history["epoch"], loss, "muted")
+    axes.set_ylabel("loss")
+    axes.grid(visible=False, axis="x")
+    if len(positive):
+        ends = round_ends(positive.min(), positive.max())
+        axes.set_yscale("log")
+        axes.set_ylim(ends)
+        axes.set_yticks(ends, [f"{end:g}" for end in ends])
+        axes.set_yticks([], minor=True)
+
+
+def round_ends(low: float, high: float) -> tuple[float, float]:
+    """The closest numbers 1, 2 or 5 times a power of ten that hold [low, high] between them."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 2)
+    steps = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    below = [step for step in steps if step <= low]
+    return below[-1], next(step for step in steps if step >= high and step > below[-1])
+
+
+def draw_correlations(axes: Axes, history: pd.DataFrame) -> None:
+    """SRCC of each part that was measured."""
+    mark_kept(axes, history)
+    lowest = 0.0
+    for part, colour in PARTS.items():
+        values = history[f"{part}_srcc"].to_numpy(dtype=float)
+        if np.isfinite(values).any():
+            draw_line(axes, history["epoch"], values, colour)
+            lowest = min(lowest, float(np.nanmin(values)))
+    axes.set_ylim(lowest - 0.02, 1.02)
+    axes.set_yticks([0, 0.5, 1])
+    axes.set_ylabel("SRCC")
+    axes.grid(visible=False, axis="x")
+    kept = history.loc[history["selected"] == 1, "epoch"]
+    axes.set_xlabel(f"epoch ({kept.iloc[0]} kept)" if len(kept) else "epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
+def draw_line(axes: Axes, x: pd.Series, y: np.ndarray, colour: str) -> None:
+    """A line; a dot where a line would have one point only."""
+    axes.plot(x, y, color=COLOURS[colour], marker="o" if len(x) == 1 else "", ms=3)
+
+
+def mark_kept(axes: Axes, history: pd.DataFrame) -> None:
+    """A thin upright line at the epoch whose weights were kept."""
+    for epoch in history.loc[history["selected"] == 1, "epoch"]:
+        axes.axvline(epoch, **KEPT)
+
+
+def scatter(clouds: Sequence[Cloud], hidden: int = 0) -> Figure:
+    """Prediction against label, one panel per run and test dataset, on common axes.
+
+    Args:
+        clouds: what to draw.
+        hidden: how many further panels are left out.
+    """
+    if not clouds:
+        return said("No prediction to show.")
+    figure, rows, columns = small_multiples(len(clouds), height=3.0)
+    values = np.concatenate([cloud.prediction for cloud in clouds])
+    low, high = min(0.0, values.min()) - 0.03, max(1.0, values.max()) + 0.03
+    grid = figure.add_gridspec(rows, columns)
+    for index, cloud in enumerate(clouds):
+        axes = figure.add_subplot(grid[divmod(index, columns)])
+        n = len(cloud.label)
+        axes.plot([0, 1], [0, 1], color=COLOURS["muted"], lw=0.8, ls=(0, (4, 3)))
+        axes.plot(
+            cloud.label,
+            cloud.prediction,
+            ls="",
+            marker="o",
+            ms=4 if n <= DENSE else 2,
+            mew=0,
+            color=COLOURS["first"],
+            alpha=0.6 if n <= DENSE else 0.25,
+            rasterized=n > DENSE,
+        )
+        axes.set_title(cloud.title, pad=17)
+        below = f"SRCC {decimal(cloud.srcc)}, {n} images"
+        axes.text(0, 1.03, below, transform=axes.transAxes, fontsize=8, color=COLOURS["muted"])
+        axes.set(xlim=(-0.03, 1.03), ylim=(low, high), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axes.set(xlabel=f"label: {cloud.label_kind}, 0 to 1", ylabel="prediction")
+    say_hidden(figure, hidden, "panels")
+    return figure
+
+
+def examples(albums: Sequence[Album], hidden: int = 0) -> Figure:
+    """Photographs of each dataset, and below each the same with its superpixels outlined.
+
+    Args:
+        albums: examples by dataset.
+        hidden: how many further datasets are left out.
+    """
+    if not albums:
+        return said("No example image to show.")
+    columns = max(len(album.examples) for album in albums)
+    cell = WIDTH / columns  # inches, as all lengths here
+    title, notes, foot = 0.4, 0.6, 0.3 if hidden else 0.0
+    rows = [cell * tallest(album) for album in albums]
+    height = sum(2 * row + title + notes for row in rows) + foot
+    figure = Figure(figsize=(WIDTH, height))
+    top = height
+    for album, row in zip(albums, rows, strict=True):
+        figure.text(0, (top - 0.25) / height, album.title, fontsize=10, weight="bold")
+        for index, example in enumerate(album.examples):
+            left = index * cell / WIDTH
+            pictures = outline(example.image, example.label_map)
+            for turn, picture in enumerate(pictures, start=1):
+                bottom = (top - title - turn * row) / height
+                box = (left, bottom, (cell - 0.06) / WIDTH, (row - 0.06) / height)
+                axes = figure.add_axes(box, anchor="NW")
+                axes.axis("off")
+                axes.imshow(picture, interpolation="none")
+            figure.text(left, bottom - 0.04 / height, example.note, va="top", fontsize=8)
+        top -= 2 * row + title + notes
+    say_hidden(figure, hidden, "datasets")
+    return figure
+
+
+def tallest(album: Album) -> float:
+    """Height by width of the tallest image; of very tall ones less, they are drawn narrower."""
+    shapes = [example.image.shape for example in album.examples]
+    return float(min(1.3, max(height / width for height, width, _ in shapes)))
+
+
+def outline(image: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A photograph made small for a figure, and the same with the superpixels' borders drawn.
+
+    Args:
+        image: (h, w, 3) uint8.
+        label_map: (h, w) integers, one per superpixel.
+
+    Returns:
+        Two (h', w', 3) uint8 arrays, the longer side at most PHOTOGRAPH pixels.
+    """
+    height, width = label_map.shape
+    scale = min(1.0, PHOTOGRAPH / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    labels = Image.fromarray(label_map.astype(np.int32)).resize(size, Image.Resampling.NEAREST)
+    regions = np.asarray(labels)
+    border = np.zeros(regions.shape, dtype=bool)
+    border[:, 1:] |= regions[:, 1:] != regions[:, :-1]
+    border[1:] |= regions[1:] != regions[:-1]
+    outlined = small.copy()
+    outlined[border] = OUTLINE
+    return small, outlined
+
+
+def cross_dataset(scores: pd.DataFrame) -> Figure:
+    """Heat map of the median SRCC, trained on (rows) by tested on (columns), per method.
+
+    Args:
+        scores: rows of `dpam.tables.read_scores`; those of one distortion type and those of a
+            dataset's own test part are left out.
+    """
+    crossed = scores[(scores["dataset"] != scores["test_dataset"]) & (scores["part"] == "all")]
+    if crossed.empty:
+        return said("No network was tested on another dataset than its own.")
+    crossed = crossed.drop_duplicates(["run", "test_dataset"])
+    names = list(dict.fromkeys([*crossed["dataset"], *crossed["test_dataset"]]))
+    methods = list(dict.fromkeys(crossed["method"]))
+    trained = [name for name in names if name in set(crossed["dataset"])]
+    tested = [name for name in names if name in set(crossed["test_dataset"])]
+    cell = max(0.7, 0.08 * max(map(len, names)))
+    size = (cell * (len(tested) + 1) + 0.5) * len(methods), 0.45 * len(trained) + 1.1
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(methods), squeeze=False)[0]
+    for axes, method in zip(panels, methods, strict=True):
+        table = crossed[crossed["method"] == method].pivot_table(
+            index="dataset", columns="test_dataset", values="srcc", aggfunc="median", dropna=False
+        )
+        values = table.reindex(index=trained, columns=tested).to_numpy(dtype=float)
+        draw_matrix(axes, values, trained, tested)
+        axes.set_title(method if len(methods) > 1 else "", pad=30)
+    kinds = ", ".join(dict.fromkeys(crossed["label_kind"]))
+    figure.supxlabel(f"Labels: {kinds}", x=0.01, ha="left", fontsize=8, color=COLOURS["muted"])
+    return figure
+
+
+def draw_matrix(axes: Axes, values: np.ndarray, rows: list[str], columns: list[str]) -> None:
+    """Cells coloured by SRCC from 0 (and below) to 1, each with its number."""
+    axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = "white" if value > 0.55 else "black"
+            place = (column + 0.5, row + 0.5)
+            axes.annotate(decimal(value), place, ha="center", va="center", color=colour)
+    axes.invert_yaxis()
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    axes.set(xlabel="tested on", ylabel="trained on", aspect="auto")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def photographs_as_jpeg(svg: str) -> str:
+    """An SVG whose opaque embedded pictures have become JPEG, a tenth of their size as PNG."""
+
+    def replace(match: re.Match[str]) -> str:
+        picture = Image.open(io.BytesIO(base64.b64decode(match[1])))
+        if np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
+            return match[0]
+        jpeg = io.BytesIO()
+        picture.convert("RGB").save(jpeg, "JPEG", quality=90, optimize=True)
+        return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+
+    return re.sub(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", replace, svg)
+
+
+def titles(rows: pd.DataFrame) -> list[str]:
+    """A title for each row of the list of scores, of what tells the rows apart.
+
+    Args:
+        rows: with the columns dataset, test_dataset, part, method, split, seed.
+    """
+    several = {name: len(set(rows[name])) > 1 for name in ("method", "split", "seed")}
+    texts = []
+    for row in rows.to_dict("records"):
+        words = [row["dataset"]]
+        if row["test_dataset"] != row["dataset"]:
+            words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
+        words += [row["part"]] * (row["part"] != "all")
+        words += [row["method"]] * several["method"] + [row["split"]] * several["split"]
+        words += [f"seed {row['seed']}"] * several["seed"]
+        texts.append(textwrap.fill(", ".join(words), 36, break_long_words=False))
+    return texts

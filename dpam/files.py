@@ -1,0 +1,82 @@
+"""Writing files so that no half file ever stands under a final name."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dpam.errors import DpamError
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` if the block ends well.
+
+    Missing parent folders are made. If the block raises, the temporary file is removed and
+    `path` is left as it was. The temporary name keeps the suffix, for writers that look at it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise DpamError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write indented JSON atomically; NaN and infinities are refused, as JSON has none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV atomically, without its index."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        DpamError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DpamError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    """Read a CSV that one of the stages wrote; empty cells of text columns stay empty text.
+
+    Raises:
+        DpamError: the file is missing, is not CSV, or lacks one of `columns`.
+    """
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values={"raw_std": [""]})
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DpamError(f"{path}: expected CSV, found something else ({error})") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise DpamError(
+            f"{path}: expected columns {', '.join(columns)}; missing: {', '.join(missing)}"
+        )
+    return table

@@ -1,0 +1,90 @@
+"""From an image file to the pixels and the texture that the network reads.
+
+All of it follows the released preprocessing: cubic resizing as OpenCV's (a = -0.75, no
+antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.nn import functional as F
+
+from dpam.errors import DpamError
+
+BLUR_SIGMA = 2.0
+BLUR_RADIUS = 6  # 13 x 13, the kernel that OpenCV chooses for uint8 and sigma 2
+
+
+def decode(path: str | Path) -> np.ndarray:
+    """Read an image file completely, upright as its EXIF orientation says.
+
+    Returns:
+        (H, W, 3) uint8 RGB; transparency is laid on white.
+
+    Raises:
+        DpamError: the file is missing, is no image, or is truncated.
+    """
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.has_transparency_data:
+                upright = Image.alpha_composite(
+                    Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
+                )
+            return np.asarray(upright.convert("RGB"))
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except UnidentifiedImageError as error:
+        raise DpamError(f"{path}: expected an image, found something else") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
+
+
+def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
+    """Resize (..., H, W) to (..., height, width) with OpenCV's cubic kernel.
+
+    uint8 comes back as uint8, rounded and clipped; floats come back as floats, and may leave
+    the range of the input by the kernel's overshoot.
+    """
+    planes = image.reshape(1, -1, *image.shape[-2:]).float()
+    planes = F.interpolate(planes, (height, width), mode="bicubic", align_corners=False)
+    resized = planes.reshape(*image.shape[:-2], height, width)
+    if image.dtype == torch.uint8:
+        return resized.round().clamp(0, 255).to(torch.uint8)
+    return resized.to(image.dtype)
+
+
+def grey(rgb: Tensor) -> Tensor:
+    """BT.601 luma of (..., 3, H, W) uint8 as (..., 1, H, W) uint8."""
+    weight = torch.tensor([0.299, 0.587, 0.114], device=rgb.device)
+    return (
+        torch.einsum("...chw,c->...hw", rgb.float(), weight)
+        .round()
+        .to(torch.uint8)[..., None, :, :]
+    )
+
+
+def blur(image: Tensor) -> Tensor:
+    """Gaussian blur of (B, 1, H, W) uint8, mirrored at the border without repeating the edge."""
+    offset = torch.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, device=image.device)
+    kernel = torch.exp(-(offset**2) / (2 * BLUR_SIGMA**2))
+    kernel = kernel / kernel.sum()
+    padded = F.pad(image.float(), [BLUR_RADIUS] * 4, mode="reflect")
+    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1))
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1)).round().to(torch.uint8)
+
+
+def texture(rgb: Tensor) -> Tensor:
+    """Grey minus its blur, in uint8 as released: the difference wraps modulo 256, -1 is 255.
+
+    Args:
+        rgb: (B, 3, H, W) uint8, height and width at least 7.
+
+    Returns:
+        (B, 1, H, W) float32 in [0, 1].
+    """
+    luma = grey(rgb)
+    return (luma - blur(luma)).float() / 255  # uint8 arithmetic wraps

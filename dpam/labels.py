@@ -1,0 +1,60 @@
+"""One scale for all datasets: scores from 0 to 1, higher is better."""
+
+import numpy as np
+import pandas as pd
+
+from dpam.datasets.dataset import Dataset
+from dpam.errors import listed
+
+COLUMNS = (
+    "image",
+    "reference",
+    "distortion",
+    "level",
+    "raw_score",
+    "raw_std",
+    "score",
+    "label_kind",
+)
+
+
+def normalise(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """Bring native labels to the dataset's declared range and to "higher is better".
+
+    The range is the declared one, never the smallest and largest score of some images, so that
+    a score means the same in every part of the data.
+
+    Args:
+        table: as `Dataset.read_labels` returns it.
+        dataset: the facts about it.
+
+    Returns:
+        The columns `COLUMNS`, sorted by image. `score` in [0, 1]; raw scores stay beside it.
+
+    Raises:
+        DpamError: scores that are no number or outside the declared range, or images that
+            appear twice; all are listed.
+    """
+    low, high = dataset.score_range
+    raw = table["raw_score"].to_numpy(np.float64)
+    offenders = [f"{image}: no number as score" for image in table["image"][~np.isfinite(raw)]] + [
+        f"{image}: score {value:g} outside {low:g} to {high:g}"
+        for image, value in zip(table["image"], raw, strict=True)
+        if np.isfinite(value) and not low <= value <= high
+    ]
+    twice = table["image"].value_counts()
+    offenders += [
+        f"{image}: labelled {count} times"
+        for image, count in sorted(twice[twice > 1].items(), key=lambda item: str(item[0]))
+    ]
+    if offenders:
+        raise listed(
+            f"{dataset.title}: {len(offenders)} label(s) cannot be used",
+            offenders,
+            "Correct the label file, or the declared range of the dataset.",
+        )
+    score = (raw - low) / (high - low)
+    labels = table.assign(
+        score=score if dataset.higher_is_better else 1 - score, label_kind=dataset.label_kind
+    )
+    return labels[list(COLUMNS)].sort_values("image", ignore_index=True)

@@ -1,0 +1,180 @@
+"""The Vision Transformer that DPAM looks through, built by timm; which of its blocks are read."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data.config import resolve_model_data_config
+from timm.models.vision_transformer import checkpoint_filter_fn
+from torch import Tensor, nn
+
+from dpam.errors import DpamError, listed
+from dpam.model.tensors import read_tensors
+
+logger = logging.getLogger(__name__)
+
+# Parts of a ViT behind its last block: never computed here, so a weights file may lack them.
+BEHIND_THE_BLOCKS = ("norm.", "fc_norm.", "head.", "head_dist.", "attn_pool.", "pre_logits.")
+
+HOW_TO_GET_WEIGHTS = (
+    "either give this machine access to huggingface.co, or download a weights file elsewhere "
+    "and name it as `model.weights: FILE` in the configuration"
+)
+
+
+class Backbone(nn.Module):
+    """The outputs of some blocks of a ViT, without class and register tokens, side by side.
+
+    Shortcut: nothing after the last tapped block is computed. Those parameters are kept, so that
+    checkpoints stay complete, and need no gradient.
+
+    Args:
+        name: a Vision Transformer of timm.
+        pretrained: whether to load timm's weights of that name from the hub.
+        image_size: side of the square image in pixels; None: the ViT's own.
+        taps: indices of the blocks to read, ascending; None: `default_taps`.
+        weights: a local file with the ViT's weights, used instead of the hub.
+
+    Raises:
+        DpamError: no such ViT, an image size or taps that it does not allow, or no weights.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pretrained: bool,
+        image_size: int | None,
+        taps: Sequence[int] | None,
+        weights: str | Path | None,
+    ) -> None:
+        super().__init__()
+        self.vit = create_vit(name, image_size, from_hub=pretrained and weights is None)
+        depth = len(self.vit.blocks)
+        self.taps = default_taps(name, depth) if taps is None else tuple(taps)
+        if list(self.taps) != sorted(set(self.taps) & set(range(depth))) or not self.taps:
+            raise DpamError(
+                f"taps {list(self.taps)}: expected ascending indices of the {depth} blocks of "
+                f"{name}, 0 to {depth - 1}"
+            )
+        if weights is not None:
+            load_weights(self.vit, self.taps[-1], weights)
+
+        data_config = resolve_model_data_config(self.vit)  # type: ignore[no-untyped-call]
+        self.mean: tuple[float, ...] = tuple(data_config["mean"])
+        self.std: tuple[float, ...] = tuple(data_config["std"])
+        self.image_size: int = self.vit.patch_embed.img_size[0]
+        self.grid: int = self.vit.patch_embed.grid_size[0]
+        self.channels: int = len(self.taps) * self.vit.embed_dim
+        for parameter_name, parameter in self.vit.named_parameters():
+            parameter.requires_grad_(not is_unused(parameter_name, self.taps[-1]))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features of an image.
+
+        Args:
+            image: (B, 3, H, W), normalised with `mean` and `std`.
+
+        Returns:
+            (B, C, T): C = taps · width of the ViT, T = grid².
+        """
+        outputs = self.vit.forward_intermediates(
+            image,
+            indices=list(self.taps),
+            stop_early=True,
+            intermediates_only=True,
+            output_fmt="NLC",
+        )  # one (B, T, d) per tap
+        return torch.cat(outputs, dim=2).mT  # (B, C, T)
+
+
+def default_taps(name: str, depth: int) -> tuple[int, ...]:
+    """Four blocks from the middle on, at the published fractions of the depth: 6 to 9 of 12."""
+    if depth < 4:
+        raise DpamError(f"{name} has {depth} blocks; DPAM reads four: choose a deeper ViT")
+    step = max(1, depth // 12)
+    start = min(depth // 2, depth - 4)
+    return tuple(start + step * k for k in range(4))
+
+
+def is_unused(name: str, last_tap: int) -> bool:
+    """Whether a parameter of the ViT lies behind the last tapped block."""
+    if name.startswith("blocks."):
+        return int(name.split(".")[1]) > last_tap
+    return name.startswith(BEHIND_THE_BLOCKS)
+
+
+def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
+    """Create a ViT for square images of `image_size`, at random or with the hub's weights."""
+    if not timm.is_model(name.split(".")[0]):
+        raise DpamError(
+            f"{name}: timm has no such model; python -c 'import timm; "
+            'print(timm.list_models("*vit*"))\' lists its Vision Transformers'
+        )
+    vit: Any
+    options: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
+    if from_hub:
+        try:
+            vit = timm.create_model(name, pretrained=True, **options)
+        except Exception as error:  # timm, the hub and the network each raise kinds of their own
+            reason = str(error).partition("\n")[0]
+            raise DpamError(
+                f"{name}: its pretrained weights cannot be had from the hub ({reason}); "
+                f"{HOW_TO_GET_WEIGHTS}"
+            ) from error
+    else:
+        vit = timm.create_model(name, pretrained=False, **options)
+    if not all(hasattr(vit, part) for part in ("blocks", "patch_embed", "num_prefix_tokens")):
+        raise DpamError(
+            f"{name}: expected a Vision Transformer of timm, found {type(vit).__name__}"
+        )
+
+    height, width = vit.patch_embed.img_size
+    patch = vit.patch_embed.patch_size[0]
+    if height != width or height % patch or height // patch < 4:
+        raise DpamError(
+            f"{name}: image size {height}x{width}: expected a square of at least 4x4 patches, "
+            f"its side a multiple of {patch} pixels"
+        )
+    return vit
+
+
+def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
+    """Fill a ViT from a local file: timm's or DINO's names, as safetensors or PyTorch.
+
+    Position embeddings and patch kernels of another size are resampled as timm does it. What lies
+    behind the last tapped block may be missing.
+
+    Raises:
+        DpamError: the file is missing, unreadable, or not of this ViT.
+    """
+    if not Path(path).is_file():
+        raise DpamError(f"{path}: no such weights file; {HOW_TO_GET_WEIGHTS}")
+    tensors = read_tensors(path)
+    state = checkpoint_filter_fn(
+        {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}, vit
+    )
+    expected = vit.state_dict()
+    used = {name for name in expected if not is_unused(name, last_tap)}
+    offenders = [f"missing: {name}" for name in sorted(used - state.keys())]
+    offenders += [
+        f"unexpected: {name}"
+        for name in sorted(state.keys() - expected.keys())
+        if not name.startswith(BEHIND_THE_BLOCKS)
+    ]
+    offenders += [
+        f"{name}: expected shape {tuple(expected[name].shape)}, found {tuple(state[name].shape)}"
+        for name in sorted(used & state.keys())
+        if state[name].shape != expected[name].shape
+    ]
+    if offenders:
+        raise listed(f"{path} does not hold the weights of this ViT", offenders)
+    fitting = {
+        name: value
+        for name, value in state.items()
+        if name in expected and value.shape == expected[name].shape
+    }
+    vit.load_state_dict(fitting, strict=False)
+    logger.info("%s: %d tensors of the ViT loaded", path, len(fitting))

@@ -1,0 +1,208 @@
+"""Checkpoints: our own files, and the authors' format.
+
+Our file is a safetensors file. Its header says, each as JSON, the network's settings, from which it
+is rebuilt, and metadata: whatever its maker wants to be known of it.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from dpam.errors import DpamError, listed
+from dpam.files import atomic
+from dpam.model.network import DPAM
+
+FORMAT = "dpam-model-1"
+
+# Our names -> the authors': each is the beginning of the names of the tensors of one part.
+PARTS = {
+    "backbone.vit.": "vit.",
+    "semantic_query.similarity.colour.": "simi_matrix.pixel_conv.",
+    "semantic_query.similarity.describe.": "simi_matrix.reduce_conv.",
+    "semantic_query.similarity.gate.": "simi_matrix.similarity_weight_block.",
+    "semantic_query.expand.": "slic_conv.",
+    "distortion.patterns.": "ta.texture_attention.0.",
+    "distortion.patterns_norm.": "ta.texture_attention.1.",
+    "distortion.mix.": "ta.texture_attention.2.",
+    "distortion.mix_norm.": "ta.texture_attention.3.",
+    "distortion_query.": "t_conv.",
+    "fusion.mix.": "fusionconv.",
+    "fusion.reduce.": "conv1.",
+    "halve.": "conv2.",
+    "regression.score.": "fc_score.",
+    "regression.weight.": "fc_weight.",
+}
+for ours, theirs in {
+    "distortion_attention.": "teablock.0.",
+    "semantic_attention.": "teablock.1.",
+    "attention.": "tablock.",
+}.items():
+    PARTS |= {
+        f"{ours}query.": f"{theirs}c_q.",
+        f"{ours}key.": f"{theirs}c_k.",
+        f"{ours}value.": f"{theirs}c_v.",
+    }
+for unit in "12":
+    PARTS |= {
+        f"unit{unit}.transformer.": f"block{unit}.",
+        f"unit{unit}.dynamic.fine.": f"dyd{unit}.Block1.",
+        f"unit{unit}.dynamic.coarse.": f"dyd{unit}.Block2.",
+        f"unit{unit}.dynamic.to_kernel.": f"dyd{unit}.tokernel.",
+        f"unit{unit}.dynamic.bias": f"dyd{unit}.bias",
+        f"unit{unit}.mix.": f"catconv{unit}.",
+    }
+    for block in "01":
+        PARTS |= {
+            f"unit{unit}.residual.{block}.conv": f"resblock{unit}.blocks.{block}.conv",
+            f"unit{unit}.residual.{block}.norm": f"resblock{unit}.blocks.{block}.bn",
+        }
+
+
+def authors_name(name: str) -> str:
+    """The authors' name of the tensor that we call `name`."""
+    part = next(part for part in PARTS if name.startswith(part))
+    return PARTS[part] + name.removeprefix(part)
+
+
+def from_authors(state_dict: Mapping[str, Tensor], net: DPAM | None = None) -> dict[str, Tensor]:
+    """Our state dict from one in the authors' format.
+
+    Args:
+        state_dict: by the authors' names, with or without the prefix "module." of DataParallel.
+        net: the network that it is meant for; None: the published size.
+
+    Returns:
+        for `DPAM.load_state_dict`.
+
+    Raises:
+        DpamError: names are missing or unexpected, or a tensor has another shape.
+    """
+    found = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
+    layout = layout_of(net)
+    refuse_misfit(found, {authors_name(name): shape for name, shape in layout.items()})
+    return {name: found[authors_name(name)] for name in layout}
+
+
+def to_authors(state_dict: Mapping[str, Tensor], net: DPAM | None = None) -> dict[str, Tensor]:
+    """The inverse of `from_authors`, names without "module.".
+
+    Raises:
+        DpamError: names are missing or unexpected, or a tensor has another shape.
+    """
+    refuse_misfit(state_dict, layout_of(net))
+    return {authors_name(name): tensor for name, tensor in state_dict.items()}
+
+
+def layout_of(net: DPAM | None) -> dict[str, torch.Size]:
+    """Name and shape of every tensor of a network; None: of the published size."""
+    if net is None:
+        return published_layout()
+    return {name: tensor.shape for name, tensor in net.state_dict().items()}
+
+
+@cache
+def published_layout() -> dict[str, torch.Size]:
+    """Name and shape of every tensor of the published network."""
+    with torch.device("meta"):
+        return layout_of(DPAM())
+
+
+def refuse_misfit(found: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> None:
+    """Raise a DpamError that names every tensor of `found` which does not fit `expected`."""
+    offenders = [f"missing: {name}" for name in expected if name not in found]
+    offenders += [f"unexpected: {name}" for name in found if name not in expected]
+    offenders += [
+        f"of another shape: {name}: expected {shape_text(shape)}, "
+        f"found {shape_text(found[name].shape)}"
+        for name, shape in expected.items()
+        if name in found and found[name].shape != shape
+    ]
+    if offenders:
+        raise listed(f"{len(offenders)} tensors do not fit the network", offenders)
+
+
+def shape_text(shape: torch.Size) -> str:
+    """As "768x3x8x8"; "scalar" without axes."""
+    return "x".join(str(side) for side in shape) or "scalar"
+
+
+def save_checkpoint(path: str | Path, net: DPAM, metadata: Mapping[str, Any]) -> None:
+    """Write a network, atomically, with what is to be known of it.
+
+    Args:
+        path: of the safetensors file.
+        net: its settings travel with its weights.
+        metadata: anything that JSON can hold.
+
+    Raises:
+        DpamError: the file cannot be written.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+    header = {
+        "format": FORMAT,
+        "settings": json.dumps(net.settings),
+        "metadata": json.dumps(metadata),
+    }
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, header)
+
+
+def load_checkpoint(path: str | Path) -> tuple[DPAM, dict[str, Any]]:
+    """Rebuild the network that `save_checkpoint` wrote, on the CPU; also returns its metadata.
+
+    Raises:
+        DpamError: the file is missing, damaged, or not of this kind.
+    """
+    with open_checkpoint(path) as file:
+        header = read_header(path, file)
+        net = DPAM(**json.loads(header["settings"]))
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        refuse_misfit(tensors, layout_of(net))
+    except DpamError as error:
+        raise DpamError(f"{path}: {error}") from error
+    net.load_state_dict(tensors)
+    metadata: dict[str, Any] = json.loads(header["metadata"])
+    return net, metadata
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """The metadata of a checkpoint, without reading its weights.
+
+    Raises:
+        DpamError: the file is missing, damaged, or not of this kind.
+    """
+    with open_checkpoint(path) as file:
+        metadata: dict[str, Any] = json.loads(read_header(path, file)["metadata"])
+    return metadata
+
+
+def open_checkpoint(path: str | Path) -> Any:
+    """Open a safetensors file; its tensors are read only when asked for."""
+    try:
+        return safe_open(path, framework="pt")
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except (SafetensorError, OSError) as error:
+        raise DpamError(
+            f"{path}: expected a checkpoint of dpam (safetensors), found something else or a "
+            f"damaged file ({error})"
+        ) from error
+
+
+def read_header(path: str | Path, file: Any) -> dict[str, str]:
+    """The header of a checkpoint, refused if it is not ours."""
+    header: dict[str, str] = file.metadata() or {}
+    if header.get("format") != FORMAT:
+        raise DpamError(
+            f"{path}: expected a checkpoint of dpam (format {FORMAT}), found "
+            f"{header.get('format', 'none')}; `dpam import-checkpoint` reads those of the authors"
+        )
+    return header

@@ -1,0 +1,55 @@
+"""Reading files of named tensors. Nothing else is ever unpickled."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from dpam.errors import DpamError
+
+# Where training programs put the state dict in a larger dictionary, the one to prefer first.
+PLACES = ("state_dict", "model_state_dict", "model", "teacher")
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Read the state dict of a safetensors or PyTorch file.
+
+    A PyTorch file may hold it under one of the usual keys of a larger dictionary. The prefix
+    "module." of DataParallel is taken off the names.
+
+    Raises:
+        DpamError: the file is missing, unreadable, or holds no state dict.
+    """
+    try:
+        if Path(path).suffix == ".safetensors":
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except (SafetensorError, UnpicklingError, OSError, RuntimeError, EOFError) as error:
+        raise DpamError(
+            f"{path}: expected a PyTorch or safetensors file of named tensors, found one that is "
+            "damaged or that holds more, such as a pickled model; only its state dict can be read"
+        ) from error
+    places: list[Any] = [content]
+    if isinstance(content, dict):
+        places += [content[key] for key in PLACES if key in content]
+    for place in places:
+        if is_state_dict(place):
+            return {name.removeprefix("module."): tensor for name, tensor in place.items()}
+    raise DpamError(f"{path}: expected a dictionary of named tensors, found none")
+
+
+def is_state_dict(content: object) -> bool:
+    """Whether this is a dictionary of named tensors, and not empty."""
+    return (
+        isinstance(content, dict)
+        and bool(content)
+        and all(isinstance(name, str) for name in content)
+        and all(isinstance(value, Tensor) for value in content.values())
+    )

@@ -1,0 +1,1 @@
+"""One module per rule: reads files, calls the library, writes files atomically."""

@@ -1,0 +1,34 @@
+"""Write a network of the published size as a checkpoint in the authors' format.
+
+Networks of another size are refused: the authors' code could not read them.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from dpam.errors import DpamError
+from dpam.files import atomic
+from dpam.model.checkpoint import load_checkpoint, to_authors
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("checkpoint", type=Path, help="checkpoint of dpam (.safetensors)")
+    parser.add_argument("output", type=Path, help="file to write (.pt)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    net, _ = load_checkpoint(args.checkpoint)
+    try:
+        state = to_authors(net.state_dict())
+    except DpamError as error:
+        raise DpamError(f"{args.checkpoint}: {error}") from error
+    with atomic(args.output) as temporary:
+        torch.save(state, temporary)
+    log.info("%s: %d tensors of %s", args.output, len(state), args.checkpoint)

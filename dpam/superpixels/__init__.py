@@ -1,0 +1,1 @@
+"""Superpixels: image -> label map -> mean and covariance of each superpixel's colours."""

@@ -1,0 +1,48 @@
+"""Mean and covariance of each superpixel's colours: all that the network sees of a superpixel."""
+
+import numpy as np
+
+UPPER = np.triu_indices(3)  # the six entries of a symmetric 3x3 matrix, row by row
+
+
+def pixel_statistics(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and unbiased covariance of each superpixel's colours, from pixels drawn from it.
+
+    Args:
+        pixels: (..., P, 3) colours in [0, 1], in any order of channels.
+
+    Returns:
+        mean (..., 3) and covariance (..., 6), upper triangle row by row; the covariance of a
+        single pixel is 0.
+    """
+    mean = pixels.mean(axis=-2)
+    centred = pixels - mean[..., None, :]
+    count = pixels.shape[-2]
+    covariance = np.einsum("...pi,...pj->...ij", centred, centred) / max(count - 1, 1)
+    return mean, covariance[..., *UPPER]
+
+
+def label_map_statistics(label_map: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and unbiased covariance of the colours of all pixels of each superpixel.
+
+    Args:
+        label_map: (H, W) integers 0 ... K-1, each of which occurs.
+        image: (H, W, 3) colours in [0, 1], in any order of channels.
+
+    Returns:
+        mean (K, 3) and covariance (K, 6), upper triangle row by row, float64; the covariance of a
+        superpixel of one pixel is 0.
+    """
+    labels = label_map.reshape(-1)
+    colours = image.reshape(-1, 3).astype(np.float64)
+    count = np.bincount(labels)
+    assert count.all(), "a label without pixels"
+
+    def sums(values: np.ndarray) -> np.ndarray:  # (H·W, m) -> (K, m)
+        return np.stack([np.bincount(labels, column) for column in values.T], axis=1)
+
+    mean = sums(colours) / count[:, None]
+    centred = colours - mean[labels]
+    first, second = UPPER
+    products = centred[:, first] * centred[:, second]  # (H·W, 6)
+    return mean, sums(products) / np.maximum(count - 1, 1)[:, None]

@@ -1,0 +1,45 @@
+"""Write envs/dpam.yaml, the conda environment, from pyproject.toml and envs/constraints.txt.
+
+`make pins` calls it after new versions were chosen; a test compares the file with what this says.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def key(name: str) -> str:
+    """A package's name as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> dict[str, str]:
+    """Package to `package==version`, of all that the constraints hold."""
+    lines = (HERE / "constraints.txt").read_text().split()
+    return {key(line.split("==")[0]): line for line in lines}
+
+
+def rendered() -> str:
+    """The text of envs/dpam.yaml."""
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
+    versions = pins()
+    return "\n".join(
+        [
+            "# Made by envs/render.py from pyproject.toml and envs/constraints.txt. Do not edit.",
+            "# The package itself is added by dpam.post-deploy.sh.",
+            "channels:",
+            "  - conda-forge",
+            "dependencies:",
+            "  - python=3.12",
+            "  - pip",
+            "  - pip:",
+            *(f"      - {versions[key(name)]}" for name in project["dependencies"]),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    (HERE / "dpam.yaml").write_text(rendered())

@@ -1,0 +1,131 @@
+"""A tree of results as the workflow leaves it, with made-up predictions."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dpam.metrics import score
+from dpam.preparation import Preparation, Prepared, Segmentation
+from dpam.store import write_pack
+
+KIND = "pseudo-MOS (HaarPSI)"
+PREPARATION = Preparation("whole", 32, "slic", 4, None, 8, 10.0, 1)
+
+
+def labels(dataset: str, n: int, image_name: str = "images/{:03d}.png") -> pd.DataFrame:
+    rng = np.random.default_rng(len(dataset))
+    return pd.DataFrame(
+        {
+            "image": [image_name.format(i) for i in range(n)],
+            "reference": [f"photograph{i % 5}" for i in range(n)],
+            "distortion": [("blur", "noise")[i % 2] for i in range(n)],
+            "level": "",
+            "raw_score": 0.0,
+            "raw_std": "",
+            "score": rng.beta(2, 2, n),
+            "label_kind": KIND,
+        }
+    )
+
+
+def history(epochs: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    epoch = np.arange(1, epochs + 1)
+    table = pd.DataFrame({"epoch": epoch, "learning_rate": 1e-4})
+    table["loss"] = 0.09 * np.exp(-epoch / 8) + 0.004 + rng.random(epochs) * 0.003
+    for part, best in (("train", 0.95), ("validation", 0.8), ("test", 0.75)):
+        for number in ("srcc", "plcc"):
+            table[f"{part}_{number}"] = best * (1 - np.exp(-epoch / 6)) + rng.normal(
+                0, 0.02, epochs
+            )
+    table["seconds"], table["images_per_second"] = 3.25, 81.5
+    table["selected"] = (epoch == table["validation_srcc"].argmax() + 1).astype(int)
+    return table
+
+
+def add_run(
+    results: Path, experiment: str, dataset: str, tested: pd.DataFrame, **change: str
+) -> dict[str, object]:
+    """Write one run's files; returns its row of the list of scores."""
+    row: dict[str, object] = {
+        "dataset": dataset,
+        "part": "all",
+        "method": "slic",
+        "split": "split00",
+        "seed": 20,
+        "test_dataset": dataset,
+    }
+    row |= change
+    names = ("dataset", "part", "method", "split")
+    run = results.joinpath("runs", *(str(row[name]) for name in names), "seed20")
+    run.mkdir(parents=True, exist_ok=True)
+    seed = sum(map(ord, str(run)))
+    history(30, seed).to_csv(run / "history.csv", index=False)
+    rng = np.random.default_rng(seed)
+    table = tested.drop(columns=["raw_score", "raw_std"])
+    table["prediction"] = 0.2 + 0.6 * table["score"] + rng.normal(0, 0.08, len(table))
+    table["spread"] = 0.0
+    table.to_csv(run / f"on-{row['test_dataset']}.csv", index=False)
+    numbers = score(
+        table["prediction"].to_numpy(), table["score"].to_numpy(), list(table["distortion"])
+    )
+    text = json.dumps({**row, "label_kind": str(table["label_kind"][0]), **numbers})
+    (run / f"on-{row['test_dataset']}.json").write_text(text)
+    return {"experiment": experiment, **row, "run": str(run)}
+
+
+def add_pack(results: Path, dataset: str, title: str, table: pd.DataFrame) -> Path:
+    """Write a small pack of made-up images."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:48, :64] // 16
+    label_map = (rows * 4 + columns).astype(np.uint16)
+
+    def images() -> Iterator[tuple[Prepared, Segmentation]]:
+        for _ in range(len(table)):
+            image = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            statistics = np.zeros((4, 3), np.float32), np.zeros((4, 6), np.float32)
+            whole = np.zeros((32, 32, 3), np.uint8)
+            prepared = Prepared(whole, np.zeros((1, 32, 32), np.float32), *statistics)
+            yield prepared, Segmentation(image, label_map)
+
+    settings = {"dataset": dataset, "title": title, "label_kind": KIND}
+    settings |= {"preparation": vars(PREPARATION)}
+    path = results / "data" / dataset / "slic.h5"
+    write_pack(path, table, PREPARATION, settings, images())
+    return path
+
+
+def add_benchmarks(results: Path) -> None:
+    """Write Snakemake's benchmark files of a few jobs."""
+    header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for job, line in {
+        "train/demo_a-split00": "75.5\t0:01:15\t812.25\t1\t1\t1\t0\t0\t99\t75\n",
+        "train/demo_a-split01": "90.5\t0:01:30\t700.5\t1\t1\t1\t0\t0\t99\t75\n",
+        "score/demo_a-split00": "0.4\t0:00:00\t-\t-\t-\t-\t-\t-\t-\t-\n",
+        "tabulate/all": "1.5\t0:00:01\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n",
+    }.items():
+        path = results / "benchmarks" / f"{job}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(header + line)
+
+
+def build(results: Path) -> Path:
+    """The whole tree: two datasets, four experiments; returns the list of scores."""
+    a, b = labels("demo_a", 60), labels("demo_b2", 40)
+    test_a, test_b = a[:20], b[:16]
+    rows = [
+        add_run(results, "individual", "demo_a", test_a),
+        add_run(results, "individual", "demo_a", test_a, split="split01"),
+        add_run(results, "individual", "demo_b", test_b),
+        add_run(results, "cross_dataset", "demo_a", test_b, test_dataset="demo_b"),
+        add_run(results, "cross_dataset", "demo_b", test_a, test_dataset="demo_a"),
+        add_run(results, "single_distortion", "demo_a", a[:20:2], part="blur"),
+    ]
+    add_pack(results, "demo_a", "Demonstration A", a)
+    add_pack(results, "demo_b", "Demonstration B", b)
+    add_benchmarks(results)
+    pd.DataFrame(rows).to_csv(results / "scores.csv", index=False)
+    return results / "scores.csv"

@@ -1,0 +1,114 @@
+"""The data stages from the command line: good input, and bad input in one clear message."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dpam.cli import main
+from dpam.files import read_csv, read_json
+
+PLAIN = json.dumps({"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": True})
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rows = ["image,score,reference"]
+    for number in range(6):
+        Image.new("RGB", (5, 4), (number, 9, 9)).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,{number},scene{number // 2}")
+    (folder / "mine.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def run(stage: str, root: Path, output: Path, name: str = "mine") -> int:
+    own = ["--plain", PLAIN] if name == "mine" else []
+    return main([stage, name, "--root", str(root), *own, "--output", str(output)])
+
+
+def test_verify_normalise_draw(root, tmp_path):
+    assert run("verify-download", root, tmp_path / "verified.json") == 0
+    verified = read_json(tmp_path / "verified.json")
+    assert verified["counts"] == {"images": 6, "references": 3, "without_label": 0}
+    assert set(verified) == {
+        "dataset",
+        "title",
+        "counts",
+        "bytes",
+        "fingerprint",
+        "versions",
+        "findings",
+    }
+    assert run("normalise-labels", root, tmp_path / "labels.csv") == 0
+    labels = read_csv(tmp_path / "labels.csv", ["image", "reference", "score", "label_kind"])
+    assert labels["score"].tolist() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    splits = tmp_path / "splits.csv"
+    arguments = ["--seed", "20", "--count", "4", "--output", str(splits)]
+    assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
+    table = pd.read_csv(splits)
+    assert list(table.columns) == ["image", "split00", "split01", "split02", "split03", "whole"]
+    first = splits.read_bytes()
+    assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
+    assert splits.read_bytes() == first
+
+
+def refused(capsys, status: int, output: Path, *expected: str) -> None:
+    message = capsys.readouterr().err
+    assert status == 1
+    assert not output.exists()
+    assert "Traceback" not in message
+    for text in expected:
+        assert text in message
+
+
+def test_missing_dataset(tmp_path, capsys):
+    output = tmp_path / "verified.json"
+    status = run("verify-download", tmp_path / "nowhere", output, name="spaq")
+    refused(capsys, status, output, "SPAQ (11,125 images)", "TestImage/", "github.com/h4nwei/SPAQ")
+
+
+def test_unknown_dataset(tmp_path, capsys):
+    output = tmp_path / "labels.csv"
+    status = run("normalise-labels", tmp_path, output, name="imagenet")
+    refused(capsys, status, output, "imagenet: no such dataset", "kadid10k")
+
+
+def test_several_broken_files_are_listed(root, tmp_path, capsys):
+    output = tmp_path / "verified.json"
+    (root / "0.png").write_bytes(b"")
+    (root / "1.png").write_bytes((root / "1.png").read_bytes()[:50])
+    (root / "2.png").unlink()
+    Image.new("RGB", (5, 4)).save(root / "stray.png")
+    status = run("verify-download", root, output)
+    refused(
+        capsys, status, output, "0.png: does", "1.png: does", "2.png: has a", "stray.png: has no"
+    )
+
+
+def test_unusable_labels_are_listed(root, tmp_path, capsys):
+    output = tmp_path / "labels.csv"
+    (root / "mine.csv").write_text("image,score\n0.png,nan\n1.png,11\n2.png,3\n2.png,3\n")
+    status = run("normalise-labels", root, output)
+    refused(
+        capsys, status, output, "0.png: no number", "1.png: score 11", "2.png: labelled 2 times"
+    )
+
+
+def test_too_few_groups(tmp_path, capsys):
+    output = tmp_path / "splits.csv"
+    (tmp_path / "labels.csv").write_text("image,reference\na.png,x\nb.png,y\n")
+    arguments = [str(tmp_path / "labels.csv"), "--seed", "1", "--output", str(output)]
+    refused(capsys, main(["draw-splits", *arguments]), output, "at least 3 references", "found 2")
+
+
+def test_make_demo_data(tmp_path):
+    folder = tmp_path / "demo_authentic"
+    arguments = ["--photographs", "china", "--crops", "2", "--seed", "1", "--output", str(folder)]
+    assert main(["make-demo-data", "demo_authentic", *arguments]) == 0
+    assert len(list((folder / "1024x768").iterdir())) == 2
+    output = tmp_path / "verified.json"
+    assert run("verify-download", folder, output, name="demo_authentic") == 0

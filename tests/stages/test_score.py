@@ -1,0 +1,98 @@
+"""`dpam score` as a command."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dpam.cli import main
+
+IDENTITY = {
+    "dataset": "demo-a",
+    "part": "all",
+    "method": "slic",
+    "split": "split00",
+    "seed": 20,
+    "test_dataset": "demo-b",
+}
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image": [f"images/{i}.png" for i in range(6)],
+            "reference": "a",
+            "distortion": ["blur", "blur", "blur", "noise", "noise", "noise"],
+            "level": "",
+            "label_kind": "pseudo-MOS (HaarPSI)",
+            "score": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+            "prediction": [0.1, 0.3, 0.2, 0.4, 0.6, 0.5],
+            "spread": 0.0,
+        }
+    )
+
+
+def command(table: pd.DataFrame, folder: Path, identity: str = json.dumps(IDENTITY)) -> int:
+    table.to_csv(folder / "on-demo-b.csv", index=False)
+    arguments = [str(folder / "on-demo-b.csv"), "--identity", identity]
+    return main(["score", *arguments, "--output", str(folder / "on-demo-b.json")])
+
+
+def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> None:
+    assert command(table, tmp_path) == 0
+    result = json.loads((tmp_path / "on-demo-b.json").read_text())
+    assert {key: result[key] for key in IDENTITY} == IDENTITY
+    assert result["label_kind"] == "pseudo-MOS (HaarPSI)"
+    assert result["n"] == 6
+    assert result["srcc"] == pytest.approx(1 - 6 * 4 / (6 * 35))
+    assert result["by_distortion"]["noise"]["srcc"] == pytest.approx(0.5)
+
+
+def test_constant_predictions_give_null(
+    table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(table.assign(prediction=0.5), tmp_path) == 0
+    assert json.loads((tmp_path / "on-demo-b.json").read_text())["srcc"] is None
+    assert "no logistic" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prediction": [0.1, "nan", 0.2, "", 0.6, 0.5]}, "images/1.png"),
+        ({"score": [0.1, "?", 0.2, 0.3, 0.6, 0.5]}, "column score: expected finite numbers"),
+        ({"label_kind": ["MOS"] * 5 + ["DMOS"]}, "one label_kind"),
+    ],
+)
+def test_bad_predictions_end_in_one_line(
+    table: pd.DataFrame,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, list[str]],
+    message: str,
+) -> None:
+    assert command(table.assign(**change), tmp_path) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "on-demo-b.json").exists()
+
+
+def test_no_images(table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(table[:0], tmp_path) == 1
+    assert "found none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("identity", "message"),
+    [("{", "a JSON object"), ("[]", "a JSON object"), ('{"dataset": "a"}', "found dataset")],
+)
+def test_bad_identity(
+    table: pd.DataFrame,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    identity: str,
+    message: str,
+) -> None:
+    assert command(table, tmp_path, identity) == 1
+    assert message in capsys.readouterr().err

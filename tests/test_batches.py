@@ -1,0 +1,52 @@
+"""Batches hold what the pack holds: every image once, cut and mirrored as said."""
+
+import numpy as np
+import torch
+
+from dpam.batches import View, collate, fixed_views, training_batches
+from dpam.images import texture
+from dpam.store import Pack
+
+
+def test_an_epoch_shows_every_image_once_but_those_that_fill_no_batch(pack_file):
+    with Pack(pack_file) as pack:
+        rows = np.arange(1, 12)
+        batches = list(training_batches(pack, rows, 4, 0.5, np.random.default_rng(0)))
+        assert [len(chosen) for chosen, _ in batches] == [4, 4]
+        seen = np.concatenate([chosen for chosen, _ in batches])
+        assert len(set(seen)) == 8
+        assert set(seen) <= set(rows)
+        again = list(training_batches(pack, rows, 4, 0.5, np.random.default_rng(0)))
+        for (_, first), (_, second) in zip(batches, again, strict=True):
+            assert torch.equal(first.image, second.image)
+            assert torch.equal(first.texture, second.texture)
+
+
+def test_a_view_is_cut_and_mirrored_with_its_texture(pack_file):
+    with Pack(pack_file) as pack:
+        image = pack.prepared(2)
+        height, width = image.pixels.shape[:2]
+        top, left = height - 64, width - 64
+        plain = collate([View(image, top, left)], 64)
+        mirrored = collate([View(image, top, left, flip=True)], 64)
+        square = image.pixels[top:, left:].transpose(2, 0, 1)
+        assert np.array_equal(plain.image[0].numpy(), square)
+        assert torch.equal(mirrored.image, plain.image.flip(-1))
+        assert torch.equal(mirrored.texture, plain.texture.flip(-1))
+        assert torch.equal(mirrored.mean, plain.mean)
+        if image.texture is None:
+            assert torch.equal(plain.texture, texture(plain.image))
+
+
+def test_fixed_views_are_the_centre_and_the_corners(pack_file):
+    with Pack(pack_file) as pack:
+        image = pack.prepared(0)
+        height, width = image.pixels.shape[:2]
+        places = {(view.top, view.left) for view in fixed_views(image, 64, 5)}
+        if image.texture is None:
+            down, right = height - 64, width - 64
+            corners = {(0, 0), (0, right), (down, 0), (down, right)}
+            assert places == {(down // 2, right // 2)} | corners
+        else:
+            assert places == {(0, 0)}
+        assert len(fixed_views(image, 64, 1)) == 1

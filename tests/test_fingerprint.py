@@ -1,0 +1,62 @@
+"""The fingerprint changes with the code that a stage reaches, and with nothing else."""
+
+import pytest
+
+from dpam import fingerprint
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of four modules, of which `stage` reaches three."""
+    folder = tmp_path / "dpam"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "__init__.py").write_text('"""Top."""\n')
+    (folder / "stage.py").write_text("from dpam.deep import used\n\n\ndef run():\n    used.f()\n")
+    (folder / "deep/__init__.py").write_text("")
+    (folder / "deep/used.py").write_text('"""Used."""\n\n\ndef f():\n    """Do."""\n    return 1\n')
+    (folder / "unused.py").write_text("x = 1\n")
+    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+    return folder
+
+
+def now():
+    return fingerprint.code_fingerprint("dpam.stage")
+
+
+def test_what_is_reached(package):
+    assert set(fingerprint.reachable("dpam.stage")) == {
+        "dpam",
+        "dpam.stage",
+        "dpam.deep",
+        "dpam.deep.used",
+    }
+
+
+def test_docstrings_comments_layout_and_unused_modules_leave_it(package):
+    before = now()
+    (package / "deep/used.py").write_text('"""Changed."""\n# hi\ndef f():\n\n    return 1\n')
+    (package / "unused.py").write_text("x = 2\n")
+    assert now() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("deep/used.py", "def f():\n    return 2\n"),
+        ("stage.py", "def run():\n    pass\n"),
+        ("deep/page.j2", "a template\n"),
+        ("__init__.py", "x = 1\n"),
+    ],
+)
+def test_code_and_files_beside_it_change_it(package, file, text):
+    before = now()
+    (package / file).write_text(text)
+    assert now() != before
+
+
+def test_metrics_are_out_of_reach_of_training_testing_and_packing():
+    for stage in ("train", "test", "pack_superpixels"):
+        assert "dpam.metrics" not in fingerprint.reachable(f"dpam.stages.{stage}")
+    assert "dpam.metrics" in fingerprint.reachable("dpam.stages.score")
+    assert "dpam.model.network" in fingerprint.reachable("dpam.stages.train")
+    assert "dpam.model.network" not in fingerprint.reachable("dpam.stages.pack_superpixels")

@@ -1,0 +1,99 @@
+"""Decoding, resizing and texture against the released preprocessing's answers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from dpam.errors import DpamError
+from dpam.images import blur, decode, grey, resize_cubic, texture
+from dpam.preparation import planes, resize
+
+CASES = json.loads((Path(__file__).parent / "data/preprocessing.json").read_text())["cases"]
+WHOLE = [case for case in CASES if case["recipe"] != "tid2013"]
+
+
+def source(case):
+    rgb = getattr(data, case["photo"])()[..., :3]
+    return resize(rgb, *case["resized_to"]) if case["resized_to"] else rgb
+
+
+def at(array, recorded):
+    return array.reshape(-1)[recorded["index"]].astype(float)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['photo']}-{case['recipe']}")
+def test_resized_photograph_is_the_released_one_exactly(case):
+    bgr = source(case)[..., ::-1]
+    assert list(bgr.shape) == case["image"]["shape"]
+    np.testing.assert_array_equal(at(bgr, case["image"]), case["image"]["value"])
+
+
+@pytest.mark.parametrize("case", WHOLE, ids=lambda case: f"{case['photo']}-{case['recipe']}")
+def test_grey_blur_and_network_image_are_the_released_ones(case):
+    rgb = source(case)
+    luma = grey(planes(rgb)[None])
+    assert np.abs(at(luma.numpy(), case["gray"]) - case["gray"]["value"]).max() == 0
+    assert np.abs(at(blur(luma).numpy(), case["blurred"]) - case["blurred"]["value"]).max() <= 1
+    network = (resize(rgb, 224, 224).transpose(2, 0, 1) / 255 - 0.5) / 0.5
+    np.testing.assert_allclose(at(network, case["vit_input"]), case["vit_input"]["value"], atol=1e-6)
+
+
+def test_texture_wraps_as_uint8():
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 40, 50), np.uint8))
+    luma = grey(image)
+    difference = luma.numpy().astype(int) - blur(luma).numpy().astype(int)
+    assert (difference < 0).any()
+    np.testing.assert_allclose(texture(image).numpy(), difference % 256 / 255, atol=1e-7)
+
+
+def test_blur_is_a_plain_convolution_with_a_mirrored_border():
+    image = np.random.default_rng(1).integers(0, 256, (20, 24), np.uint8)
+    offset = np.arange(-6, 7)
+    kernel = np.exp(-(offset**2) / 8)
+    kernel /= kernel.sum()
+    padded = np.pad(image.astype(float), 6, mode="reflect")
+    expected = np.array(
+        [
+            [kernel @ padded[y : y + 13, x : x + 13] @ kernel for x in range(24)]
+            for y in range(20)
+        ]
+    )
+    found = blur(torch.from_numpy(image)[None, None]).numpy()[0, 0]
+    assert np.abs(found - expected).max() <= 0.501
+
+
+def test_resizing_keeps_the_type():
+    floats = torch.rand(1, 30, 30)
+    assert resize_cubic(floats, 11, 17).shape == (1, 11, 17)
+    assert resize_cubic(floats, 11, 17).dtype == torch.float32
+    assert resize_cubic((floats * 255).byte(), 11, 17).dtype == torch.uint8
+
+
+def test_decode_lays_transparency_on_white_and_turns_upright(tmp_path):
+    Image.new("RGBA", (40, 30), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (decode(tmp_path / "clear.png") == 255).all()
+    lying = Image.new("RGB", (40, 30))
+    exif = lying.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    lying.save(tmp_path / "lying.jpg", exif=exif)
+    assert decode(tmp_path / "lying.jpg").shape == (40, 30, 3)
+
+
+def test_what_cannot_be_decoded_is_named(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole.png")
+    content = (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "half.png").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.png").write_text("not an image")
+    for name, reason in (
+        ("half.png", "cannot be decoded"),
+        ("text.png", "expected an image"),
+        ("none.png", "no such file"),
+    ):
+        with pytest.raises(DpamError, match=f"{name}.*{reason}"):
+            decode(tmp_path / name)

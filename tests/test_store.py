@@ -1,0 +1,79 @@
+"""The pack gives back what was put in, and refuses what is none."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import labels_table, photograph, preparation
+
+from dpam.errors import DpamError
+from dpam.images import texture
+from dpam.preparation import planes, prepare, resize
+from dpam.store import Pack, write_pack
+
+
+def test_a_pack_gives_back_what_was_put_in(pack_file):
+    with Pack(pack_file) as pack:
+        assert len(pack) == 12
+        pd.testing.assert_frame_equal(pack.labels, labels_table(12), check_dtype=False)
+        for index in range(len(pack)):
+            expected, _ = prepare(photograph(index), pack.preparation)
+            found = pack.prepared(index)
+            np.testing.assert_array_equal(found.pixels, expected.pixels)
+            np.testing.assert_array_equal(found.mean, expected.mean)
+            np.testing.assert_array_equal(found.covariance, expected.covariance)
+            if expected.texture is None:
+                assert found.texture is None
+            else:
+                np.testing.assert_allclose(found.texture, expected.texture, atol=2e-3)
+
+
+def test_examples_span_the_range_of_quality_best_first(pack_file):
+    with Pack(pack_file) as pack:
+        assert pack.examples[0] == 11
+        assert pack.examples[-1] == 0
+        shown = pack.example(pack.examples[0])
+        expected = prepare(photograph(11), pack.preparation)[1]
+        np.testing.assert_array_equal(shown.image, expected.image)
+        np.testing.assert_array_equal(shown.label_map, expected.label_map)
+
+
+def test_a_pack_that_fails_leaves_no_file(tmp_path):
+    def images():
+        yield prepare(photograph(0), preparation("crop"))
+        raise DpamError("the second image is broken")
+
+    with pytest.raises(DpamError, match="second image"):
+        write_pack(tmp_path / "a.h5", labels_table(2), preparation("crop"), {}, images())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_pack_is_refused(tmp_path):
+    (tmp_path / "text.h5").write_text("nothing")
+    h5py.File(tmp_path / "other.h5", "w").close()
+    for name, reason in (
+        ("text.h5", "expected a pack"),
+        ("other.h5", "not a pack of this version"),
+        ("none.h5", "no such file"),
+    ):
+        with pytest.raises(DpamError, match=reason):
+            Pack(tmp_path / name)
+
+
+def test_whole_images_are_resized_and_small_ones_enlarged_for_crops():
+    rgb = photograph(3, 50, 60)
+    whole, _ = prepare(rgb, preparation("whole"))
+    np.testing.assert_array_equal(whole.pixels, resize(rgb, 64, 64))
+    assert whole.texture.shape == (1, 64, 64)
+    crop, _ = prepare(rgb, preparation("crop"))
+    assert crop.pixels.shape == (64, 77, 3)
+    assert crop.texture is None
+
+
+def test_superpixel_colours_are_blue_green_red_means(pack_file):
+    rgb = np.zeros((60, 60, 3), np.uint8)
+    rgb[..., 0] = 51  # red
+    prepared, _ = prepare(rgb, preparation("crop"))
+    np.testing.assert_allclose(prepared.mean, np.tile([0, 0, 0.2], (12, 1)), atol=1e-6)
+    np.testing.assert_allclose(prepared.covariance, 0, atol=1e-9)
+    assert texture(planes(rgb)[None]).max() == 0

@@ -1,0 +1,182 @@
+# Validated configuration, the table of runs, code fingerprints. No rules.
+
+import hashlib
+import json
+import os
+import sys
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from dpam.configuration import validated
+from dpam.datasets import find, is_present, missing_message
+from dpam.errors import DpamError
+from dpam.fingerprint import code_fingerprint
+
+# The one file that pip and conda both take their versions from is made into this environment.
+ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
+
+
+
+def stop(message):
+    """End with a message for the user, without Snakemake's traceback through this file."""
+    sys.exit(f"dpam: {message}")
+
+
+try:
+    validated(config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+except DpamError as error:
+    stop(error)
+
+
+class Score(NamedTuple):
+    """One trained network on one dataset: a row of scores.csv."""
+
+    experiment: str
+    dataset: str
+    part: str
+    method: str
+    split: str
+    seed: int
+    test_dataset: str
+
+    @property
+    def run(self):
+        return (
+            f"{config['pathvars']['results']}/runs/"
+            f"{self.dataset}/{self.part}/{self.method}/{self.split}/seed{self.seed}"
+        )
+
+
+def dataset_facts(name):
+    """The dataset's facts, from the package or, for one of the user's own, the configuration."""
+    try:
+        return find(name, config["plain"].get(name))
+    except DpamError as error:
+        stop(error)
+
+
+def scores_of(block):
+    """All rows that an experiment's block stands for."""
+    for dataset, method, split, seed in product(
+        block["datasets"], block["methods"], block["splits"], block["seeds"]
+    ):
+        every = block["parts"] == "every"
+        targets = {
+            "self": [dataset],
+            "others": [other for other in block["datasets"] if other != dataset],
+        }.get(str(block["test_on"]), block["test_on"])
+        for part in dataset_facts(dataset).distortions if every else block["parts"]:
+            for target in targets:
+                yield Score(block["name"], dataset, part, method, split, seed, target)
+
+
+SCORES = list(
+    dict.fromkeys(score for block in config["experiments"] for score in scores_of(block))
+)
+EXPERIMENTS = list(dict.fromkeys(score.experiment for score in SCORES))
+DATASETS = {
+    name: dataset_facts(name)
+    for name in dict.fromkeys(name for score in SCORES for name in (score.dataset, score.test_dataset))
+}
+MADE_HERE = [name for name in DATASETS if name.startswith("demo_")]
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    test_dataset="|".join(DATASETS),
+    made="|".join(MADE_HERE) or "none",
+    part="[a-z0-9_]+",
+    method="slic|rim|ainet",
+    split=r"split\d\d|whole",
+    seed=r"\d+",
+
+
+def dataset_root(wildcards):
+    """Folder of a dataset. If any dataset is missing, say so of all, and where to get them."""
+    missing = [
+        missing_message(dataset, root_of(name))
+        for name, dataset in DATASETS.items()
+        if name not in MADE_HERE and not is_present(dataset, root_of(name))
+    ]
+    if missing:
+        stop("\n  - ".join(["datasets are missing:", *missing]))
+    return root_of(wildcards.dataset)
+
+
+def root_of(name):
+    """Where a dataset should lie."""
+    plain = config["plain"].get(name, {})
+    default = plain.get("images") or (
+        os.path.dirname(plain["labels"]) if plain else os.path.join(config["data_root"], name)
+    )
+    return config["roots"].get(name, default) or "."
+
+
+def folder_state(wildcards):
+    """Names, sizes and times of a dataset's files, hashed: what a look from outside can tell."""
+    if wildcards.dataset in MADE_HERE:
+        return "made by this workflow"
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(root_of(wildcards.dataset), followlinks=True):
+        folders.sort()
+        for name in sorted(files):
+            status = os.stat(os.path.join(folder, name))
+            digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def as_json(*keys):
+    """Values of the configuration as JSON: a single one bare, several as an object."""
+    return json.dumps(config[keys[0]] if len(keys) == 1 else {key: config[key] for key in keys})
+
+
+def own_dataset(wildcards):
+    """Option that describes a dataset of the user's own, as JSON; nothing for known ones."""
+    plain = config["plain"].get(wildcards.dataset)
+    return ["--plain", json.dumps(plain)] if plain else []
+
+
+def identity(wildcards):
+    """What a score is the score of, as JSON."""
+    return json.dumps({**wildcards, "seed": int(wildcards.seed)})
+
+
+def fingerprint(stage):
+    """Fingerprint of the code that a stage can reach."""
+    return code_fingerprint(f"dpam.stages.{stage}")
+
+
+def scores_table():
+    """Which runs belong to which experiment, as CSV."""
+    rows = [{**score._asdict(), "run": score.run} for score in SCORES]
+    return pd.DataFrame(rows).to_csv(index=False)
+
+
+def paths_of_scores(ending):
+    """Files beside each run: predictions (.csv) or numbers (.json) on each test dataset."""
+    return list(dict.fromkeys(f"{score.run}/on-{score.test_dataset}{ending}" for score in SCORES))
+
+
+def paths_of_runs(name):
+    """A file of each run."""
+    return list(dict.fromkeys(f"{score.run}/{name}" for score in SCORES))
+
+
+def packs():
+    """The pack of each dataset that is trained on, one method each, for pictures of its images."""
+    methods = {score.dataset: score.method for score in reversed(SCORES)}
+    return [f"<results>/data/{name}/{methods[name]}.h5" for name in DATASETS if name in methods]
+
+
+def benchmarks_of_runs():
+    """Time and memory of every training run."""
+    return list(
+        dict.fromkeys(
+            f"<benchmarks>/train/{score.dataset}-{score.part}-{score.method}-{score.split}"
+            f"-seed{score.seed}.tsv"
+            for score in SCORES
+        )
+    )

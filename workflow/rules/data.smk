@@ -1,0 +1,102 @@
+# From a dataset as downloaded to a pack that training reads.
+
+
+rule make_demo_data:
+    output:
+        directory(f"{config['data_root']}/{{made}}"),
+    log:
+        "<logs>/make_demo_data/{made}.log",
+    benchmark:
+        "<benchmarks>/make_demo_data/{made}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        **config["demo"],
+        code=fingerprint("make_demo_data"),
+    shell:
+        "dpam make-demo-data {wildcards.made} --photographs {params.photographs:q}"
+        " --crops {params.crops} --levels {params.levels} --seed {params.seed}"
+        " --output {output:q} --log {log:q}"
+
+
+rule verify_download:
+    input:
+        root=dataset_root,
+    output:
+        "<results>/data/{dataset}/verified.json",
+    log:
+        "<logs>/verify_download/{dataset}.log",
+    benchmark:
+        "<benchmarks>/verify_download/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        own=own_dataset,
+        state=folder_state,
+        code=fingerprint("verify_download"),
+    shell:
+        "dpam verify-download {wildcards.dataset} --root {input.root:q} {params.own:q}"
+        " --output {output:q} --log {log:q}"
+
+
+rule normalise_labels:
+    input:
+        root=dataset_root,
+        verified="<results>/data/{dataset}/verified.json",
+    output:
+        "<results>/data/{dataset}/labels.csv",
+    log:
+        "<logs>/normalise_labels/{dataset}.log",
+    benchmark:
+        "<benchmarks>/normalise_labels/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        own=own_dataset,
+        code=fingerprint("normalise_labels"),
+    shell:
+        "dpam normalise-labels {wildcards.dataset} --root {input.root:q} {params.own:q}"
+        " --output {output:q} --log {log:q}"
+
+
+rule draw_splits:
+    input:
+        "<results>/data/{dataset}/labels.csv",
+    output:
+        "<results>/data/{dataset}/splits.csv",
+    log:
+        "<logs>/draw_splits/{dataset}.log",
+    benchmark:
+        "<benchmarks>/draw_splits/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        seed=config["splits"]["seed"],
+        code=fingerprint("draw_splits"),
+    shell:
+        "dpam draw-splits {input:q} --seed {params.seed} --output {output:q} --log {log:q}"
+
+
+rule pack_superpixels:
+    input:
+        root=dataset_root,
+        verified="<results>/data/{dataset}/verified.json",
+        labels="<results>/data/{dataset}/labels.csv",
+    output:
+        "<results>/data/{dataset}/{method}.h5",
+    log:
+        "<logs>/pack_superpixels/{dataset}-{method}.log",
+    benchmark:
+        "<benchmarks>/pack_superpixels/{dataset}-{method}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        own=own_dataset,
+        image_size=config["image_size"],
+        code=fingerprint("pack_superpixels"),
+    shell:
+        "dpam pack-superpixels {wildcards.dataset} --root {input.root:q} {params.own:q}"
+        " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method} --image-size {params.image_size} --threads {threads}"
+        " --output {output:q} --log {log:q}"

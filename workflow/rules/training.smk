@@ -1,0 +1,28 @@
+# One network per dataset, part, superpixel method, split and seed.
+
+
+rule train:
+    input:
+        pack="<results>/data/{dataset}/{method}.h5",
+        splits="<results>/data/{dataset}/splits.csv",
+    output:
+        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
+        history="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/history.csv",
+    log:
+        "<logs>/train/{dataset}-{part}-{method}-{split}-seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train/{dataset}-{part}-{method}-{split}-seed{seed}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        model=as_json("model"),
+        training=as_json("training"),
+        code=fingerprint("train"),
+    shell:
+        "dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
+        " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
+        " --training {params.training:q} --threads {threads}"
+        " --output {output.weights:q} --history {output.history:q} --log {log:q}"
