@@ -60,11 +60,19 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def start_logging(log_file: str | None) -> None:
+def log_file(arguments: list[str]) -> str | None:
+    """The value of --log, known before the stage is imported, so that failing to is logged."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--log")
+    file: str | None = parser.parse_known_args(arguments)[0].log
+    return file
+
+
+def start_logging(file: str | None) -> None:
     """Messages go to standard error and, if named, to a file."""
     handlers: list[logging.Handler] = [logging.StreamHandler()]
-    if log_file:
-        handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
+    if file:
+        handlers.append(logging.FileHandler(file, mode="w", encoding="utf-8"))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
 
 
@@ -72,10 +80,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), None)
-    start_logging(None)
+    start_logging(log_file(arguments))
     try:
         args = build_parser(command).parse_args(arguments)
-        start_logging(getattr(args, "log", None))
         args.run(args)
     except DpamError as error:
         logging.error("dpam %s: %s", command, error)

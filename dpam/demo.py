@@ -282,12 +282,14 @@ def pseudo_mos(reference: np.ndarray, distorted: np.ndarray) -> np.ndarray:
     Returns:
         (N,) in 1..5; 5 where the two are equal.
     """
-    pair = [
-        torch.tensor(images, dtype=torch.float32).permute(0, 3, 1, 2) / 255
-        for images in (distorted, reference)
-    ]
-    value = piq.haarpsi(*pair, reduction="none", data_range=1.0)
-    return np.asarray(np.round(1 + 4 * value.clamp(0, 1).double().numpy(), 4))
+    values = []
+    for start in range(0, len(reference), 16):
+        pair = [
+            torch.tensor(images[start : start + 16], dtype=torch.float32).permute(0, 3, 1, 2) / 255
+            for images in (distorted, reference)
+        ]
+        values.append(piq.haarpsi(*pair, reduction="none", data_range=1.0))
+    return np.asarray(np.round(1 + 4 * torch.cat(values).clamp(0, 1).double().numpy(), 4))
 
 
 def make_demo(
@@ -325,14 +327,12 @@ def make_demo(
             f"demonstration data: expected levels 1..{LEVELS}, crops >= 1, seed >= 0; "
             f"found levels {levels}, crops {crops}, seed {seed}"
         )
-    if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS_FILE).exists():
-        raise DpamError(
-            f"{folder}: holds files that are no demonstration data; name another folder"
-        )
     names = [photograph.name for photograph in chosen]
     settings: dict[str, object] = {"dataset": dataset, "photographs": names, "seed": seed}
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
+        if not _may_replace(folder):
+            raise DpamError(f"{folder}: not empty, and no demonstration data; name another folder")
         if dataset == "demo_synthetic":
             settings["levels"] = levels
             _make_synthetic(temporary, chosen, levels, seed)
@@ -349,6 +349,12 @@ def make_demo(
         raise DpamError(f"{folder}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _may_replace(folder: Path) -> bool:
+    if not folder.exists() or not any(folder.iterdir()):
+        return True
+    return (folder / SETTINGS_FILE).exists() and (folder / PHOTOGRAPHS_FILE).exists()
 
 
 def _make_synthetic(folder: Path, chosen: list[Photograph], levels: int, seed: int) -> None:

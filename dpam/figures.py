@@ -132,7 +132,9 @@ def save(figure: Figure, path: str | Path) -> None:
     with mpl.rc_context({"svg.hashsalt": path.stem}):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)
-    write_text(path, photographs_as_jpeg(text.getvalue()))
+    svg = text.getvalue().replace("image-rendering:crisp-edges;image-rendering:pixelated", "")
+    svg = re.sub(r' id="image\w+"', "", svg)  # equal pictures would share it; nothing needs it
+    write_text(path, photographs_as_jpeg(svg))
 
 
 def said(text: str) -> Figure:
@@ -154,7 +156,7 @@ def small_multiples(count: int, height: float) -> tuple[Figure, int, int]:
 def say_hidden(figure: Figure, hidden: int, noun: str) -> None:
     """Say below the panels how many are not shown, if any."""
     if hidden:
-        text = f"{hidden} more {noun} not shown; their numbers are in the tables"
+        text = f"{hidden} more {noun}{'s' * (hidden > 1)} not shown; all numbers are in the tables"
         figure.supxlabel(text, x=0.01, ha="left", fontsize=9, color=COLOURS["muted"])
 
 
@@ -187,7 +189,7 @@ def training_curves(runs: Sequence[Curves], hidden: int = 0) -> Figure:
         frameon=False,
         fontsize=9,
     )
-    say_hidden(figure, hidden, "runs")
+    say_hidden(figure, hidden, "run")
     return figure
 
 
@@ -277,7 +279,7 @@ def scatter(clouds: Sequence[Cloud], hidden: int = 0) -> Figure:
         axes.text(0, 1.03, below, transform=axes.transAxes, fontsize=8, color=COLOURS["muted"])
         axes.set(xlim=(-0.03, 1.03), ylim=(low, high), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         axes.set(xlabel=f"label: {cloud.label_kind}, 0 to 1", ylabel="prediction")
-    say_hidden(figure, hidden, "panels")
+    say_hidden(figure, hidden, "panel")
     return figure
 
 
@@ -310,7 +312,7 @@ def examples(albums: Sequence[Album], hidden: int = 0) -> Figure:
                 axes.imshow(picture, interpolation="none")
             figure.text(left, bottom - 0.04 / height, example.note, va="top", fontsize=8)
         top -= 2 * row + title + notes
-    say_hidden(figure, hidden, "datasets")
+    say_hidden(figure, hidden, "dataset")
     return figure
 
 
@@ -422,5 +424,5 @@ def titles(rows: pd.DataFrame) -> list[str]:
         words += [row["part"]] * (row["part"] != "all")
         words += [row["method"]] * several["method"] + [row["split"]] * several["split"]
         words += [f"seed {row['seed']}"] * several["seed"]
-        texts.append(textwrap.fill(", ".join(words), 36, break_long_words=False))
+        texts.append(textwrap.fill(", ".join(words), 28, break_long_words=False))
     return texts

@@ -29,7 +29,7 @@ def normalise(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
         dataset: the facts about it.
 
     Returns:
-        The columns `COLUMNS`, sorted by image. `score` in [0, 1]; raw scores stay beside it.
+        The columns `COLUMNS`, sorted by image. `score` in [0, 1], to 9 decimals; raw scores stay.
 
     Raises:
         DpamError: scores that are no number or outside the declared range, or images that
@@ -54,7 +54,7 @@ def normalise(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
             "Correct the label file, or the declared range of the dataset.",
         )
     score = (raw - low) / (high - low)
-    labels = table.assign(
-        score=score if dataset.higher_is_better else 1 - score, label_kind=dataset.label_kind
-    )
+    if not dataset.higher_is_better:
+        score = 1 - score
+    labels = table.assign(score=score.round(9), label_kind=dataset.label_kind)
     return labels[list(COLUMNS)].sort_values("image", ignore_index=True)

@@ -40,7 +40,7 @@ def test_the_same_settings_give_the_same_bytes(made, tmp_path):
     assert contents(tmp_path / "b") == contents(made / "demo_authentic")
     demo.make_demo(tmp_path / "b", "demo_authentic", crops=4, **{**SETTINGS, "seed": 4})
     assert contents(tmp_path / "b") != contents(made / "demo_authentic")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]  # nothing temporary
 
 
 def test_an_image_does_not_depend_on_which_others_are_made(made, tmp_path):
@@ -119,9 +119,11 @@ def test_wrong_settings(tmp_path, settings):
 
 
 def test_other_peoples_files_are_left_alone(tmp_path):
-    precious = tmp_path / "home" / "thesis.txt"
+    precious = tmp_path / "home" / "settings.json"
     precious.parent.mkdir()
     precious.write_text("years of work")
     with pytest.raises(DpamError, match="name another folder"):
         demo.make_demo(precious.parent, "demo_authentic", photographs=["china"], crops=1)
     assert precious.read_text() == "years of work"
+    with pytest.raises(DpamError, match="cannot be written"):
+        demo.make_demo(precious, "demo_authentic", photographs=["china"], crops=1)

@@ -40,7 +40,9 @@ def test_grey_blur_and_network_image_are_the_released_ones(case):
     assert np.abs(at(luma.numpy(), case["gray"]) - case["gray"]["value"]).max() == 0
     assert np.abs(at(blur(luma).numpy(), case["blurred"]) - case["blurred"]["value"]).max() <= 1
     network = (resize(rgb, 224, 224).transpose(2, 0, 1) / 255 - 0.5) / 0.5
-    np.testing.assert_allclose(at(network, case["vit_input"]), case["vit_input"]["value"], atol=1e-6)
+    np.testing.assert_allclose(
+        at(network, case["vit_input"]), case["vit_input"]["value"], atol=1e-6
+    )
 
 
 def test_texture_wraps_as_uint8():
@@ -58,10 +60,7 @@ def test_blur_is_a_plain_convolution_with_a_mirrored_border():
     kernel /= kernel.sum()
     padded = np.pad(image.astype(float), 6, mode="reflect")
     expected = np.array(
-        [
-            [kernel @ padded[y : y + 13, x : x + 13] @ kernel for x in range(24)]
-            for y in range(20)
-        ]
+        [[kernel @ padded[y : y + 13, x : x + 13] @ kernel for x in range(24)] for y in range(20)]
     )
     found = blur(torch.from_numpy(image)[None, None]).numpy()[0, 0]
     assert np.abs(found - expected).max() <= 0.501

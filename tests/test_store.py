@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import labels_table, photograph, preparation
+from samples import labels_table, photograph, preparation
 
 from dpam.errors import DpamError
 from dpam.images import texture

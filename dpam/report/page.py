@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent
 TILES = 8  # more results in one experiment are summed up in three
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 LONG = 40  # rows; a longer table of runs is folded away
-TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "job"}
+TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule"}
 
 FIGURES = {
     "training_curves": "Loss and rank correlation of each training run per epoch. The weights of "
@@ -219,12 +219,14 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                 ),
             }
         )
+    table = pd.DataFrame(rows)
+    alike = [name for name in ("distortion", "superpixels", "seed") if len(set(table[name])) == 1]
     path = tables / "scores.csv"
     text = (
         "Every training run and its tests. Seconds: of the whole training, its evaluations "
         "included."
     )
-    return Table(text, pd.DataFrame(rows), [(path.name, link(path, output))])
+    return Table(text, table.drop(columns=alike), [(path.name, link(path, output))])
 
 
 def training(path: Path) -> dict[str, str]:
@@ -235,7 +237,7 @@ def training(path: Path) -> dict[str, str]:
         "epochs": str(len(history)),
         "kept": str(kept.iloc[0]) if len(kept) else DASH,
         "seconds": f"{history['seconds'].sum():.1f}",
-        "images per second": f"{history['images_per_second'].median():.1f}",
+        "images/s": f"{history['images_per_second'].median():.1f}",
     }
 
 
@@ -249,8 +251,8 @@ def cost(benchmarks: Path) -> Table | None:
         jobs[column] = pd.to_numeric(jobs[column], errors="coerce")
     rows = [
         {
-            "job": str(job),
-            "runs": str(len(group)),
+            "rule": str(job),
+            "jobs": str(len(group)),
             "total time": duration(group["s"].sum()),
             "longest": duration(group["s"].max()),
             "largest memory, MB": (
@@ -260,13 +262,13 @@ def cost(benchmarks: Path) -> Table | None:
         for job, group in sorted(jobs.groupby("job"), key=lambda item: -item[1]["s"].sum())
     ]
     total = duration(jobs["s"].sum())
-    text = f"Time and memory by kind of job, {total} in all, from Snakemake's benchmark files."
+    text = f"Time and memory by rule, {total} in all, from Snakemake's benchmark files."
     return Table(text, pd.DataFrame(rows), [])
 
 
 def duration(seconds: float) -> str:
     """Seconds for people: 12.3 s, 4 min 05 s, 3 h 20 min."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

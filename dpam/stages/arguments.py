@@ -22,8 +22,8 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which dataset, and where it lies."""
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Which dataset, and where it lies: `dataset`, `root`, `plain`."""
     parser.add_argument("dataset", metavar="DATASET", help="key of the dataset")
     parser.add_argument("--root", metavar="DIR", required=True, help="the dataset's folder")
     parser.add_argument(

@@ -6,12 +6,12 @@ import logging
 from dpam import labels
 from dpam.datasets import find
 from dpam.files import write_csv
-from dpam.stages.verify_download import add_dataset_arguments
+from dpam.stages.arguments import add_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
-    add_dataset_arguments(parser)
+    add_dataset(parser)
     parser.add_argument("--output", metavar="CSV", required=True, help="the table of labels")
 
 

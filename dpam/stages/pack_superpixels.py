@@ -16,13 +16,13 @@ from dpam.files import read_csv, read_json
 from dpam.preparation import METHODS, Preparation, Prepared, Segmentation, prepare_file
 from dpam.progress import track
 from dpam.runtime import record
-from dpam.stages.arguments import add_dataset_arguments
+from dpam.stages.arguments import add_dataset
 from dpam.store import write_pack
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    add_dataset_arguments(parser)
+    add_dataset(parser)
     parser.add_argument(
         "--verified", type=Path, required=True, help="verified.json of verify-download"
     )

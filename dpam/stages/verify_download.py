@@ -1,38 +1,17 @@
 """Check that a dataset is complete: counts, labels and images agree, every image decodes."""
 
 import argparse
-import json
 import logging
-from typing import Any
 
 from dpam.datasets import find
 from dpam.datasets.verification import verify
 from dpam.files import write_json
-
-
-def settings_of_own(text: str) -> dict[str, Any]:
-    """The settings of a user's own dataset, as JSON on the command line."""
-    settings = json.loads(text)
-    if not isinstance(settings, dict):
-        raise ValueError(text)
-    return settings
-
-
-def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which dataset, and where it lies."""
-    parser.add_argument("dataset", metavar="DATASET", help="name of the dataset")
-    parser.add_argument("--root", metavar="DIR", required=True, help="the dataset's folder")
-    parser.add_argument(
-        "--plain",
-        type=settings_of_own,
-        metavar="JSON",
-        help="of your own dataset: labels, score_range, higher_is_better, ...",
-    )
+from dpam.stages.arguments import add_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
-    add_dataset_arguments(parser)
+    add_dataset(parser)
     parser.add_argument("--output", metavar="JSON", required=True, help="what was found")
 
 

@@ -19,7 +19,6 @@ from dpam.fingerprint import code_fingerprint
 ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
 
 
-
 def stop(message):
     """End with a message for the user, without Snakemake's traceback through this file."""
     sys.exit(f"dpam: {message}")
@@ -73,13 +72,13 @@ def scores_of(block):
                 yield Score(block["name"], dataset, part, method, split, seed, target)
 
 
-SCORES = list(
-    dict.fromkeys(score for block in config["experiments"] for score in scores_of(block))
-)
+SCORES = list(dict.fromkeys(score for block in config["experiments"] for score in scores_of(block)))
 EXPERIMENTS = list(dict.fromkeys(score.experiment for score in SCORES))
 DATASETS = {
     name: dataset_facts(name)
-    for name in dict.fromkeys(name for score in SCORES for name in (score.dataset, score.test_dataset))
+    for name in dict.fromkeys(
+        name for score in SCORES for name in (score.dataset, score.test_dataset)
+    )
 }
 MADE_HERE = [name for name in DATASETS if name.startswith("demo_")]
 
@@ -179,4 +178,13 @@ def benchmarks_of_runs():
             f"-seed{score.seed}.tsv"
             for score in SCORES
         )
+    )
+
+
+def captioned(path, category):
+    """An output that `snakemake --report` shows, with the caption of its name."""
+    return report(
+        f"<results>/{path}",
+        caption=Path(workflow.basedir) / f"workflow/report/{Path(path).stem}.rst",
+        category=category,
     )

@@ -22,7 +22,7 @@ rule tabulate:
         scores=paths_of_scores(".json"),
     output:
         scores="<results>/tables/scores.csv",
-        tables=expand("<results>/tables/{experiment}.{ending}", experiment=EXPERIMENTS, ending=["csv", "tex"]),
+        tables=expand("<results>/tables/{name}.{ending}", name=EXPERIMENTS, ending=["csv", "tex"]),
     log:
         "<logs>/tabulate.log",
     benchmark:
@@ -44,10 +44,10 @@ rule plot:
         histories=paths_of_runs("history.csv"),
         packs=packs(),
     output:
-        curves="<results>/figures/training_curves.svg",
-        scatter="<results>/figures/scatter.svg",
-        examples="<results>/figures/examples.svg",
-        cross="<results>/figures/cross_dataset.svg",
+        curves=captioned("figures/training_curves.svg", "Figures"),
+        scatter=captioned("figures/scatter.svg", "Figures"),
+        examples=captioned("figures/examples.svg", "Figures"),
+        cross=captioned("figures/cross_dataset.svg", "Figures"),
     log:
         "<logs>/plot.log",
     benchmark:
@@ -58,23 +58,31 @@ rule plot:
         folder=subpath(output.curves, parent=True),
         code=fingerprint("plot"),
     shell:
-        "dpam plot {input.list:q} --packs {input.packs:q} --output-dir {params.folder:q} --log {log:q}"
+        "dpam plot {input.list:q} --packs {input.packs:q} --output-dir {params.folder:q}"
+        " --log {log:q}"
 
 
 rule report:
     input:
-        list="<results>/scores.csv",
-        tables=rules.tabulate.output,
+        scores="<results>/tables/scores.csv",
+        tables=rules.tabulate.output.tables,
+        curves="<results>/figures/training_curves.svg",
         figures=rules.plot.output,
-        benchmarks=benchmarks_of_runs(),
+        costs=benchmarks_of_runs(),
+        plotted="<benchmarks>/plot/all.tsv",
     output:
-        "<results>/report/index.html",
+        captioned("report/index.html", "Report"),
     log:
         "<logs>/report.log",
     conda:
         ENVIRONMENT
     params:
-        settings=as_json("experiments", "image_size", "model", "training", "splits"),
+        tables=subpath(input.scores, parent=True),
+        figures=subpath(input.curves, parent=True),
+        benchmarks=subpath(input.plotted, ancestor=2),
+        config=as_json(*sorted(config)),
         code=fingerprint("report"),
     shell:
-        "dpam report ..."
+        "dpam report --tables-dir {params.tables:q} --figures-dir {params.figures:q}"
+        " --benchmarks-dir {params.benchmarks:q} --config {params.config:q}"
+        " --output {output:q} --log {log:q}"

@@ -1,0 +1,60 @@
+"""A wrong configuration is refused in words that say where, what and what else."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dpam.configuration import validated
+from dpam.errors import DpamError
+
+TOP = Path(__file__).resolve().parent.parent
+SCHEMA = TOP / "workflow/schemas/config.schema.yaml"
+
+
+def configuration():
+    return yaml.safe_load((TOP / "config.yaml").read_text())
+
+
+def test_the_paper_s_experiment_says_what_the_defaults_say():
+    given = configuration()
+    bare = {"pathvars": given["pathvars"], "experiments": given["experiments"]}
+    for key in ("splits", "image_size", "model", "training", "plain", "roots"):
+        assert validated(bare, SCHEMA)[key] == given[key]
+
+
+@pytest.mark.parametrize("preset", sorted((TOP / "workflow/presets").glob("*.yaml")))
+def test_presets_are_valid(preset):
+    validated({**configuration(), **yaml.safe_load(preset.read_text())}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trainin": {}}, "unknown key trainin; known: .*training"),
+        ({"training": {"lr": 1}}, "training: unknown key lr; known: .*learning_rate"),
+        ({"training": {"epochs": "many"}}, "training.epochs: 'many' is not of type 'integer'"),
+        ({"training": {"schedule": "x"}}, "training.schedule: 'x' is not one of"),
+        ({"image_size": 8}, "image_size: 8 is less than the minimum of 32"),
+        ({"experiments": []}, "experiments"),
+        (
+            {"experiments": [{"name": "a", "datasets": ["../x"], "test_on": "self"}]},
+            "experiments.0.datasets.0",
+        ),
+        ({"plain": {"mine": {"labels": "a.csv"}}}, "plain.mine: 'score_range' is a required"),
+    ],
+)
+def test_faults_are_explained(change, message):
+    with pytest.raises(DpamError, match=message):
+        validated({**configuration(), **change}, SCHEMA)
+
+
+def test_every_key_of_the_schema_has_a_description():
+    def undescribed(schema, where):
+        for key, part in schema.get("properties", {}).items():
+            if "description" not in part:
+                yield f"{where}.{key}"
+            yield from undescribed(part, f"{where}.{key}")
+            yield from undescribed(part.get("items", {}), f"{where}.{key}")
+
+    assert list(undescribed(yaml.safe_load(SCHEMA.read_text()), "")) == []

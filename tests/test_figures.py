@@ -1,0 +1,213 @@
+"""Figures as SVG files: that they show what they should, as text."""
+
+import base64
+import io
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dpam import figures
+
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "loss": [0.08, 0.03, 0.012],
+        "train_srcc": [0.2, 0.6, 0.9],
+        "validation_srcc": [0.1, 0.5, 0.4],
+        "test_srcc": [np.nan] * 3,
+        "selected": [0, 1, 0],
+    }
+)
+
+
+def saved(figure: Figure, path: Path) -> str:
+    figures.save(figure, path)
+    return path.read_text(encoding="utf-8")
+
+
+def words(svg: str) -> str:
+    root = ElementTree.fromstring(svg)  # noqa: S314 - written a moment ago
+    return "\n".join(
+        "".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text")
+    )
+
+
+def cloud(n: int, title: str = "a") -> figures.Cloud:
+    label = np.linspace(0, 1, n)
+    return figures.Cloud(title, "pseudo-MOS (HaarPSI)", label, label**2, 1.0)
+
+
+def album(title: str = "demo") -> figures.Album:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    label_map = np.repeat(np.arange(8, dtype=np.uint16), 10)[None].repeat(60, axis=0)
+    return figures.Album(title, [figures.Example(image, label_map, "label 0.50")] * 2)
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    with figures.style():
+        yield
+
+
+def test_training_curves(tmp_path: Path) -> None:
+    curves = [figures.Curves("demo_a", HISTORY), figures.Curves("demo_b", HISTORY[:1])]
+    text = words(saved(figures.training_curves(curves, hidden=3), tmp_path / "f.svg"))
+    for expected in ["demo_a", "demo_b", "loss", "SRCC", "epoch (2 kept)", "validation", "0.01"]:
+        assert expected in text.split("\n")
+    assert "3 more runs not shown" in text
+
+
+def test_lines_are_drawn_only_for_parts_that_were_measured(tmp_path: Path) -> None:
+    svg = saved(figures.training_curves([figures.Curves("a", HISTORY)]), tmp_path / "f.svg")
+    colours = [figures.COLOURS[name] for name in ("muted", "first", "second")]
+    in_plot = svg[: svg.index('id="legend_1"')]
+    assert [f"stroke: {colour}; stroke-width: 1.5" in in_plot for colour in colours] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("loss", [[np.nan] * 3, [0.0] * 3, [1e-9, 5, 1e4], [0.02] * 3])
+def test_any_loss_can_be_drawn(loss: list[float], tmp_path: Path) -> None:
+    curves = [figures.Curves("a", HISTORY.assign(loss=loss))]
+    assert "loss" in words(saved(figures.training_curves(curves), tmp_path / "f.svg"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ends"),
+    [
+        (0.012, 0.08, (0.01, 0.1)),
+        (0.02, 0.02, (0.02, 0.05)),
+        (1, 20, (1, 20)),
+        (0.3, 0.9, (0.2, 1)),
+        (0.0099, 7, (0.005, 10)),
+    ],
+)
+def test_round_ends(low: float, high: float, ends: tuple[float, float]) -> None:
+    assert figures.round_ends(low, high) == pytest.approx(ends)
+
+
+def test_scatter(tmp_path: Path) -> None:
+    text = words(saved(figures.scatter([cloud(30), cloud(9, "b")], hidden=1), tmp_path / "f.svg"))
+    assert "SRCC 1.000, 30 images" in text
+    assert text.count("label: pseudo-MOS (HaarPSI), 0 to 1") == 2
+    assert "1 more panel not shown" in text
+
+
+def test_many_points_become_one_transparent_picture(tmp_path: Path) -> None:
+    svg = saved(figures.scatter([cloud(3000)]), tmp_path / "f.svg")
+    assert len(svg) < 200_000
+    assert "data:image/png;base64" in svg
+
+
+def test_undefined_srcc_is_a_dash(tmp_path: Path) -> None:
+    constant = figures.Cloud("a", "MOS", np.zeros(3), np.zeros(3), float("nan"))
+    assert "SRCC \N{EN DASH}, 3 images" in words(
+        saved(figures.scatter([constant]), tmp_path / "f.svg")
+    )
+
+
+def test_examples_are_small_jpegs_and_notes(tmp_path: Path) -> None:
+    svg = saved(figures.examples([album("one"), album("two")]), tmp_path / "f.svg")
+    text = words(svg)
+    assert "one" in text
+    assert "two" in text
+    assert text.count("label 0.50") == 4
+    pictures = re.findall(r"data:image/(\w+);base64,([^\"]+)", svg)
+    assert [kind for kind, _ in pictures] == ["jpeg"] * 8
+    assert "pixelated" not in svg
+    assert Image.open(io.BytesIO(base64.b64decode(pictures[0][1]))).size == (80, 60)
+
+
+def test_outline_marks_the_borders_of_superpixels() -> None:
+    image = np.zeros((640, 320, 3), dtype=np.uint8)
+    label_map = np.zeros((640, 320), dtype=np.uint16)
+    label_map[320:] = 1
+    small, outlined = figures.outline(image, label_map)
+    assert small.shape == outlined.shape == (320, 160, 3)
+    assert not small.any()
+    assert np.flatnonzero(outlined.any(axis=(1, 2))).tolist() == [160]
+    assert (outlined[160] == figures.OUTLINE).all()
+
+
+def scores(**columns: list[object]) -> pd.DataFrame:
+    table = pd.DataFrame(columns)
+    defaults = {"part": "all", "method": "slic", "split": "whole", "label_kind": "MOS"}
+    for name, value in defaults.items():
+        table[name] = columns.get(name, value)
+    table["run"] = [f"run{i}" for i in range(len(table))]
+    return table
+
+
+def test_cross_dataset(tmp_path: Path) -> None:
+    table = scores(
+        dataset=["a", "a", "a", "b", "a"],
+        test_dataset=["b", "b", "b", "a", "a"],
+        srcc=[0.5, 0.7, 0.6, -0.25, 0.99],
+    )
+    text = words(saved(figures.cross_dataset(table), tmp_path / "f.svg")).split("\n")
+    assert "0.600" in text
+    assert "\N{MINUS SIGN}0.250" in text
+    assert "0.990" not in text
+    assert "Labels: MOS" in text
+
+
+def test_cross_dataset_by_method_and_with_undefined_values(tmp_path: Path) -> None:
+    table = scores(
+        dataset=["a", "a"], test_dataset=["b", "b"], method=["slic", "rim"], srcc=[0.5, np.nan]
+    )
+    text = words(saved(figures.cross_dataset(table), tmp_path / "f.svg")).split("\n")
+    assert {"slic", "rim", "0.500"} <= set(text)
+
+
+def test_nothing_to_show_is_said_in_words(tmp_path: Path) -> None:
+    own = scores(dataset=["a"], test_dataset=["a"], srcc=[0.5])
+    for figure in [
+        figures.training_curves([]),
+        figures.scatter([]),
+        figures.examples([]),
+        figures.cross_dataset(own),
+    ]:
+        assert re.match(r"No .+\.$", words(saved(figure, tmp_path / "f.svg")))
+
+
+def test_same_numbers_give_same_bytes(tmp_path: Path) -> None:
+    first = saved(figures.scatter([cloud(20)]), tmp_path / "f.svg")
+    assert saved(figures.scatter([cloud(20)]), tmp_path / "f.svg") == first
+    assert "<dc:date>" not in first
+
+
+@pytest.mark.parametrize(
+    "title", ["<script>alert(1)</script>", "a$x^$b", "a & b", '"quoted"', r"\frac"]
+)
+def test_hostile_titles_are_text(title: str, tmp_path: Path) -> None:
+    svg = saved(figures.scatter([cloud(5, title)]), tmp_path / "f.svg")
+    assert title in words(svg)
+    assert "<script" not in svg
+
+
+def test_titles_name_what_tells_rows_apart() -> None:
+    rows = pd.DataFrame(
+        {
+            "dataset": ["kadid10k", "kadid10k"],
+            "test_dataset": ["kadid10k", "live"],
+            "part": ["blur", "all"],
+            "method": "slic",
+            "split": ["split00", "whole"],
+            "seed": 20,
+        }
+    )
+    assert figures.titles(rows) == [
+        "kadid10k, blur, split00",
+        "kadid10k \N{RIGHTWARDS ARROW} live, whole",
+    ]
+    assert figures.titles(rows[:1]) == ["kadid10k, blur"]
+    assert "\n" in figures.titles(rows[:1].assign(part="a_very_long_name_of_a_distortion"))[0]

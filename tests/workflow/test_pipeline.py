@@ -1,0 +1,126 @@
+"""The whole pipeline runs, and a change reruns what depends on it and nothing else."""
+
+import json
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from checkout import CONFIGURATION, Checkout
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
+
+AFTER_SCORING = {"score", "tabulate", "plot", "report"}
+AFTER_TRAINING = {"train", "test"} | AFTER_SCORING
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str):
+    """The file with one text in place of another, for a while."""
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    yield
+    path.write_text(before)
+
+
+def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
+    results = finished.folder / "results/demo"
+    run = results / "runs/demo_synthetic/all/slic/split00/seed20"
+    for file in ("model.safetensors", "history.csv", "tensorboard"):
+        assert (run / file).exists()
+    assert not (run / "progress.pt").exists()
+    score = json.loads((run / "on-demo_authentic.json").read_text())
+    assert score["label_kind"].startswith("pseudo-MOS")
+    assert score["n"] > 2
+    page = (results / "report/index.html").read_text()
+    assert "pseudo-MOS" in page
+    assert list(results.rglob("*.part*")) == []
+
+
+def test_no_photograph_is_on_two_sides_nor_met_again_on_the_other_dataset(finished):
+    data = finished.folder / "results/demo/data"
+    sides = {}
+    for dataset in ("demo_synthetic", "demo_authentic"):
+        labels = pd.read_csv(data / dataset / "labels.csv", keep_default_na=False)
+        splits = pd.read_csv(data / dataset / "splits.csv")
+        joined = labels.merge(splits, on="image", validate="1:1")
+        for name, part in (
+            joined[["reference", "split00"]].drop_duplicates().itertuples(index=False)
+        ):
+            assert sides.setdefault(name, part) == part
+    assert set(sides.values()) == {"train", "validation", "test"}
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    answer = finished.snakemake("--configfile", *CONFIGURATION)
+    assert answer.returncode == 0
+    assert "Nothing to be done" in answer.stdout + answer.stderr
+
+
+def test_a_docstring_reruns_nothing(finished):
+    metrics = finished.folder / "dpam/metrics.py"
+    first_line = metrics.read_text().splitlines()[0]
+    with edited(metrics, first_line, '"""Other words.' + '"""' * (first_line.count('"""') == 2)):
+        assert finished.planned(*CONFIGURATION) == set()
+
+
+def test_the_metrics_rerun_from_scoring_on_and_no_training(finished):
+    with edited(finished.folder / "dpam/metrics.py", "import numpy", "import math\nimport numpy"):
+        assert finished.planned(*CONFIGURATION) == AFTER_SCORING
+
+
+def test_the_learning_rate_reruns_training_and_what_follows_and_no_packing(finished):
+    preset = finished.folder / "workflow/presets/demo.yaml"
+    with edited(preset, "learning_rate: ", "learning_rate: 1"):
+        assert finished.planned(*CONFIGURATION) == AFTER_TRAINING
+
+
+def test_the_network_reruns_training_and_what_follows_and_no_packing(finished):
+    network = finished.folder / "dpam/model/regression.py"
+    with edited(network, "import torch\n", "import math\nimport torch\n"):
+        assert finished.planned(*CONFIGURATION) == AFTER_TRAINING
+
+
+def test_snakemakes_own_report_carries_the_page_and_the_figures(finished):
+    answer = finished.snakemake("--report", "report.zip", "--configfile", *CONFIGURATION)
+    assert answer.returncode == 0, answer.stderr
+    with zipfile.ZipFile(finished.folder / "report.zip") as archive:
+        names = [Path(name).name for name in archive.namelist()]
+    for name in ("index.html", "training_curves.svg", "scatter.svg", "examples.svg"):
+        assert name in names
+
+
+def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):
+    checkout = Checkout(tmp_path)
+    answer = checkout.snakemake("-n")
+    assert answer.returncode != 0
+    for title in ("LIVE", "CSIQ", "TID2013", "KADID-10k", "KonIQ-10k", "SPAQ"):
+        assert title in answer.stderr
+    for key in yaml.safe_load((tmp_path / "config.yaml").read_text())["experiments"][0]["datasets"]:
+        assert f"data/{key}" in answer.stderr
+    assert answer.stderr.count("http") >= 7
+    assert "Traceback" not in answer.stderr
+    assert "MissingInputException" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learning_rate: 0.1", "unknown key learning_rate; known: "),
+        ("training: {epochs: 0}", "training.epochs: 0 is less than the minimum of 1"),
+        (
+            "experiments: [{name: a, datasets: [livee], test_on: self}]",
+            "livee: no such dataset; known are ",
+        ),
+    ],
+)
+def test_a_wrong_configuration_ends_in_one_clear_line(tmp_path, text, message):
+    checkout = Checkout(tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    answer = checkout.snakemake("-n", "--configfile", "workflow/presets/demo.yaml", "mine.yaml")
+    assert answer.returncode != 0
+    assert [line for line in answer.stderr.splitlines() if message in line]
+    assert "Traceback" not in answer.stderr
