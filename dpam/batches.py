@@ -50,10 +50,8 @@ def collate(views: Sequence[View], size: int) -> Batch:
         for view in views
     ]
     image = torch.stack([planes(square) for square in squares])
-    if views[0].image.texture is None:
-        grain = texture(image)
-    else:
-        grain = torch.from_numpy(np.stack([view.image.texture for view in views]))
+    stored = [view.image.texture for view in views if view.image.texture is not None]
+    grain = torch.from_numpy(np.stack(stored)) if stored else texture(image)
     flip = torch.tensor([view.flip for view in views]).view(-1, 1, 1, 1)
     return Batch(
         image=torch.where(flip, image.flip(-1), image),

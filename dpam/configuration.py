@@ -28,9 +28,10 @@ def explained(error: ValidationError) -> str:
     """One line: where, what was expected, what was found."""
     where = ".".join(str(step) for step in error.absolute_path) or "configuration"
     schema = error.schema
+    instance: Any = error.instance
     if error.validator == "additionalProperties" and isinstance(schema, dict):
         known = schema.get("properties", {})
-        unknown = [str(key) for key in error.instance if key not in known]
+        unknown = [str(key) for key in instance if key not in known]
         return f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
     meaning = schema.get("description") if isinstance(schema, dict) else None
     return f"{where}: {error.message}" + (f" ({meaning})" if meaning else "")

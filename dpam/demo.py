@@ -283,12 +283,18 @@ def pseudo_mos(reference: np.ndarray, distorted: np.ndarray) -> np.ndarray:
         (N,) in 1..5; 5 where the two are equal.
     """
     values = []
-    for start in range(0, len(reference), 16):
-        pair = [
-            torch.tensor(images[start : start + 16], dtype=torch.float32).permute(0, 3, 1, 2) / 255
-            for images in (distorted, reference)
-        ]
-        values.append(piq.haarpsi(*pair, reduction="none", data_range=1.0))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # images are small: more threads mostly wait for each other
+    try:
+        for start in range(0, len(reference), 16):
+            pair = [
+                torch.tensor(images[start : start + 16], dtype=torch.float32) / 255
+                for images in (distorted, reference)
+            ]
+            pair = [images.permute(0, 3, 1, 2) for images in pair]
+            values.append(piq.haarpsi(*pair, reduction="none", data_range=1.0))
+    finally:
+        torch.set_num_threads(threads)
     return np.asarray(np.round(1 + 4 * torch.cat(values).clamp(0, 1).double().numpy(), 4))
 
 

@@ -11,6 +11,9 @@ import pandas as pd
 
 from dpam.errors import DpamError
 
+NAMES = ("image", "reference", "distortion", "level", "label_kind", "dataset", "part", "method")
+TEXT = dict.fromkeys((*NAMES, "split", "test_dataset", "experiment", "run"), str)
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -63,13 +66,15 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
-    """Read a CSV that one of the stages wrote; empty cells of text columns stay empty text.
+    """Read a CSV that one of the stages wrote.
+
+    Columns of names are read as text, whatever they look like; empty cells stay empty text.
 
     Raises:
         DpamError: the file is missing, is not CSV, or lacks one of `columns`.
     """
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values={"raw_std": [""]})
+        table = pd.read_csv(path, keep_default_na=False, na_values={"raw_std": [""]}, dtype=TEXT)
     except FileNotFoundError as error:
         raise DpamError(f"{path}: no such file") from error
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

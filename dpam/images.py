@@ -72,9 +72,13 @@ def blur(image: Tensor) -> Tensor:
     offset = torch.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, device=image.device)
     kernel = torch.exp(-(offset**2) / (2 * BLUR_SIGMA**2))
     kernel = kernel / kernel.sum()
-    padded = F.pad(image.float(), [BLUR_RADIUS] * 4, mode="reflect")
-    rows = F.conv2d(padded, kernel.view(1, 1, 1, -1))
-    return F.conv2d(rows, kernel.view(1, 1, -1, 1)).round().to(torch.uint8)
+    blurred = F.pad(image.float(), [BLUR_RADIUS] * 4, mode="reflect")
+    for axis in (-1, -2):
+        # Thirteen shifted sums; for one channel several times faster than a convolution.
+        size = image.shape[axis]
+        shifted = [blurred.narrow(axis, start, size) for start in range(len(kernel))]
+        blurred = sum(weight * part for weight, part in zip(kernel, shifted, strict=True))
+    return blurred.round().to(torch.uint8)
 
 
 def texture(rgb: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def select(count: int, wanted: int) -> np.ndarray:
-    """Evenly spaced picks among `count` superpixels, as released; picks repeat if count < wanted."""
+    """Evenly spaced picks among `count` superpixels, as released; with repeats if too few."""
     return np.linspace(0, count - 1, wanted).astype(np.int64)
 
 

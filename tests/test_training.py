@@ -105,7 +105,7 @@ def test_parts_and_distortion_types_choose_rows(pack_file):
         rows = rows_of_parts(pack, split(pack), "noise")
         assert rows["train"].tolist() == [1, 3, 5, 7]
         assert rows["test"].tolist() == [11]
-        with pytest.raises(DpamError, match="no image of distortion type 'fog'.*blur, noise"):
+        with pytest.raises(DpamError, match=r"no image of distortion type 'fog'.*blur, noise"):
             rows_of_parts(pack, split(pack), "fog")
         with pytest.raises(DpamError, match="1 images are in no part"):
             rows_of_parts(pack, split(pack).iloc[1:], "all")

@@ -11,10 +11,10 @@ from timm.data.config import resolve_model_data_config
 from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import Tensor, nn
 
-from dpam.errors import DpamError, listed
-from dpam.model.tensors import read_tensors
+from dpam.errors import DpamError
+from dpam.model.tensors import read_tensors, refuse_misfit
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # Parts of a ViT behind its last block: never computed here, so a weights file may lack them.
 BEHIND_THE_BLOCKS = ("norm.", "fc_norm.", "head.", "head_dist.", "attn_pool.", "pre_logits.")
@@ -113,8 +113,23 @@ def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
             f"{name}: timm has no such model; python -c 'import timm; "
             'print(timm.list_models("*vit*"))\' lists its Vision Transformers'
         )
-    vit: Any
     options: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
+    vit: Any
+    try:
+        vit = timm.create_model(name, **options)
+    except TypeError:  # it takes no image size
+        vit = None
+    except RuntimeError as error:  # such as weights of an unknown name, after the dot
+        raise DpamError(f"{name}: timm refuses it: {error}") from error
+    if not (hasattr(vit, "blocks") and hasattr(vit, "num_prefix_tokens")):
+        raise DpamError(f"{name}: expected a Vision Transformer of timm, found another network")
+    height, width = vit.patch_embed.img_size
+    patch = vit.patch_embed.patch_size[0]
+    if height != width or height % patch or height // patch < 4:
+        raise DpamError(
+            f"{name}: image size {height}x{width}: expected a square of at least 4x4 patches, "
+            f"its side a multiple of {patch} pixels"
+        )
     if from_hub:
         try:
             vit = timm.create_model(name, pretrained=True, **options)
@@ -124,20 +139,6 @@ def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
                 f"{name}: its pretrained weights cannot be had from the hub ({reason}); "
                 f"{HOW_TO_GET_WEIGHTS}"
             ) from error
-    else:
-        vit = timm.create_model(name, pretrained=False, **options)
-    if not all(hasattr(vit, part) for part in ("blocks", "patch_embed", "num_prefix_tokens")):
-        raise DpamError(
-            f"{name}: expected a Vision Transformer of timm, found {type(vit).__name__}"
-        )
-
-    height, width = vit.patch_embed.img_size
-    patch = vit.patch_embed.patch_size[0]
-    if height != width or height % patch or height // patch < 4:
-        raise DpamError(
-            f"{name}: image size {height}x{width}: expected a square of at least 4x4 patches, "
-            f"its side a multiple of {patch} pixels"
-        )
     return vit
 
 
@@ -157,24 +158,20 @@ def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
         {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}, vit
     )
     expected = vit.state_dict()
-    used = {name for name in expected if not is_unused(name, last_tap)}
-    offenders = [f"missing: {name}" for name in sorted(used - state.keys())]
-    offenders += [
-        f"unexpected: {name}"
-        for name in sorted(state.keys() - expected.keys())
-        if not name.startswith(BEHIND_THE_BLOCKS)
-    ]
-    offenders += [
-        f"{name}: expected shape {tuple(expected[name].shape)}, found {tuple(state[name].shape)}"
-        for name in sorted(used & state.keys())
-        if state[name].shape != expected[name].shape
-    ]
-    if offenders:
-        raise listed(f"{path} does not hold the weights of this ViT", offenders)
+    used = {name: expected[name].shape for name in expected if not is_unused(name, last_tap)}
+    relevant = {
+        name: tensor
+        for name, tensor in state.items()
+        if name in used or not (name in expected or name.startswith(BEHIND_THE_BLOCKS))
+    }
+    try:
+        refuse_misfit(relevant, used)
+    except DpamError as error:
+        raise DpamError(f"{path}: {error}") from error
     fitting = {
-        name: value
-        for name, value in state.items()
-        if name in expected and value.shape == expected[name].shape
+        name: tensor
+        for name, tensor in state.items()
+        if name in expected and tensor.shape == expected[name].shape
     }
     vit.load_state_dict(fitting, strict=False)
-    logger.info("%s: %d tensors of the ViT loaded", path, len(fitting))
+    log.info("%s: %d tensors of the ViT loaded", path, len(fitting))

@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError
 from dpam.files import atomic
 from dpam.model.network import DPAM
+from dpam.model.tensors import refuse_misfit
 
 FORMAT = "dpam-model-1"
 
@@ -112,25 +113,6 @@ def published_layout() -> dict[str, torch.Size]:
     """Name and shape of every tensor of the published network."""
     with torch.device("meta"):
         return layout_of(DPAM())
-
-
-def refuse_misfit(found: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> None:
-    """Raise a DpamError that names every tensor of `found` which does not fit `expected`."""
-    offenders = [f"missing: {name}" for name in expected if name not in found]
-    offenders += [f"unexpected: {name}" for name in found if name not in expected]
-    offenders += [
-        f"of another shape: {name}: expected {shape_text(shape)}, "
-        f"found {shape_text(found[name].shape)}"
-        for name, shape in expected.items()
-        if name in found and found[name].shape != shape
-    ]
-    if offenders:
-        raise listed(f"{len(offenders)} tensors do not fit the network", offenders)
-
-
-def shape_text(shape: torch.Size) -> str:
-    """As "768x3x8x8"; "scalar" without axes."""
-    return "x".join(str(side) for side in shape) or "scalar"
 
 
 def save_checkpoint(path: str | Path, net: DPAM, metadata: Mapping[str, Any]) -> None:

@@ -64,7 +64,6 @@ class DPAM(nn.Module):
         super().__init__()
         if embed_dim < 8 or embed_dim % 8:
             raise DpamError(f"embed_dim {embed_dim}: expected a positive multiple of 8")
-        attention_dropout = ATTENTION_DROPOUT if dropout else 0.0
 
         self.backbone = Backbone(backbone, pretrained, image_size, taps, weights)
         channels, grid = self.backbone.channels, self.backbone.grid
@@ -73,16 +72,21 @@ class DPAM(nn.Module):
         self.distortion = DistortionAware(channels, grid)
         self.distortion_query = nn.Conv2d(channels, channels, 1)
         self.semantic_query = SemanticQuery(channels, grid)
-        self.distortion_attention = CrossAttention(tokens, attention_dropout)
-        self.semantic_attention = LowRankCrossAttention(tokens, attention_dropout)
+        self.distortion_attention = CrossAttention(tokens, ATTENTION_DROPOUT)
+        self.semantic_attention = LowRankCrossAttention(tokens, ATTENTION_DROPOUT)
         self.fusion = Fusion(channels, embed_dim)
 
         self.unit1 = ParallelUnit(embed_dim, embed_dim, dropout)
-        self.attention = SelfAttention(tokens, attention_dropout)
+        self.attention = SelfAttention(tokens, ATTENTION_DROPOUT)
         self.halve = nn.Conv2d(embed_dim, embed_dim // 2, 1)
         self.unit2 = ParallelUnit(embed_dim // 2, embed_dim, dropout)
 
         self.regression = WeightedRegression(embed_dim // 2, dropout)
+
+        if dropout == 0:  # those of the attention, and any that the ViT brings along
+            for module in self.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = 0.0
 
         self.mean, self.std = self.backbone.mean, self.backbone.std
         self.image_size, self.grid = self.backbone.image_size, grid

@@ -19,7 +19,7 @@ class WeightedRegression(nn.Module):
         self.weight = head(width, dropout)
         # A score is cut at 0. Begun at the middle of the labels' range, an untrained network has a
         # gradient; PyTorch's own start, as released, can leave it at 0 for every image, for ever.
-        nn.init.constant_(self.score[-1].bias, 0.5)
+        self.score[-1].get_parameter("bias").data.fill_(0.5)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Shortcut: the whole batch at once, each image's mean over its own tokens.

@@ -1,5 +1,6 @@
-"""Reading files of named tensors. Nothing else is ever unpickled."""
+"""Named tensors: reading files of them, and whether they fit a network."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -9,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dpam.errors import DpamError
+from dpam.errors import DpamError, listed
 
 # Where training programs put the state dict in a larger dictionary, the one to prefer first.
 PLACES = ("state_dict", "model_state_dict", "model", "teacher")
@@ -53,3 +54,22 @@ def is_state_dict(content: object) -> bool:
         and all(isinstance(name, str) for name in content)
         and all(isinstance(value, Tensor) for value in content.values())
     )
+
+
+def refuse_misfit(found: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> None:
+    """Raise a DpamError that names every tensor of `found` which does not fit `expected`."""
+    offenders = [f"missing: {name}" for name in expected if name not in found]
+    offenders += [f"unexpected: {name}" for name in found if name not in expected]
+    offenders += [
+        f"of another shape: {name}: expected {shape_text(shape)}, "
+        f"found {shape_text(found[name].shape)}"
+        for name, shape in expected.items()
+        if name in found and found[name].shape != shape
+    ]
+    if offenders:
+        raise listed(f"{len(offenders)} tensors do not fit the network", offenders)
+
+
+def shape_text(shape: torch.Size) -> str:
+    """As "768x3x8x8"; "scalar" without axes."""
+    return "x".join(str(side) for side in shape) or "scalar"

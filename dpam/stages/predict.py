@@ -1,8 +1,8 @@
 """Score your own photographs with a trained network.
 
 Prints one line per photograph: the score on the scale of the dataset that the network was trained
-on, and on 0 to 100, higher is better. Photographs that cannot be read are named; the rest is scored,
-and the exit status is 1.
+on, and on 0 to 100, higher is better. Photographs that cannot be read are named, the rest is
+scored, and the exit status is 1.
 """
 
 import argparse

@@ -175,6 +175,9 @@ class PlainDPAM(nn.Module):
         self.conv2 = nn.Conv2d(embed_dim, half, 1)
         self.fc_score = nn.Sequential(*head(half, dropout), nn.ReLU())
         self.fc_weight = nn.Sequential(*head(half, dropout), nn.Sigmoid())
+        for module in self.vit.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
 
     def features(self, image: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, C, T)
         outputs = {}

@@ -1,0 +1,155 @@
+"""Our checkpoints, the authors' format, and the two subcommands between them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from dpam.cli import main
+from dpam.errors import DpamError
+from dpam.model import DPAM
+from dpam.model.checkpoint import (
+    from_authors,
+    load_checkpoint,
+    published_layout,
+    read_metadata,
+    save_checkpoint,
+    to_authors,
+)
+
+METADATA = {"dataset": "demo", "seed": 20, "score_range": [1, 5], "selected_by": None}
+
+
+@pytest.fixture
+def net() -> DPAM:
+    torch.manual_seed(0)
+    return DPAM("test_vit", image_size=64, embed_dim=16, dropout=0.2)
+
+
+@pytest.fixture
+def file(net: DPAM, tmp_path: Path) -> Path:
+    save_checkpoint(tmp_path / "model.safetensors", net, METADATA)
+    return tmp_path / "model.safetensors"
+
+
+def test_save_and_load(net, file):
+    again, metadata = load_checkpoint(file)
+    assert metadata == METADATA
+    assert again.settings == net.settings
+    assert again.state_dict().keys() == net.state_dict().keys()
+    assert all(torch.equal(t, net.state_dict()[name]) for name, t in again.state_dict().items())
+    assert read_metadata(file) == METADATA
+
+
+def test_any_safetensors_reader_can_read_it(net, file):
+    with safe_open(file, "np") as plain:
+        assert json.loads(plain.metadata()["settings"]) == net.settings
+        assert plain.get_slice("fusion.mix.weight").get_shape() == [256, 512, 1, 1]
+
+
+def test_an_earlier_file_survives_a_failed_write(net, file):
+    before = file.read_bytes()
+    with pytest.raises(TypeError):
+        save_checkpoint(file, net, {"not JSON": object()})
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("read", [load_checkpoint, read_metadata])
+def test_files_that_are_no_checkpoint(read, tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(DpamError, match=r"model.safetensors: no such file"):
+        read(path)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(DpamError, match=r"model.safetensors: expected a checkpoint of dpam"):
+        read(path)
+    save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(DpamError, match=r"model.safetensors: .*found none"):
+        read(path)
+    with pytest.raises(DpamError, match=str(tmp_path)):
+        read(tmp_path)
+
+
+def test_a_cut_file(file):
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(DpamError, match=r"model.safetensors: expected a checkpoint of dpam"):
+        load_checkpoint(file)
+
+
+def test_a_file_whose_tensors_are_not_those_of_its_settings(net, tmp_path):
+    net.settings["embed_dim"] = 24
+    save_checkpoint(tmp_path / "model.safetensors", net, {})
+    with pytest.raises(DpamError) as error:
+        load_checkpoint(tmp_path / "model.safetensors")
+    assert "model.safetensors" in str(error.value)
+    assert "halve.weight: expected 12x24x1x1, found 8x16x1x1" in str(error.value)
+
+
+def test_authors_names_of_any_size(net):
+    theirs = to_authors(net.state_dict(), net)
+    assert len(theirs) == len(net.state_dict())
+    assert torch.equal(theirs["teablock.1.c_k.weight"], net.semantic_attention.key.weight)
+    back = from_authors({f"module.{name}": tensor for name, tensor in theirs.items()}, net)
+    assert back.keys() == net.state_dict().keys()
+    assert all(torch.equal(t, net.state_dict()[name]) for name, t in back.items())
+
+
+def test_what_does_not_fit_is_named(net):
+    theirs = to_authors(net.state_dict(), net)
+    del theirs["conv1.bias"], theirs["dyd2.bias"]
+    theirs["vit.extra"] = torch.zeros(1)
+    theirs["conv2.weight"] = torch.zeros(4, 4)
+    with pytest.raises(DpamError) as error:
+        from_authors(theirs, net)
+    lines = set(str(error.value).splitlines()[1:])
+    assert lines == {
+        "  - missing: conv1.bias",
+        "  - missing: dyd2.bias",
+        "  - unexpected: vit.extra",
+        "  - of another shape: conv2.weight: expected 8x16x1x1, found 4x4",
+    }
+
+
+def test_import_refuses_a_network_of_another_size(net, tmp_path, capsys):
+    torch.save(to_authors(net.state_dict(), net), tmp_path / "authors.pt")
+    assert main(["import-checkpoint", str(tmp_path / "authors.pt"), str(tmp_path / "m")]) == 1
+    said = capsys.readouterr().err
+    assert "authors.pt: " in said
+    assert "of another shape: conv1.weight: expected 768x3072x1x1, found 16x256x1x1" in said
+    assert "missing: vit.blocks.11.norm1.weight" in said
+    assert not (tmp_path / "m").exists()
+
+
+def test_import_never_unpickles_a_model(net, tmp_path, capsys):
+    torch.save(net, tmp_path / "authors.pt")
+    assert main(["import-checkpoint", str(tmp_path / "authors.pt"), str(tmp_path / "m")]) == 1
+    assert "pickled model" in capsys.readouterr().err
+
+
+def test_export_refuses_a_network_of_another_size(file, tmp_path, capsys):
+    assert main(["export-checkpoint", str(file), str(tmp_path / "authors.pt")]) == 1
+    said = capsys.readouterr().err
+    assert "model.safetensors: " in said
+    assert "of another shape: fusion.reduce.weight: expected 768x3072x1x1" in said
+    assert not (tmp_path / "authors.pt").exists()
+
+
+@pytest.mark.large
+def test_import_and_export(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    net = DPAM()
+    theirs = {
+        name: torch.rand(tensor.shape, generator=generator).to(tensor.dtype)
+        for name, tensor in to_authors(net.state_dict()).items()
+    }
+    torch.save({"model": theirs, "epoch": 7}, tmp_path / "authors.pt")
+    ours, back = tmp_path / "model.safetensors", tmp_path / "back.pt"
+    assert main(["import-checkpoint", str(tmp_path / "authors.pt"), str(ours)]) == 0
+    assert read_metadata(ours)["imported_from"]["file"] == "authors.pt"
+    assert main(["export-checkpoint", str(ours), str(back)]) == 0
+    found = torch.load(back, weights_only=True)
+    assert len(found) == len(published_layout()) == 325
+    assert all(torch.equal(found[name], theirs[name]) for name in theirs)

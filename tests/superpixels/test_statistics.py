@@ -1,0 +1,67 @@
+"""Statistics of superpixels against numpy's own and against what the released network does."""
+
+import numpy as np
+import pytest
+import torch
+
+from dpam.superpixels.statistics import label_map_statistics, pixel_statistics
+
+UPPER = np.triu_indices(3)
+
+
+def test_pixel_statistics_are_numpys():
+    pixels = np.random.default_rng(0).random((2, 5, 20, 3))
+    mean, covariance = pixel_statistics(pixels)
+    assert mean.shape == (2, 5, 3)
+    assert covariance.shape == (2, 5, 6)
+    np.testing.assert_allclose(mean[1, 3], pixels[1, 3].mean(axis=0))
+    np.testing.assert_allclose(covariance[1, 3], np.cov(pixels[1, 3].T)[UPPER])
+
+
+def test_linear_maps_of_the_pixels_follow_from_nine_numbers():
+    rng = np.random.default_rng(1)
+    pixels, weight, bias = rng.random((4, 600, 3)), rng.normal(size=(256, 3)), rng.normal(size=256)
+    mapped = torch.from_numpy(pixels @ weight.T + bias)
+    mean, covariance = pixel_statistics(pixels)
+    full = np.zeros((4, 3, 3))
+    full[:, *UPPER] = covariance
+    full = full + np.triu(full, 1).swapaxes(1, 2)
+    deviation = np.sqrt(np.einsum("ci,nij,cj->nc", weight, full, weight))
+    np.testing.assert_allclose(mean @ weight.T + bias, mapped.mean(dim=1), rtol=1e-10)
+    np.testing.assert_allclose(deviation, mapped.std(dim=1), rtol=1e-10)
+
+
+def test_one_pixel_has_no_covariance():
+    mean, covariance = pixel_statistics(np.full((1, 3), 0.3))
+    np.testing.assert_array_equal(mean, [0.3, 0.3, 0.3])
+    np.testing.assert_array_equal(covariance, np.zeros(6))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
+def test_label_map_statistics(dtype):
+    rng = np.random.default_rng(2)
+    image = rng.random((30, 40, 3)).astype(np.float32)
+    labels = rng.integers(0, 7, (30, 40)).astype(dtype)
+    labels[4, 5] = 7  # a superpixel of one pixel
+    mean, covariance = label_map_statistics(labels, image)
+    assert mean.shape == (8, 3)
+    assert covariance.shape == (8, 6)
+    assert mean.dtype == covariance.dtype == np.float64
+    for label in range(7):
+        pixels = image[labels == label].astype(np.float64)
+        np.testing.assert_allclose(mean[label], pixels.mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(covariance[label], np.cov(pixels.T)[UPPER], rtol=1e-10)
+    np.testing.assert_array_equal(mean[7], image[4, 5])
+    np.testing.assert_array_equal(covariance[7], np.zeros(6))
+
+
+def test_bright_uniform_superpixels_have_no_negative_variance():
+    image = np.full((50, 50, 3), 250 / 255)
+    _, covariance = label_map_statistics(np.zeros((50, 50), np.uint16), image)
+    np.testing.assert_allclose(covariance, 0, atol=1e-25)
+    assert (covariance[0, [0, 3, 5]] >= 0).all()
+
+
+def test_a_gap_in_the_labels_is_refused():
+    with pytest.raises(AssertionError, match="a label without pixels"):
+        label_map_statistics(np.array([[0, 2]]), np.zeros((1, 2, 3)))
