@@ -31,9 +31,10 @@ demo: $(READY) ## run the whole pipeline on the demonstration data
 	@echo "Score a photograph of yours with the network just trained:"
 	@echo "  $(BIN)/dpam predict PHOTO.jpg --checkpoint $(DEMO_RUN)/model.safetensors"
 
-# The tests that need much memory run alone, after the others.
+# One thread per worker: threads of several processes mostly wait for each other. The tests that need
+# much memory run alone, after the others.
 test: $(READY) ## run the tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -n auto -m "not large"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m large
 
 lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract

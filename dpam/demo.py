@@ -34,8 +34,8 @@ from dpam.datasets.kadid10k import DISTORTIONS as KADID_TYPES
 from dpam.errors import DpamError
 from dpam.progress import track
 
-REFERENCE_SIZE = (384, 288)  # width, height of the synthetic dataset's images
-CROP_SIZE = (320, 240)  # of the authentic-like dataset's images
+REFERENCE_SIZE = (256, 192)  # width, height of the synthetic dataset's images
+CROP_SIZE = (192, 144)  # of the authentic-like dataset's images
 LEVELS = 5
 SETTINGS_FILE = "settings.json"
 

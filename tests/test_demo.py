@@ -62,9 +62,9 @@ def test_native_layouts_are_complete_and_named_after_the_photographs(made):
         assert table["raw_std"].isna().all()
     assert (made / "demo_synthetic" / "images" / "I02_01_02.png").exists()
     with Image.open(made / "demo_synthetic" / "images" / "I02.png") as reference:
-        assert reference.size == (384, 288)
+        assert reference.size == (256, 192)
     with Image.open(made / "demo_authentic" / "1024x768" / "chelsea_004.jpg") as crop:
-        assert crop.size == (320, 240)
+        assert crop.size == (192, 144)
 
 
 def test_both_datasets_test_on_the_same_photographs(made):

@@ -1,0 +1,163 @@
+"""From images on disk to a score of a person's own photograph, stage by stage."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from samples import photograph
+
+from dpam.cli import main
+from dpam.model.checkpoint import load_checkpoint
+from dpam.store import Pack
+
+MODEL = {"backbone": "test_vit", "embed_dim": 16}
+TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "schedule": "cosine"}
+
+
+def call(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A user's own dataset: ten photographs with ugly names, and their scores."""
+    folder = tmp_path / "my photos"
+    folder.mkdir()
+    names = [f"ünter 'quote' ({i}).png" for i in range(10)]
+    for i, name in enumerate(names):
+        Image.fromarray(photograph(i)).save(folder / name)
+    table = pd.DataFrame({"image": names, "score": np.linspace(10, 90, 10)})
+    table.to_csv(folder / "scores.csv", index=False)
+    return folder
+
+
+def own(photos):
+    settings = {
+        "labels": str(photos / "scores.csv"),
+        "score_range": [0, 100],
+        "higher_is_better": False,
+    }
+    return ["--root", photos, "--plain", json.dumps(settings)]
+
+
+def prepare_data(photos, tmp_path):
+    out = tmp_path / "out"
+    assert call("verify-download", "mine", *own(photos), "--output", out / "v.json") == 0
+    assert call("normalise-labels", "mine", *own(photos), "--output", out / "labels.csv") == 0
+    assert call("draw-splits", out / "labels.csv", "--seed", 1, "--output", out / "s.csv") == 0
+    return out
+
+
+def pack(photos, out):
+    return call(
+        "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
+        out / "labels.csv", "--image-size", 64, "--threads", 1, "--output", out / "slic.h5",
+    )  # fmt: skip
+
+
+def train(out, *more):
+    return call(
+        "train", out / "slic.h5", "--splits", out / "s.csv", "--model", json.dumps(MODEL),
+        "--training", json.dumps(TRAINING), "--output", out / "run/model.safetensors",
+        "--history", out / "run/history.csv", *more,
+    )  # fmt: skip
+
+
+def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys):
+    out = prepare_data(photos, tmp_path)
+    assert pack(photos, out) == 0
+    with Pack(out / "slic.h5") as packed:
+        assert packed.settings["dataset"] == "mine"
+        worst = packed.labels.sort_values("score").iloc[0]
+        assert worst["raw_score"] == 90  # lower is better
+
+    assert train(out) == 0
+    assert not (out / "run/progress.pt").exists()
+    net, metadata = load_checkpoint(out / "run/model.safetensors")
+    assert metadata["training"]["epochs"] == 2
+    assert metadata["selected_by"] == "validation"
+    assert metadata["made_by"]["versions"]["torch"] == torch.__version__
+    history = pd.read_csv(out / "run/history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["selected"].sum() == 1
+
+    weights = out / "run/model.safetensors"
+    predictions = out / "run/on-mine.csv"
+    test = ["test", weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
+    assert call(*test) == 0
+    table = pd.read_csv(predictions)
+    splits = pd.read_csv(out / "s.csv")
+    expected = splits.loc[splits["split00"] == "test", "image"]
+    assert sorted(table["image"]) == sorted(expected)
+
+    # The same photograph from its file scores as from the pack, on the declared scale.
+    capsys.readouterr()
+    files = [photos / name for name in table["image"]]
+    scores = tmp_path / "scores.csv"
+    assert call("predict", *files, "--checkpoint", weights, "--output", scores) == 0
+    assert table["image"][0] in capsys.readouterr().out
+    found = pd.read_csv(scores)
+    np.testing.assert_allclose(found["score_100"], 100 * table["prediction"], atol=0.02)
+    np.testing.assert_allclose(found.iloc[:, 1], 100 * (1 - table["prediction"]), atol=0.02)
+
+
+def test_two_runs_agree_to_the_bit(photos, tmp_path):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    assert train(out) == 0
+    first = load_checkpoint(out / "run/model.safetensors")[0].state_dict()
+    assert train(out) == 0
+    for name, tensor in load_checkpoint(out / "run/model.safetensors")[0].state_dict().items():
+        assert torch.equal(tensor, first[name]), name
+
+
+def test_images_that_cannot_be_packed_are_all_named_and_no_pack_is_left(photos, tmp_path, capsys):
+    out = prepare_data(photos, tmp_path)
+    (photos / "ünter 'quote' (3).png").write_bytes(b"broken")
+    Image.new("RGB", (20, 90)).save(photos / "ünter 'quote' (7).png")
+    assert pack(photos, out) == 1
+    said = capsys.readouterr().err
+    assert "2 of 10 images cannot be packed" in said
+    assert "(3).png: expected an image" in said
+    assert "(7).png: the image is 20x90; at least 32x32 is needed" in said
+    assert not (out / "slic.h5").exists()
+    assert [file for file in out.iterdir() if "part" in file.name] == []
+
+
+def test_methods_that_are_not_there_are_refused(photos, tmp_path, capsys):
+    out = prepare_data(photos, tmp_path)
+    status = call(
+        "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
+        out / "labels.csv", "--method", "rim", "--output", out / "rim.h5",
+    )  # fmt: skip
+    assert status == 1
+    assert "superpixel method 'rim' is not available; choose from: slic" in capsys.readouterr().err
+
+
+def test_photographs_that_cannot_be_scored_are_named_and_the_rest_is_scored(
+    photos, tmp_path, capsys
+):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    train(out)
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
+    capsys.readouterr()
+    assert call("predict", photos, "--checkpoint", out / "run/model.safetensors") == 1
+    printed = capsys.readouterr()
+    assert "1 of 11 photographs were not scored" in printed.err
+    assert "broken.jpg" in printed.err
+    assert printed.out.count("ünter") == 10
+
+
+def test_what_is_no_checkpoint_is_refused(photos, tmp_path, capsys):
+    (tmp_path / "a.safetensors").write_bytes(b"nothing")
+    assert call("predict", photos, "--checkpoint", tmp_path / "a.safetensors") == 1
+    assert "a.safetensors" in capsys.readouterr().err

@@ -1,0 +1,60 @@
+"""The command line: help, errors in one line, the log."""
+
+import subprocess
+import sys
+
+import pytest
+
+from dpam import cli
+from dpam.errors import DpamError
+
+
+def test_help_names_every_stage_without_importing_torch():
+    code = (
+        "import sys; from dpam.cli import build_parser; print(build_parser(None).format_help());"
+        "sys.exit('torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.returncode == 0
+    for name in cli.COMMANDS:
+        assert name in answer.stdout
+
+
+@pytest.mark.parametrize("command", list(cli.COMMANDS))
+def test_every_stage_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "usage:" in text
+    assert "--log" in text
+    assert len(text.split("\n\n")[1]) > 40, "the description says what the stage does"
+
+
+def test_an_error_is_one_line_on_the_terminal_and_in_the_log(tmp_path, capsys):
+    log = tmp_path / "train.log"
+    status = cli.main(["train", "none.h5", "--splits", "none.csv", "--output", "a.safetensors",
+                       "--history", "h.csv", "--log", str(log)])  # fmt: skip
+    assert status == 1
+    expected = "dpam train: none.csv: no such file\n"
+    assert capsys.readouterr().err == expected
+    assert log.read_text() == expected
+
+
+def test_a_bug_is_called_one_and_leaves_its_traceback(tmp_path, monkeypatch):
+    def broken(command):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "build_parser", broken)
+    assert cli.main(["score", "--log", str(tmp_path / "log")]) == 70
+    text = (tmp_path / "log").read_text()
+    assert "this is a bug in dpam" in text
+    assert "ZeroDivisionError" in text
+
+
+def test_unknown_arguments_of_the_training_are_named(tmp_path):
+    with pytest.raises(DpamError, match="unexpected keyword argument 'lr'"):
+        parser = cli.build_parser("train")
+        args = parser.parse_args(["train", "a.h5", "--splits", "s.csv", "--output", "o",
+                                  "--history", "h", "--training", '{"lr": 1}'])  # fmt: skip
+        args.run(args)
