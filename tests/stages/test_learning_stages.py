@@ -81,7 +81,7 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
 
     assert train(out) == 0
     assert not (out / "run/progress.pt").exists()
-    net, metadata = load_checkpoint(out / "run/model.safetensors")
+    _net, metadata = load_checkpoint(out / "run/model.safetensors")
     assert metadata["training"]["epochs"] == 2
     assert metadata["selected_by"] == "validation"
     assert metadata["made_by"]["versions"]["torch"] == torch.__version__
