@@ -1,4 +1,4 @@
-"""Two small datasets made from natural colour photographs that installed packages ship.
+"""Two small datasets made from photographs that installed packages ship, eight of them in colour.
 
 `demo_synthetic` has KADID-10k's layout: each photograph with graded distortions of single types.
 `demo_authentic` has KonIQ-10k's layout: crops with random mixtures of camera faults.
@@ -126,6 +126,42 @@ PHOTOGRAPHS = (
         "United States Navy",
         "public domain",
         "https://commons.wikimedia.org/wiki/File:Grace_Hopper.jpg",
+    ),
+    Photograph(
+        "camera",
+        "a photographer with a camera on a tripod, in grey",
+        "skimage",
+        "data/camera.png",
+        "Lav Varshney",
+        "CC0",
+        "scikit-image, skimage.data.camera",
+    ),
+    Photograph(
+        "brick",
+        "a brick wall, in grey",
+        "skimage",
+        "data/brick.png",
+        "CC0Textures",
+        "CC0",
+        "scikit-image, skimage.data.brick",
+    ),
+    Photograph(
+        "grass",
+        "grass, in grey",
+        "skimage",
+        "data/grass.png",
+        "linolafett (DeviantArt)",
+        "CC0",
+        "scikit-image, skimage.data.grass",
+    ),
+    Photograph(
+        "gravel",
+        "gravel, in grey",
+        "skimage",
+        "data/gravel.png",
+        "CC0Textures",
+        "CC0",
+        "scikit-image, skimage.data.gravel",
     ),
 )
 NAMES = tuple(photograph.name for photograph in PHOTOGRAPHS)
