@@ -1,4 +1,4 @@
-"""Train DPAM on one split of one dataset.
+"""Train DPAM on one split of one dataset; keep the epoch that is best on its validation part.
 
 Progress is kept after every epoch in `progress.pt` beside the outputs: a run that was stopped
 goes on from there when it is started again with the same settings and data.

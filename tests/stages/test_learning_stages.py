@@ -1,6 +1,7 @@
 """From images on disk to a score of a person's own photograph, stage by stage."""
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -84,7 +85,7 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     _net, metadata = load_checkpoint(out / "run/model.safetensors")
     assert metadata["training"]["epochs"] == 2
     assert metadata["selected_by"] == "validation"
-    assert metadata["made_by"]["versions"]["torch"] == torch.__version__
+    assert metadata["made_by"]["versions"]["torch"] == version("torch")
     history = pd.read_csv(out / "run/history.csv")
     assert history["epoch"].tolist() == [1, 2]
     assert history["selected"].sum() == 1
