@@ -68,6 +68,7 @@ rule report:
         tables=rules.tabulate.output.tables,
         curves="<results>/figures/training_curves.svg",
         figures=rules.plot.output,
+        histories=paths_of_runs("history.csv"),
         costs=benchmarks_of_runs(),
         plotted="<benchmarks>/plot/all.tsv",
     output:
