@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint chromium pins clean
+.PHONY: help setup demo test lint bench chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports
+
+bench: $(READY) ## time and memory of the network, beside the plain form of it
+	$(BIN)/dpam bench
 
 chromium: ## install Chromium for the browser test (Debian, as root)
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }

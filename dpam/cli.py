@@ -22,6 +22,7 @@ COMMANDS = {
     "plot": ("dpam.stages.plot", "figures of training, predictions and superpixels"),
     "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
     "predict": ("dpam.stages.predict", "score your own photographs"),
+    "bench": ("dpam.stages.bench", "time and memory of the network, beside the plain form"),
     "import-checkpoint": ("dpam.stages.import_checkpoint", "read a checkpoint of the authors"),
     "export-checkpoint": ("dpam.stages.export_checkpoint", "write a checkpoint of the authors"),
 }

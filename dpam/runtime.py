@@ -1,14 +1,19 @@
 """The machine that a result came from: device, threads, seeds, versions."""
 
+import logging
 import platform
 import subprocess
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dpam import __version__
+
+log = logging.getLogger(__name__)
 
 RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "h5py")
 
@@ -23,6 +28,28 @@ def device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} threads"
+
+
+def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`function` through `torch.compile`; where that fails, as it is, with one line in the log.
+
+    Compilation happens in the first call, and again for each new shape.
+    """
+    from torch._dynamo.exc import TorchDynamoException  # noqa: PLC0415: takes a second to import
+
+    chosen = torch.compile(function, dynamic=False)
+
+    def call(*args: Tensor) -> Tensor:
+        nonlocal chosen
+        try:
+            return chosen(*args)
+        except TorchDynamoException as error:  # no compiler, say; what the network itself raises
+            reason = str(error).strip().partition("\n")[0]
+            log.warning("torch.compile does not work here (%s); going on without it", reason)
+            chosen = function
+            return chosen(*args)
+
+    return call
 
 
 def commit() -> str | None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from dpam.model.perception import reread_transposed
+from dpam.model.perception import reread_transposed, softmax
 
 HEADS = 4
 
@@ -99,7 +99,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, e, T) -> (B, e, T)
         """Here the product is re-read transposed; in `CrossAttention` it is the value."""
-        logits = self.query(x) @ self.key(x).mT * x.shape[2] ** -0.5  # (B, e, e)
-        attended = reread_transposed(logits.softmax(dim=2) @ self.value(x))
+        scaled = self.query(x) * x.shape[2] ** -0.5
+        attention = softmax(scaled @ self.key(x).mT)  # (B, e, e)
+        attended = reread_transposed(attention @ self.value(x))
         result: Tensor = self.dropout(attended) + x
         return result

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dpam.model.composed import Affine, Composition
+
 COLOUR_FEATURES = 256  # learned functions of a pixel's colour; also the width of a descriptor
 
 
@@ -20,15 +22,20 @@ class DistortionAware(nn.Module):
         self.patterns_norm = nn.BatchNorm2d(channels)
         self.mix = nn.Conv2d(channels, channels, 1)
         self.mix_norm = nn.BatchNorm2d(channels)
+        self.composition = Composition()
 
     def forward(self, texture: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, C, g, g)
         """Answer of each pattern at each place."""
         pooled = F.adaptive_avg_pool2d(texture, self.grid)  # (B, 1, g, g)
         with torch.autocast(texture.device.type, enabled=False):
-            kernel, bias = self.as_one_convolution(pooled)
+            if self.training:
+                kernel, bias = self.as_one_convolution(pooled)
+            else:
+                weights = [*self.parameters(), *self.buffers()]
+                kernel, bias = self.composition(lambda: self.as_one_convolution(pooled), weights)
         return F.conv2d(pooled, kernel, bias, padding=1).sigmoid()
 
-    def as_one_convolution(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    def as_one_convolution(self, pooled: Tensor) -> Affine:
         """Shortcut: everything before the sigmoid is one 3x3 convolution from one channel.
 
         conv3x3 → batch norm → conv1x1 → batch norm has no non-linearity, and the three channels of
@@ -37,7 +44,7 @@ class DistortionAware(nn.Module):
         Σ of the patches: mean k·m + c, variance kᵀΣk.
 
         Args:
-            pooled: (B, 1, g, g).
+            pooled: (B, 1, g, g); in evaluation the result does not depend on it.
 
         Returns:
             kernel (C, 1, 3, 3) and bias (C,).
@@ -53,9 +60,7 @@ class DistortionAware(nn.Module):
         return kernel.reshape(-1, 1, 3, 3), bias
 
 
-def fold_batch_norm(
-    norm: nn.BatchNorm2d, kernel: Tensor, bias: Tensor, patches: Tensor
-) -> tuple[Tensor, Tensor]:
+def fold_batch_norm(norm: nn.BatchNorm2d, kernel: Tensor, bias: Tensor, patches: Tensor) -> Affine:
     """Fold a batch norm into the affine map `kernel @ patch + bias` that it follows.
 
     In training the norm's running statistics are updated as BatchNorm2d does it.
@@ -90,7 +95,7 @@ def fold_batch_norm(
     return scale[:, None] * kernel, scale * (bias - mean) + norm.bias
 
 
-def matrix_and_bias(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
+def matrix_and_bias(convolution: nn.Conv2d) -> Affine:
     """A convolution's weight as a matrix, (channels out, channels in * taps), and its bias."""
     assert convolution.bias is not None
     return convolution.weight.flatten(1), convolution.bias
@@ -98,7 +103,7 @@ def matrix_and_bias(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
 
 def compose(
     outer_weight: Tensor, outer_bias: Tensor, inner_weight: Tensor, inner_bias: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> Affine:
     """Two affine maps as one: W₂(W₁x + b₁) + b₂ = (W₂W₁)x + (W₂b₁ + b₂)."""
     return outer_weight @ inner_weight, outer_weight @ inner_bias + outer_bias
 
@@ -162,12 +167,12 @@ class CrossAttention(nn.Module):
 
     def forward(self, query: Tensor, x: Tensor) -> Tensor:  # (B, C, T), (B, C, T) -> (B, C, T)
         """The features, changed by what the query found in them."""
-        return self.attend(self.query(query) @ self.key(x).mT, x)
+        scaled = self.query(query) * x.shape[2] ** -0.5
+        return self.attend(scaled @ self.key(x).mT, x)
 
     def attend(self, logits: Tensor, x: Tensor) -> Tensor:  # (B, C, C), (B, C, T) -> (B, C, T)
-        """Attention from logits that are not yet scaled."""
-        attention = (logits * x.shape[2] ** -0.5).softmax(dim=2)
-        result: Tensor = self.dropout(attention @ reread_transposed(self.value(x))) + x
+        """Attention from its logits."""
+        result: Tensor = self.dropout(softmax(logits) @ reread_transposed(self.value(x))) + x
         return result
 
 
@@ -192,7 +197,18 @@ class LowRankCrossAttention(CrossAttention):
         bias = self.query.bias.expand(len(right), 1, -1)  # (B, 1, T)
         right = torch.cat([F.linear(right, self.query.weight), bias], dim=1)  # (B, r + 1, T)
         by_key = (right @ self.key.weight) @ x.mT + (right @ self.key.bias)[..., None]
-        return self.attend(left @ by_key, x)  # by_key: (B, r + 1, C)
+        scaled = left * x.shape[2] ** -0.5
+        return self.attend(scaled @ by_key, x)  # by_key: (B, r + 1, C)
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Softmax over the last axis, in the precision of the logits.
+
+    Sums are in float32 also where numbers are stored as bfloat16, as the kernels do it; autocast
+    alone would store all in float32 as well, half of a training step's memory.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        return logits.softmax(dim=-1)
 
 
 def reread_transposed(x: Tensor) -> Tensor:
@@ -241,22 +257,29 @@ class Fusion(nn.Module):
         super().__init__()
         self.mix = nn.Conv2d(2 * channels, channels, 1)
         self.reduce = nn.Conv2d(channels, width, 1)
+        self.composition = Composition()
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:  # (B, C, T), (B, C, T) -> (B, e, T)
         """Shortcut: with nothing between them, the two convolutions are one (see `compose`).
 
-        Composing costs e·C·2C products and saves some at each of the B·T places: it is done when
-        that pays, from a batch of two on at the published size. The halves of the weight meet the
-        two inputs without a concatenation.
+        Composing costs e·C·2C products and saves some at each of the B·T places. In evaluation it
+        is done once; in training it pays from a batch of two on at the published size. The halves
+        of the weight meet the two inputs without a concatenation.
         """
-        mix, mix_bias = matrix_and_bias(self.mix)
-        reduce, reduce_bias = matrix_and_bias(self.reduce)
-        width, channels = reduce.shape
-        places = a.shape[0] * a.shape[2]
-        if places * (2 * channels - width) > 2 * channels * width:
-            weight, bias = compose(reduce, reduce_bias, mix, mix_bias)
-            return apply_to_halves(weight, bias, a, b)
-        return reduce @ apply_to_halves(mix, mix_bias, a, b) + reduce_bias[:, None]
+        if torch.is_grad_enabled() and not self.composing_pays(a.shape[0] * a.shape[2]):
+            weight, bias = matrix_and_bias(self.reduce)
+            return weight @ apply_to_halves(*matrix_and_bias(self.mix), a, b) + bias[:, None]
+        weight, bias = self.composition(self.as_one_convolution, list(self.parameters()))
+        return apply_to_halves(weight, bias, a, b)
+
+    def as_one_convolution(self) -> Affine:
+        """Both convolutions' weight (e, 2C) and bias (e,)."""
+        return compose(*matrix_and_bias(self.reduce), *matrix_and_bias(self.mix))
+
+    def composing_pays(self, places: int) -> bool:
+        """Whether composing costs fewer products than it saves at so many places."""
+        width, channels = self.reduce.weight.shape[:2]
+        return places * (2 * channels - width) > 2 * channels * width
 
 
 def apply_to_halves(weight: Tensor, bias: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -109,6 +109,17 @@ def test_evaluation(
 
 
 @pytest.mark.large
+def test_evaluation_in_bfloat16(published: tuple[dict[str, Any], dict[str, Tensor]]) -> None:
+    record, weights = published
+    net = DPAM(dropout=0).eval()
+    net.load_state_dict(from_authors(weights))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        score = net(*our_inputs(record, torch.float32))
+    assert score.dtype == torch.float32
+    assert score.tolist() == pytest.approx(record["eval"]["score"], rel=1e-2)
+
+
+@pytest.mark.large
 def test_the_plain_form_in_evaluation() -> None:
     """The oracle of the other tests is the released function: every part, one by one."""
     record = golden.answers("b")

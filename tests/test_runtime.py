@@ -1,0 +1,30 @@
+"""Compilation is a convenience: what it computes is the same, and it may fail."""
+
+import logging
+
+import pytest
+import torch
+from torch import Tensor
+
+from dpam.runtime import compiled
+
+
+def test_where_it_fails_the_function_is_used_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nowhere/c++",))
+    calls = compiled(lambda x: (x * 3).relu() + 1)
+    with caplog.at_level(logging.WARNING, "dpam.runtime"):
+        assert torch.equal(calls(torch.ones(7)), torch.full((7,), 4.0))
+        assert torch.equal(calls(torch.ones(8)), torch.full((8,), 4.0))
+    said = [record.message for record in caplog.records if record.name == "dpam.runtime"]
+    assert len(said) == 1
+    assert "torch.compile does not work here" in said[0]
+
+
+def test_what_the_function_itself_raises_is_raised() -> None:
+    def product(x: Tensor) -> Tensor:
+        return x @ x
+
+    with pytest.raises(RuntimeError, match="shape"):
+        compiled(product)(torch.ones(2, 3))
