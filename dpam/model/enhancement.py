@@ -32,6 +32,8 @@ class ParallelUnit(nn.Module):
             norm_layer=nn.LayerNorm,  # eps 1e-5; timm's own default is 1e-6
         )
         self.residual = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
+        # How the numbers lie in memory: channels last is what fast convolution kernels want.
+        self.residual.to(memory_format=torch.channels_last)
         self.dynamic = DynamicConvolution(width)
         self.mix = nn.Conv2d(2 * width, width, 1)
 
