@@ -3,10 +3,11 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 
 from dpam import __version__
-from dpam.errors import DpamError
+from dpam.errors import DpamError, Interrupted
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
@@ -88,6 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DpamError as error:
         logging.error("dpam %s: %s", command, error)
         return 1
+    except Interrupted as message:
+        logging.warning("dpam %s: %s", command, message)
+        return os.EX_TEMPFAIL  # 75: try again
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:

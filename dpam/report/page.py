@@ -231,8 +231,8 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
 
 def training(path: Path) -> dict[str, str]:
     """Epochs and time of a training run from its history."""
-    history = read_csv(path, ["epoch", "seconds", "images_per_second", "selected"])
-    kept = history.loc[history["selected"] == 1, "epoch"]
+    history = read_csv(path, ["epoch", "seconds", "images_per_second", "held_out"])
+    kept = history.loc[history["held_out"] == 1, "epoch"]
     return {
         "epochs": str(len(history)),
         "kept": str(kept.iloc[0]) if len(kept) else DASH,

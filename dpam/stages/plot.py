@@ -15,7 +15,7 @@ from dpam.files import read_csv
 from dpam.store import Pack
 from dpam.tables import read_scores
 
-HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "selected"]
+HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "held_out"]
 PREDICTIONS = ["image", "score", "prediction"]
 
 

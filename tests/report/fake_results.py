@@ -43,7 +43,7 @@ def history(epochs: int, seed: int) -> pd.DataFrame:
                 0, 0.02, epochs
             )
     table["seconds"], table["images_per_second"] = 3.25, 81.5
-    table["selected"] = (epoch == table["validation_srcc"].argmax() + 1).astype(int)
+    table["held_out"] = (epoch == table["validation_srcc"].argmax() + 1).astype(int)
     return table
 
 

@@ -68,6 +68,7 @@ def train(out, *more):
     return call(
         "train", out / "slic.h5", "--splits", out / "s.csv", "--model", json.dumps(MODEL),
         "--training", json.dumps(TRAINING), "--output", out / "run/model.safetensors",
+        "--released", out / "run/released.safetensors", "--predictions", out / "run/epochs.h5",
         "--history", out / "run/history.csv", *more,
     )  # fmt: skip
 
@@ -85,10 +86,12 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     _net, metadata = load_checkpoint(out / "run/model.safetensors")
     assert metadata["training"]["epochs"] == 2
     assert metadata["selected_by"] == "validation"
+    _net, released = load_checkpoint(out / "run/released.safetensors")
+    assert released["selected_by"] == "test"
     assert metadata["made_by"]["versions"]["torch"] == version("torch")
     history = pd.read_csv(out / "run/history.csv")
     assert history["epoch"].tolist() == [1, 2]
-    assert history["selected"].sum() == 1
+    assert history["held_out"].sum() == 1
 
     weights = out / "run/model.safetensors"
     predictions = out / "run/on-mine.csv"
