@@ -37,9 +37,10 @@ from dpam.store import Pack
 log = logging.getLogger(__name__)
 
 PARTS = ("train", "validation", "test")
-# A rule keeps the epoch with the largest SRCC + PLCC on its part; without that part, the last one.
-# "released" is how the paper's numbers were chosen: on the very images that they are about.
-RULES = {"held_out": "validation", "released": "test"}
+# Whose weights are kept: the epoch that `selection` says, for honest results; and, for "released",
+# the one with the largest SRCC + PLCC on the test part, as the paper's numbers were chosen.
+RULES = ("held_out", "released")
+SELECTIONS = ("validation", "last")
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 SCHEDULES = ("batch_cosine", "epoch_cosine", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -67,6 +68,8 @@ class TrainingSettings:
         flip: probability of mirroring left-right.
         ema: decay per step of the moving average of the weights, which then is what is evaluated
             and kept; 0: none.
+        selection: which epoch's weights are kept as held out: the one with the largest SRCC + PLCC
+            on "validation", or the "last" one, for data whose validation part says too little.
         early_stop: epochs without a better one on validation after which to stop; 0: never.
         precision: "auto": bfloat16 on a GPU that computes in it, else float32; or one of these.
         compile: whether to compile the network for training.
@@ -85,6 +88,7 @@ class TrainingSettings:
     loss: str = "mse"
     flip: float = 0.7
     ema: float = 0.0
+    selection: str = "validation"
     early_stop: int = 0
     precision: str = "auto"
     compile: bool = False
@@ -94,6 +98,7 @@ class TrainingSettings:
             "optimiser": OPTIMISERS,
             "schedule": SCHEDULES,
             "loss": LOSSES,
+            "selection": SELECTIONS,
             "precision": PRECISIONS,
         }
         for name, known in choices.items():
@@ -181,8 +186,8 @@ def correlations(prediction: np.ndarray, label: np.ndarray, name: str) -> dict[s
 
 
 def selection_value(row: dict[str, Any], part: str) -> float:
-    """What the kept epoch maximises: SRCC + PLCC on a part; without that part, the epoch."""
-    if f"{part}_srcc" not in row:
+    """What the kept epoch maximises: SRCC + PLCC on a part; without a part, the epoch."""
+    if not part:
         return float(row["epoch"])
     value = row[f"{part}_srcc"] + row[f"{part}_plcc"]
     return -math.inf if math.isnan(value) else float(value)
@@ -401,7 +406,8 @@ class Trainer:
             row |= correlations(prediction, self.label[self.rows[name]], name)
         row["seconds"] += time.perf_counter() - start
         row["memory_gb"] = peak_memory(self.device) / 1e9
-        for rule, part in RULES.items():
+        for rule in RULES:
+            part = self.selecting_part(rule)
             if all(selection_value(row, part) > selection_value(r, part) for r in self.history):
                 self.kept[rule] = {
                     name: tensor.detach().cpu().clone()
@@ -413,6 +419,11 @@ class Trainer:
             else:
                 row[rule] = 0
         self.history.append(row)
+
+    def selecting_part(self, rule: str) -> str:
+        """The part that a rule looks at; "" where it keeps the last epoch."""
+        part = self.settings.selection if rule == "held_out" else "test"
+        return part if part in self.predictions else ""
 
     def is_over(self) -> bool:
         """Whether all epochs are done, or too many were no better on validation."""

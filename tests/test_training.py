@@ -181,6 +181,14 @@ def test_without_a_part_its_rule_keeps_the_last_epoch(pack_file, tmp_path):
         assert "test_srcc" not in run.history[0]
 
 
+def test_the_last_epoch_on_request(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, epochs=3, selection="last")
+        run.run(ignore)
+        assert [row["held_out"] for row in run.history] == [0, 0, 1]
+        assert_same_tensors(run.kept["held_out"], run.net.state_dict())
+
+
 def test_it_stops_early_once_validation_is_no_better(pack_file, tmp_path, monkeypatch):
     values = iter([0.1, 0.5, 0.2, 0.3, 0.9])
 

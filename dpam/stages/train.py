@@ -1,8 +1,9 @@
 """Train DPAM on one split of one dataset.
 
-Weights of two epochs are kept: the one with the largest SRCC + PLCC on the validation part, for
-honest results, and the one with the largest on the test part, as the release chooses. Predictions
-of every epoch are kept, too, so that any other choice can be judged without training again.
+Weights of two epochs are kept: for honest results the one with the largest SRCC + PLCC on the
+validation part (or the last one, if the settings say so), and the one with the largest on the test
+part, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
+be judged without training again.
 
 Progress is kept after every epoch in `progress.pt` beside the outputs: a run that was stopped goes
 on from there when it is started again with the same settings and data. SIGTERM and SIGUSR1 save at
@@ -101,10 +102,10 @@ def run(args: argparse.Namespace) -> None:
             "made_by": record(),
         }
         net = trainer.evaluated.cpu()
-        for (rule, part), path in zip(RULES.items(), (args.output, args.released), strict=True):
+        for rule, path in zip(RULES, (args.output, args.released), strict=True):
             net.load_state_dict(trainer.kept[rule])
             selected = {
-                "selected_by": part if len(rows[part]) else "last epoch",
+                "selected_by": trainer.selecting_part(rule) or "last epoch",
                 "selected_epoch": int(history.loc[history[rule] == 1, "epoch"].iloc[0]),
             }
             save_checkpoint(path, net, about | selected)
