@@ -106,6 +106,11 @@ class TrainingSettings:
                 raise DpamError(
                     f"training.{name}: expected {', '.join(known)}; found {getattr(self, name)!r}"
                 )
+        if self.early_stop and self.selection == "last":
+            raise DpamError(
+                "training.early_stop: expected 0 with training.selection last, which never looks "
+                f"at validation; found {self.early_stop}"
+            )
 
 
 def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
@@ -271,7 +276,12 @@ class Trainer:
         return self.average.module
 
     def resume(self) -> None:
-        """Go on from the progress file, if it belongs to this run."""
+        """Go on from the progress file, if it belongs to this run.
+
+        What a kill left half written beside it is removed.
+        """
+        for half in self.progress.parent.glob(f".{self.progress.stem}.*.part*"):
+            half.unlink()
         if not self.progress.is_file():
             return
         try:
@@ -440,10 +450,10 @@ class Trainer:
             Interrupted: a signal asked to stop; the progress is saved.
             DpamError: the loss is not a number.
         """
-        self.resume()
-        for row in self.history:
-            report(row)
         with stopping_on_signals(self):
+            self.resume()
+            for row in self.history:
+                report(row)
             while not self.is_over():
                 self.epoch(len(self.history) + 1)
                 self.save_progress()

@@ -330,6 +330,8 @@ def test_too_few_images_for_a_batch_and_unknown_schedules_are_refused(pack_file,
         TrainingSettings(schedule="linear")
     with pytest.raises(DpamError, match=r"loss: expected mse, smooth_l1, plcc, rank; found 'l1'"):
         TrainingSettings(loss="l1")
+    with pytest.raises(DpamError, match=r"early_stop: expected 0 with .*selection last"):
+        TrainingSettings(early_stop=3, selection="last")
 
 
 def test_released_schedule_has_a_period_of_100_batches():
