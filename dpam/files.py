@@ -11,7 +11,18 @@ import pandas as pd
 
 from dpam.errors import DpamError
 
-NAMES = ("image", "reference", "distortion", "level", "label_kind", "dataset", "part", "method")
+NAMES = (
+    "image",
+    "reference",
+    "distortion",
+    "level",
+    "official",
+    "other",
+    "label_kind",
+    "dataset",
+    "part",
+    "method",
+)
 TEXT = dict.fromkeys((*NAMES, "split", "test_dataset", "experiment", "run"), str)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dpam.datasets import DATASETS
 from dpam.datasets.native import native_table
 from dpam.errors import DpamError
-from dpam.labels import COLUMNS, normalise
+from dpam.labels import COLUMNS, min_max, normalise
 
 RANGES = st.tuples(st.floats(-1000, 1000), st.floats(0.1, 1000)).map(
     lambda ends: (ends[0], ends[0] + ends[1])
@@ -60,8 +60,8 @@ def test_columns_and_order():
     table = native_table(["b.png", "a.png"], [1, 2], reference=["r", "s"], raw_std=[0.1, 0.2])
     labels = normalise(table, DATASETS["demo_synthetic"])
     assert tuple(labels.columns) == COLUMNS
-    assert labels["image"].tolist() == ["a.png", "b.png"]
-    assert labels["reference"].tolist() == ["s", "r"]
+    assert labels["image"].tolist() == ["b.png", "a.png"]
+    assert labels["reference"].tolist() == ["r", "s"]
     assert set(labels["label_kind"]) == {"pseudo-MOS (HaarPSI)"}
 
 
@@ -70,11 +70,13 @@ def test_every_unusable_label_is_listed():
         ["fine", "empty", "word", "infinite", "low", "high", "twice", "twice"],
         [3, None, "good", np.inf, 0.99, 5.01, 2, 2],
     )
+    there = set(table["image"]) - {"low"} | {"another"}
     with pytest.raises(DpamError) as caught:
-        normalise(table, DATASETS["kadid10k"])
+        normalise(table, DATASETS["kadid10k"], there)
     message = str(caught.value)
     for line in (
-        "6 label(s)",
+        "7 label(s)",
+        "low: no such image",
         "empty: no number",
         "word: no number",
         "infinite: no number",
@@ -91,3 +93,11 @@ def test_normalise_leaves_its_argument_alone():
     before = table.copy()
     normalise(table, DATASETS["kadid10k"])
     pd.testing.assert_frame_equal(table, before)
+
+
+def test_min_max_stretches_each_part_by_itself():
+    scores = pd.Series([0.2, 0.4, 0.3], index=[7, 1, 5])
+    stretched = min_max(scores)
+    assert stretched.index.tolist() == [7, 1, 5]
+    assert stretched.tolist() == pytest.approx([0, 1, 0.5])
+    assert min_max(pd.Series([0.3, 0.3])).tolist() == [0.5, 0.5]

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from dpam.errors import DpamError
@@ -32,3 +33,16 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="describes a dataset of your own: labels, score_range, higher_is_better, ...",
     )
+
+
+def add_roots(parser: argparse.ArgumentParser) -> None:
+    """Where datasets lie: `data_root`, `roots`."""
+    parser.add_argument("--data-root", metavar="DIR", default="data", help="holds DIR/DATASET")
+    parser.add_argument(
+        "--roots", type=json_object, metavar="JSON", default={}, help="datasets that lie elsewhere"
+    )
+
+
+def root_of(args: argparse.Namespace, name: str) -> str:
+    """The folder of a dataset, from the arguments that `add_roots` declares."""
+    return str(args.roots.get(name) or Path(args.data_root, name))

@@ -30,6 +30,14 @@ def run(stage: str, root: Path, output: Path, name: str = "mine") -> int:
     return main([stage, name, "--root", str(root), *own, "--output", str(output)])
 
 
+def near(folder: Path) -> list[str]:
+    """Where draw-splits reads near-duplicates, and where it says which stand apart."""
+    verified, output = folder / "verified.json", folder / "near_duplicates.csv"
+    if not verified.exists():
+        verified.write_text('{"near_duplicates": []}')
+    return ["--verified", str(verified), "--near-duplicates", str(output)]
+
+
 def test_verify_normalise_draw(root, tmp_path):
     assert run("verify-download", root, tmp_path / "verified.json") == 0
     verified = read_json(tmp_path / "verified.json")
@@ -38,19 +46,25 @@ def test_verify_normalise_draw(root, tmp_path):
         "dataset",
         "title",
         "counts",
+        "folders",
         "bytes",
         "fingerprint",
         "versions",
         "findings",
+        "accepted",
+        "left_out",
+        "near_duplicates",
     }
+    assert verified["folders"] == {".": 6}
     assert run("normalise-labels", root, tmp_path / "labels.csv") == 0
     labels = read_csv(tmp_path / "labels.csv", ["image", "reference", "score", "label_kind"])
     assert labels["score"].tolist() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     splits = tmp_path / "splits.csv"
-    arguments = ["--seed", "20", "--count", "4", "--output", str(splits)]
+    arguments = ["--seed", "20", "--count", "4", "--output", str(splits), *near(tmp_path)]
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
     table = pd.read_csv(splits)
-    assert list(table.columns) == ["image", "split00", "split01", "split02", "split03", "whole"]
+    names = ["split00", "split01", "split02", "split03", "authors", "whole"]
+    assert list(table.columns) == ["image", *names]
     first = splits.read_bytes()
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
     assert splits.read_bytes() == first
@@ -100,8 +114,9 @@ def test_unusable_labels_are_listed(root, tmp_path, capsys):
 
 def test_too_few_groups(tmp_path, capsys):
     output = tmp_path / "splits.csv"
-    (tmp_path / "labels.csv").write_text("image,reference\na.png,x\nb.png,y\n")
+    (tmp_path / "labels.csv").write_text("image,reference,official\na.png,x,\nb.png,y,\n")
     arguments = [str(tmp_path / "labels.csv"), "--seed", "1", "--output", str(output)]
+    arguments += near(tmp_path)
     refused(capsys, main(["draw-splits", *arguments]), output, "at least 3 references", "found 2")
 
 
