@@ -125,6 +125,7 @@ def _write(archive: Path, folder: Path, members: Iterator[_Member], limits: Limi
     seen: set[str] = set()
     total = 0
     folder.mkdir(exist_ok=True)
+    written = folder / ".part"
     for member in track(members, f"unpacking {archive.name}", unit="file"):
         if str(member.path) in seen:
             raise _unsafe(archive, str(member.path), "is there twice")
@@ -135,10 +136,10 @@ def _write(archive: Path, folder: Path, members: Iterator[_Member], limits: Limi
         if target.is_file() and target.stat().st_size == member.size:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        written = target.with_name(f"{target.name}.part")
         with written.open("wb") as output:
             shutil.copyfileobj(member.content, output, 1 << 20)
         written.replace(target)
+    written.unlink(missing_ok=True)
 
 
 def _extract(archive: Path, folder: Path, limits: Limits) -> None:
