@@ -67,12 +67,3 @@ def normalise(
         score = 1 - score
     labels = table.assign(score=score.round(9), label_kind=dataset.label_kind)
     return labels[list(COLUMNS)].reset_index(drop=True)
-
-
-def min_max(score: pd.Series) -> pd.Series:
-    """Scores stretched to the whole of [0, 1], as the released code scales each part of a split.
-
-    Scores that are all the same become 0.5.
-    """
-    low, high = score.min(), score.max()
-    return (score - low) / (high - low) if high > low else score * 0 + 0.5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dpam.datasets import DATASETS
 from dpam.datasets.native import native_table
 from dpam.errors import DpamError
-from dpam.labels import COLUMNS, min_max, normalise
+from dpam.labels import COLUMNS, normalise
 
 RANGES = st.tuples(st.floats(-1000, 1000), st.floats(0.1, 1000)).map(
     lambda ends: (ends[0], ends[0] + ends[1])
@@ -93,11 +93,3 @@ def test_normalise_leaves_its_argument_alone():
     before = table.copy()
     normalise(table, DATASETS["kadid10k"])
     pd.testing.assert_frame_equal(table, before)
-
-
-def test_min_max_stretches_each_part_by_itself():
-    scores = pd.Series([0.2, 0.4, 0.3], index=[7, 1, 5])
-    stretched = min_max(scores)
-    assert stretched.index.tolist() == [7, 1, 5]
-    assert stretched.tolist() == pytest.approx([0, 1, 0.5])
-    assert min_max(pd.Series([0.3, 0.3])).tolist() == [0.5, 0.5]

@@ -8,6 +8,7 @@ import argparse
 
 from dpam.cards import card, overview
 from dpam.datasets import DATASETS, find
+from dpam.errors import DpamError
 from dpam.labels import normalise
 from dpam.stages.arguments import add_roots, json_object, root_of
 
@@ -25,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the table or the card."""
     if args.dataset is None:
+        if args.svg:
+            raise DpamError("--svg: name a dataset, too")
         print(overview({name: root_of(args, name) for name in DATASETS}))
         return
     dataset, root = find(args.dataset, args.plain), root_of(args, args.dataset)

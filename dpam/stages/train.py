@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
@@ -18,6 +19,7 @@ from dpam.files import read_csv, write_csv
 from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
 from dpam.runtime import device, record
+from dpam.scaling import stretched_in_parts
 from dpam.stages.arguments import json_object
 from dpam.store import Pack
 from dpam.training import Trainer, TrainingSettings, history_table, rows_of_parts
@@ -34,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
     parser.add_argument("--model", type=json_object, default={}, help="JSON: arguments of DPAM")
     parser.add_argument("--training", type=json_object, default={}, help="JSON: TrainingSettings")
+    parser.add_argument(
+        "--scaling",
+        choices=["declared", "faithful"],
+        default="declared",
+        help="of the scores: by the dataset's range, or as released by the extremes of each part",
+    )
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
     parser.add_argument("--history", type=Path, required=True, help="table of the epochs (.csv)")
@@ -54,6 +62,11 @@ def run(args: argparse.Namespace) -> None:
         torch.manual_seed(args.seed)
         net = DPAM(image_size=pack.preparation.image_size, **args.model)
         rows = rows_of_parts(pack, splits, args.part)
+        if args.scaling == "faithful":
+            parts = pd.Series("", index=pack.labels.index)
+            for name, chosen in rows.items():
+                parts.iloc[chosen] = name
+            pack.labels["score"] = stretched_in_parts(pack.labels["score"], parts)
         trainer = Trainer(net, pack, rows, settings, args.seed, device(), progress)
         log.info(
             "%s, part %s, %s, seed %d: %s images, %d epochs",
@@ -73,6 +86,7 @@ def run(args: argparse.Namespace) -> None:
             **{key: value for key, value in pack.settings.items() if key != "made_by"},
             "part": args.part,
             "split": args.split,
+            "scaling": args.scaling,
             "seed": args.seed,
             "training": vars(settings),
             "selected_by": "validation" if len(rows["validation"]) else "last epoch",

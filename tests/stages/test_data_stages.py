@@ -1,6 +1,7 @@
 """The data stages from the command line: good input, and bad input in one clear message."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -101,6 +102,44 @@ def test_several_broken_files_are_listed(root, tmp_path, capsys):
     refused(
         capsys, status, output, "0.png: does", "1.png: does", "2.png: has a", "stray.png: has no"
     )
+
+
+def test_allowed_findings_are_recorded_and_their_labels_left_out(root, tmp_path, capsys):
+    (root / "0.png").write_bytes(b"")
+    (root / "2.png").unlink()
+    output, labels = tmp_path / "verified.json", tmp_path / "labels.csv"
+    options = ["--root", str(root), "--plain", PLAIN]
+    verify = ["verify-download", "mine", *options, "--output", str(output), "--threads", "1"]
+    assert main([*verify, "--allow", "undecodable 0.png", "missing_image"]) == 0
+    assert "accepted: 2.png: has a label but is not there" in capsys.readouterr().err
+    assert read_json(output)["left_out"] == ["0.png", "2.png"]
+    arguments = ["normalise-labels", "mine", *options, "--output", str(labels)]
+    refused(capsys, main(arguments), labels, "2.png: no such image")
+    assert main([*arguments, "--verified", str(output)]) == 0
+    assert pd.read_csv(labels)["image"].tolist() == ["1.png", "3.png", "4.png", "5.png"]
+    assert "2 image(s) left out, as allowed" in capsys.readouterr().err
+
+
+def test_an_archive_is_unpacked_and_photographs_that_look_alike_are_named(root, tmp_path, capsys):
+    picture = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 50).convert("RGB")
+    for number in range(6):
+        picture.save(root / f"{number}.png", compress_level=number)
+    lines = ["image,score", *(f"{number}.png,{number}" for number in range(6))]
+    (root / "mine.csv").write_text("\n".join(lines))
+    packed = tmp_path / "packed"
+    shutil.make_archive(str(packed / "mine"), "zip", root)
+    assert run("verify-download", packed, tmp_path / "verified.json") == 0
+    assert (packed / "mine" / "5.png").exists()
+    assert run("normalise-labels", packed, tmp_path / "labels.csv") == 0
+    assert pd.read_csv(tmp_path / "labels.csv")["image"][0] == "mine/0.png"
+    splits = ["--seed", "1", "--output", str(tmp_path / "splits.csv"), *near(tmp_path)]
+    assert main(["draw-splits", str(tmp_path / "labels.csv"), *splits]) == 0
+    assert "look alike, in different parts: mine/0.png" in capsys.readouterr().err
+    pairs = pd.read_csv(tmp_path / "near_duplicates.csv")
+    parts = pd.read_csv(tmp_path / "splits.csv").set_index("image")["split03"]
+    apart = parts[pairs["image"]].to_numpy() != parts[pairs["other"]].to_numpy()
+    assert (pairs["splits"].str.contains("split03") == apart).all()
+    assert apart.any()
 
 
 def test_unusable_labels_are_listed(root, tmp_path, capsys):
