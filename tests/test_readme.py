@@ -40,6 +40,6 @@ def test_the_dataset_in_one_file(tmp_path):
 
 
 def test_commands_that_are_shown_exist():
-    shown = set(re.findall(r"(?m)(?:`|^|bin/)dpam ([a-z-]+)", README))
+    shown = set(re.findall(r"(?m)(?:`|^|bin/)dpam ([a-z][a-z-]*)", README))
     assert shown <= set(COMMANDS)
     assert {"datasets", "download", "predict"} <= shown

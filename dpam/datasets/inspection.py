@@ -18,8 +18,8 @@ from dpam.files import read_json, write_json
 from dpam.progress import track
 
 HASH_SIDE = 16  # a perceptual hash has this many bits squared
-# Of its 256 bits, so many may differ between near-duplicates. Among 2,000 photographs of BIQ2021 all
-# 41 pairs that differ in up to 43 bits show the same scene; the first that does not differs in 45.
+# Of its 256 bits, so many may differ between near-duplicates. Among 2,000 photographs of BIQ2021
+# all 41 pairs that differ in up to 43 bits show the same scene; the first that does not, in 45.
 NEAR = 36
 
 
