@@ -8,6 +8,7 @@ from dpam.datasets.csiq import CSIQ
 from dpam.datasets.dataset import (
     Dataset,
     Recipe,
+    default_root,
     is_present,
     missing_message,
     unpack_archives,
@@ -26,6 +27,7 @@ __all__ = [
     "DATASETS",
     "Dataset",
     "Recipe",
+    "default_root",
     "find",
     "is_present",
     "missing_message",

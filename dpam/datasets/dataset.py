@@ -137,6 +137,15 @@ class Dataset:
         return self.reader(self.files(root))
 
 
+def default_root(data_root: str | Path, name: str, homes: Sequence[str] = ()) -> str:
+    """The folder of a dataset that lies with others: DATA_ROOT/NAME, in any case, or a home of it.
+
+    So the authors' tree with `LIVEC/`, `KADID-10K/`, ... can be used as it is.
+    """
+    found = locate(Path(data_root), (), (name, *homes))
+    return str(found or Path(data_root, name))
+
+
 def is_present(dataset: Dataset, root: str | Path) -> bool:
     """Whether all label files and image folders are there, or archives to unpack; opens nothing."""
     return not _missing(dataset, Path(root)) or bool(packed(Path(root)))

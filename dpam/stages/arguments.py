@@ -2,9 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from dpam.datasets import DATASETS, default_root
 from dpam.errors import DpamError
 
 
@@ -45,4 +45,5 @@ def add_roots(parser: argparse.ArgumentParser) -> None:
 
 def root_of(args: argparse.Namespace, name: str) -> str:
     """The folder of a dataset, from the arguments that `add_roots` declares."""
-    return str(args.roots.get(name) or Path(args.data_root, name))
+    homes = DATASETS[name].homes if name in DATASETS else ()
+    return str(args.roots.get(name) or default_root(args.data_root, name, homes))

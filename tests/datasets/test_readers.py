@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
-from dpam.datasets import DATASETS, Dataset, find, is_present, missing_message
+from dpam.datasets import DATASETS, Dataset, default_root, find, is_present, missing_message
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
 
@@ -89,6 +89,21 @@ def test_live_with_a_wrong_number_of_entries(tmp_path):
     savemat(path, {"dmos_new": [[1.0, 2.0]], "orgs": [[0, 1]]})
     with pytest.raises(DpamError, match="expected 982 entries, found 2 scores"):
         DATASETS["live"].read_labels(tmp_path)
+
+
+def test_the_authors_tree_under_one_root(tmp_path):
+    miniatures.livec_authors(tmp_path)
+    miniatures.csiq_authors(tmp_path)
+    (tmp_path / "KADID-10K").mkdir()
+    for name, folder in (("livec", "LIVEC"), ("csiq", "CSIQ"), ("kadid10k", "KADID-10K")):
+        root = default_root(tmp_path, name, DATASETS[name].homes)
+        assert root == str(tmp_path / folder)
+    assert default_root(tmp_path, "spaq") == str(tmp_path / "spaq")
+    livec = default_root(tmp_path, "livec")
+    assert DATASETS["livec"].read_labels(livec)["image"].tolist() == [
+        "images/3.bmp",
+        "images/10.JPG",
+    ]
 
 
 def test_deviations_are_kept(tmp_path):
@@ -320,6 +335,9 @@ def test_duplicates_are_reported_and_the_fingerprint_sees_every_change(tmp_path)
 
 def test_no_torch():
     modules = "dpam.datasets, dpam.datasets.verification, dpam.labels, dpam.splits, "
-    modules += "dpam.stages.verify_download, dpam.stages.normalise_labels, dpam.stages.draw_splits"
+    modules += (
+        "dpam.stages.verify_download, dpam.stages.normalise_labels, dpam.stages.draw_splits, "
+    )
+    modules += "dpam.stages.download, dpam.stages.datasets"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,7 @@
 """The whole pipeline runs, and a change reruns what depends on it and nothing else."""
 
 import json
+import shutil
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,11 +120,13 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
     folder.mkdir(parents=True)
     lines = ["image,score,split"]
     for number in range(6):
-        write_image(folder / f"photos/{number}.png", number)
+        write_image(tmp_path / f"packed/{number}.png", number)
         lines.append(f"{number}.png,{number},{'train' if number < 4 else 'test'}")
     write_text(folder / "scores.csv", *lines)
+    shutil.make_archive(str(folder / "photos"), "zip", tmp_path / "packed")
     (tmp_path / "mine.yaml").write_text(
-        "plain: {mine: {labels: scores.csv, score_range: [0, 5], higher_is_better: true}}\n"
+        "plain:\n  mine: {labels: scores.csv, images: photos, score_range: [0, 5], "
+        "higher_is_better: true}\n"
         "experiments: [{name: a, datasets: [mine], splits: [official], test_on: self}]\n"
         "allow: {mine: [odd_size]}\n"
     )
@@ -131,6 +134,7 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
     answer = checkout.snakemake("--cores", "2", target, "--configfile", "mine.yaml")
     assert answer.returncode == 0, answer.stderr
     official = pd.read_csv(tmp_path / target)["official"]
+    assert (folder / "photos/5.png").exists()
     assert sorted(official) == ["test", "test", "train", "train", "train", "validation"]
     again = checkout.snakemake("-n", target, "--configfile", "mine.yaml")
     assert "Nothing to be done" in again.stdout + again.stderr

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from dpam.configuration import validated
-from dpam.datasets import find, is_present, missing_message
+from dpam.datasets import default_root, find, is_present, missing_message
 from dpam.datasets.archives import stem
 from dpam.errors import DpamError
 from dpam.fingerprint import code_fingerprint
@@ -131,7 +131,8 @@ def dataset_root(wildcards):
 
 def root_of(name):
     """Where a dataset should lie."""
-    return config["roots"].get(name, os.path.join(config["data_root"], name))
+    homes = dataset_facts(name).homes
+    return config["roots"].get(name) or default_root(config["data_root"], name, homes)
 
 
 def folder_state(wildcards):
