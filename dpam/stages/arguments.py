@@ -4,7 +4,6 @@ import argparse
 import json
 from typing import Any
 
-from dpam.datasets import DATASETS, default_root
 from dpam.errors import DpamError
 
 
@@ -33,17 +32,3 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="describes a dataset of your own: labels, score_range, higher_is_better, ...",
     )
-
-
-def add_roots(parser: argparse.ArgumentParser) -> None:
-    """Where datasets lie: `data_root`, `roots`."""
-    parser.add_argument("--data-root", metavar="DIR", default="data", help="holds DIR/DATASET")
-    parser.add_argument(
-        "--roots", type=json_object, metavar="JSON", default={}, help="datasets that lie elsewhere"
-    )
-
-
-def root_of(args: argparse.Namespace, name: str) -> str:
-    """The folder of a dataset, from the arguments that `add_roots` declares."""
-    homes = DATASETS[name].homes if name in DATASETS else ()
-    return str(args.roots.get(name) or default_root(args.data_root, name, homes))

@@ -10,7 +10,8 @@ from dpam.cards import card, overview
 from dpam.datasets import DATASETS, find
 from dpam.errors import DpamError
 from dpam.labels import normalise
-from dpam.stages.arguments import add_roots, json_object, root_of
+from dpam.stages.arguments import json_object
+from dpam.stages.roots import add_roots, root_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

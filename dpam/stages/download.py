@@ -13,7 +13,7 @@ from pathlib import Path
 from dpam.datasets import find, is_present, missing_message
 from dpam.downloading import download
 from dpam.errors import DpamError
-from dpam.stages.arguments import add_roots, root_of
+from dpam.stages.roots import add_roots, root_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
