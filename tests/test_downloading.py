@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import miniatures
 import pytest
 
 from dpam import downloading
@@ -247,6 +248,10 @@ def test_the_command(tmp_path, server, monkeypatch, capsys):
     assert "on request, by a form" in said
     assert f"into {tmp_path / 'live'}" in said
     assert not (tmp_path / "live").exists()
+    miniatures.kadid10k(tmp_path / "elsewhere")
+    assert main(["download", "kadid10k", *options]) == 0
+    assert "KADID-10k: is in" in capsys.readouterr().err
+    (tmp_path / "elsewhere" / "kadid10k" / "dmos.csv").unlink()
     server.status = 404
     monkeypatch.setitem(
         DATASETS, "tid2013", replace(DATASETS["tid2013"], downloads=(server.file(),))

@@ -10,6 +10,7 @@ from dpam.datasets.dataset import (
     Recipe,
     default_root,
     is_present,
+    lacking,
     missing_message,
     unpack_archives,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "default_root",
     "find",
     "is_present",
+    "lacking",
     "missing_message",
     "unpack_archives",
 ]

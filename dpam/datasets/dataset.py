@@ -146,9 +146,16 @@ def default_root(data_root: str | Path, name: str, homes: Sequence[str] = ()) ->
     return str(found or Path(data_root, name))
 
 
+def lacking(dataset: Dataset, root: Path) -> list[str]:
+    """The label files and image folders that are not there, by their published names."""
+    files = [names for names in dataset.label_files if not _found(dataset, root, names)]
+    folders = [names for names in dataset.image_folders if not _found(dataset, root, names)]
+    return [names[0] for names in files] + [f"{names[0]}/" for names in folders]
+
+
 def is_present(dataset: Dataset, root: str | Path) -> bool:
     """Whether all label files and image folders are there, or archives to unpack; opens nothing."""
-    return not _missing(dataset, Path(root)) or bool(packed(Path(root)))
+    return not lacking(dataset, Path(root)) or bool(packed(Path(root)))
 
 
 def packed(root: Path) -> list[Path]:
@@ -162,7 +169,7 @@ def unpack_archives(dataset: Dataset, root: str | Path) -> None:
     Raises:
         DpamError: an archive is broken or unsafe, or no installed program can read it.
     """
-    if _missing(dataset, Path(root)):
+    if lacking(dataset, Path(root)):
         for archive in packed(Path(root)):
             unpack(archive)
 
@@ -170,8 +177,8 @@ def unpack_archives(dataset: Dataset, root: str | Path) -> None:
 def missing_message(dataset: Dataset, root: str | Path) -> str:
     """What is missing of a dataset, where to get it, and where to put it: one short paragraph."""
     size = f" ({dataset.images:,} images)" if dataset.images else ""
-    lacking = ", ".join(_missing(dataset, Path(root)))
-    message = f"{dataset.title}{size} is not complete: {root} lacks {lacking}."
+    names = ", ".join(lacking(dataset, Path(root)))
+    message = f"{dataset.title}{size} is not complete: {root} lacks {names}."
     if not dataset.page:
         return f"{message} Put your files there, or correct their names in the configuration."
     fetch = f", or run `dpam download {dataset.name}`" if dataset.downloads else ""
@@ -186,9 +193,3 @@ def _found(dataset: Dataset, root: Path, alternatives: Sequence[str]) -> Path | 
     places = [root, *map(unpacked_folder, archives(root))]
     found = (locate(place, dataset.homes, alternatives) for place in places)
     return next((path for path in found if path is not None), None)
-
-
-def _missing(dataset: Dataset, root: Path) -> list[str]:
-    files = [names for names in dataset.label_files if not _found(dataset, root, names)]
-    folders = [names for names in dataset.image_folders if not _found(dataset, root, names)]
-    return [names[0] for names in files] + [f"{names[0]}/" for names in folders]

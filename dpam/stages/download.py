@@ -10,7 +10,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from dpam.datasets import find, is_present, missing_message
+from dpam.datasets import find, lacking, missing_message
 from dpam.downloading import download
 from dpam.errors import DpamError
 from dpam.stages.roots import add_roots, root_of
@@ -27,9 +27,11 @@ def run(args: argparse.Namespace) -> None:
     problems = []
     for name in args.datasets:
         dataset, root = find(name), root_of(args, name)
+        if not lacking(dataset, Path(root)):
+            logging.info("%s: is in %s already", dataset.title, root)
+            continue
         if not dataset.downloads:
-            there = is_present(dataset, root)
-            logging.info("%s", f"{name}: in {root}" if there else missing_message(dataset, root))
+            logging.info("%s", missing_message(dataset, root))
             continue
         logging.info("%s (%s; %s) -> %s", dataset.title, dataset.terms, dataset.licence, root)
         try:
