@@ -134,8 +134,9 @@ def inspect_all(
             found[image] = look
     finally:
         pool.shutdown(cancel_futures=True)
-        if memory is not None and found:
-            write_json(memory, {"made_by": _made_by(), "images": {**found}})
+        if memory is not None:
+            kept = {image: known[image] for image in images if image in known} | found
+            write_json(memory, {"made_by": _made_by(), "images": kept})
     return found
 
 

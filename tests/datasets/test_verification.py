@@ -90,6 +90,26 @@ def test_what_was_found_is_kept_when_verification_stops(root, tmp_path, monkeypa
     assert len(paths) == 1
 
 
+def test_an_interrupted_verification_goes_on(root, tmp_path, monkeypatch):
+    memory = tmp_path / "inspections.json"
+    paths = opened(monkeypatch)
+    look = inspection.inspect
+
+    def interrupted(path, before):
+        if path.endswith("4.png"):
+            raise KeyboardInterrupt
+        return look(path, before)
+
+    monkeypatch.setattr(inspection, "inspect", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            verify(find("mine", OWN), root, memory=memory)
+        assert len(paths) == 4
+    monkeypatch.setattr(inspection, "inspect", look)
+    verify(find("mine", OWN), root, memory=memory)
+    assert len(paths) == 6
+
+
 def test_several_processes_find_the_same(root):
     one, two = (verify(find("mine", OWN), root, threads=threads) for threads in (1, 2))
     assert one == two
