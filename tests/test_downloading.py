@@ -259,4 +259,7 @@ def test_the_command(tmp_path, server, monkeypatch, capsys):
     assert main(["download", "tid2013", "kadid10k", *options]) == 1
     said = capsys.readouterr().err
     assert "tid2013/archive.zip: cannot be fetched" in said
+    assert said.rstrip().endswith(f"put it there. Its page: {DATASETS['tid2013'].page}")
+    assert main(["download"]) == 1
+    assert "tid2013, kadid10k, koniq10k, biq2021 can be fetched" in capsys.readouterr().err
     assert "elsewhere/archive.zip: complete" in said

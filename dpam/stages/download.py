@@ -10,7 +10,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from dpam.datasets import find, lacking, missing_message
+from dpam.datasets import DATASETS, find, lacking, missing_message
 from dpam.downloading import download
 from dpam.errors import DpamError
 from dpam.stages.roots import add_roots, root_of
@@ -18,12 +18,15 @@ from dpam.stages.roots import add_roots, root_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    parser.add_argument("datasets", metavar="DATASET", nargs="+", help="keys of datasets")
+    parser.add_argument("datasets", metavar="DATASET", nargs="*", help="keys of datasets")
     add_roots(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Fetch what may be fetched and is not there."""
+    if not args.datasets:
+        with_address = [name for name, dataset in DATASETS.items() if dataset.downloads]
+        raise DpamError(f"no dataset to fetch was named; {', '.join(with_address)} can be fetched")
     problems = []
     for name in args.datasets:
         dataset, root = find(name), root_of(args, name)
@@ -38,6 +41,6 @@ def run(args: argparse.Namespace) -> None:
             for path in download(dataset.downloads, Path(root)):
                 logging.info("%s: complete", path)
         except DpamError as error:
-            problems.append(str(error))
+            problems.append(f"{error}. Its page: {dataset.page}")
     if problems:
         raise DpamError("\n".join(problems))

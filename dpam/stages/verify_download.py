@@ -21,7 +21,9 @@ from dpam.stages.arguments import add_dataset
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
     add_dataset(parser)
-    parser.add_argument("--allow", metavar="FINDING", nargs="*", default=[], help="findings to accept")
+    parser.add_argument(
+        "--allow", metavar="FINDING", nargs="*", default=[], help="findings to accept"
+    )
     parser.add_argument("--threads", type=int, help="processes that decode; default: all cores")
     parser.add_argument("--output", metavar="JSON", required=True, help="what was found")
 
