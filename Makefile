@@ -50,8 +50,8 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 bench: $(READY) ## time and memory of the network, beside the plain form of it
 	$(BIN)/dpam bench
 
-chromium: ## install Chromium for the browser test (Debian, as root)
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+chromium: ## install Chromium and bsdtar for the tests that need them (Debian, as root)
+	@command -v chromium >/dev/null && command -v bsdtar >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium libarchive-tools >/dev/null; }
 
 pins: $(READY) ## write the versions now in .venv to envs/
 	$(BIN)/pip freeze --exclude-editable --exclude dpam > envs/constraints.txt

@@ -12,6 +12,8 @@ from dpam.errors import DpamError, Interrupted
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
     "make-demo-data": ("dpam.stages.make_demo_data", "make the two demonstration datasets"),
+    "datasets": ("dpam.stages.datasets", "which datasets are known, and which are here"),
+    "download": ("dpam.stages.download", "fetch datasets whose terms allow it"),
     "verify-download": ("dpam.stages.verify_download", "check that a dataset is complete"),
     "normalise-labels": ("dpam.stages.normalise_labels", "bring native labels to one table"),
     "draw-splits": ("dpam.stages.draw_splits", "draw training, validation and test parts"),

@@ -426,3 +426,17 @@ def titles(rows: pd.DataFrame) -> list[str]:
         words += [f"seed {row['seed']}"] * several["seed"]
         texts.append(textwrap.fill(", ".join(words), 28, break_long_words=False))
     return texts
+
+
+def score_histogram(scores: pd.Series, title: str, label_kind: str) -> Figure:
+    """How many images of a dataset have which score; (n,) scores in 0..1, 1 being the best."""
+    figure = Figure(figsize=(WIDTH / 2, 2.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.hist(
+        scores, bins=20, range=(0, 1), color=COLOURS["first"], edgecolor="white", linewidth=0.5
+    )
+    axes.set_title(f"{title}: {len(scores):,} images")
+    axes.set_xlabel(f"{label_kind}, scaled; higher is better")
+    axes.set_ylabel("images")
+    axes.set_xlim(0, 1)
+    return figure

@@ -12,7 +12,7 @@ import pandas as pd
 from dpam.errors import DpamError
 
 NAMES = ("image", "reference", "distortion", "level", "label_kind", "dataset", "part", "method")
-TEXT = dict.fromkeys((*NAMES, "split", "test_dataset", "experiment", "run"), str)
+TEXT = dict.fromkeys((*NAMES, "official", "split", "test_dataset", "experiment", "run"), str)
 
 
 @contextmanager

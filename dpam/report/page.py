@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from dpam.errors import DpamError
 from dpam.figures import COLOURS
-from dpam.files import read_csv
+from dpam.files import read_csv, read_json
 from dpam.tables import (
     ABOUT_METRICS,
     COLUMNS,
@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent
 TILES = 8  # more results in one experiment are summed up in three
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 LONG = 40  # rows; a longer table of runs is folded away
-TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule"}
+TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "fingerprint"}
 
 FIGURES = {
     "training_curves": "Loss and rank correlation of each training run per epoch. The weights of "
@@ -82,6 +82,7 @@ def render(
     tables: Path,
     figures: Path,
     benchmarks: Path,
+    verified: list[Path],
     settings: dict[str, Any],
     machine: dict[str, Any],
     output: Path,
@@ -92,6 +93,7 @@ def render(
         tables: folder that `dpam tabulate` wrote.
         figures: folder that `dpam plot` wrote.
         benchmarks: folder with Snakemake's benchmark files, RULE/*.tsv.
+        verified: what `dpam verify-download` found in each dataset.
         settings: the configuration that the results were made with.
         machine: `dpam.runtime.record()`.
         output: where the page will lie; its links to files are relative to that.
@@ -108,6 +110,7 @@ def render(
         lstrip_blocks=True,
     )
     kinds = scores.drop_duplicates(["test_dataset", "label_kind"])
+    copies = [read_json(path) for path in verified]
     return environment.get_template("page.html.j2").render(
         summary=summary(scores),
         pseudo=[
@@ -122,6 +125,8 @@ def render(
         crossed=bool((scores["dataset"] != scores["test_dataset"]).any()),
         figures={name: inline_svg(figures / f"{name}.svg", name) for name in FIGURES},
         captions=FIGURES,
+        data=data(copies),
+        accepted=[f"{copy['title']}: {text}" for copy in copies for text in copy["accepted"]],
         runs=runs(scores, tables, output),
         long=LONG,
         cost=cost(benchmarks),
@@ -227,6 +232,25 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
         "included."
     )
     return Table(text, table.drop(columns=alike), [(path.name, link(path, output))])
+
+
+def data(copies: list[dict[str, Any]]) -> Table:
+    """One row per dataset: what was verified."""
+    rows = [
+        {
+            "dataset": copy["dataset"],
+            "images": f"{copy['counts']['images'] - len(copy['left_out']):,}",
+            "MB": f"{copy['bytes'] / 1e6:,.1f}",
+            "look alike": f"{len(copy['near_duplicates']):,}",
+            "fingerprint": copy["fingerprint"][:16],
+        }
+        for copy in copies
+    ]
+    text = (
+        "The copies that were used. Look alike: pairs of authentic photographs that are nearly the "
+        "same. Fingerprint: of all images and labels; equal copies have equal ones."
+    )
+    return Table(text, pd.DataFrame(rows), [])
 
 
 def training(path: Path) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 On the dataset that the network was trained on, the test part is that of the run's split. On
 another dataset it is the same split's test part, too, or, for a network trained on a `whole`
-dataset, every image.
+dataset, every image. Scores of a network that was trained with `--scaling faithful` are stretched
+over the tested images, as released.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from dpam.inference import predict
 from dpam.model.checkpoint import load_checkpoint
 from dpam.progress import track
 from dpam.runtime import device
+from dpam.scaling import stretched
 from dpam.store import Pack
 
 COPIED = ["image", "reference", "distortion", "level", "label_kind", "score"]
@@ -56,4 +58,6 @@ def run(args: argparse.Namespace) -> None:
         prediction, spread = predict(net.to(device()), images, size, VIEWS, device())
     assert len(prediction) == len(rows), "every image is scored once"
     table = labels.iloc[rows][COPIED].assign(prediction=prediction, spread=spread)
+    if trained.get("scaling") == "faithful":
+        table["score"] = stretched(table["score"])
     write_csv(args.output, table)

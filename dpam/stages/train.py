@@ -17,6 +17,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
@@ -26,6 +27,7 @@ from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
 from dpam.monitor import quality_maps, scatter
 from dpam.runtime import device, record
+from dpam.scaling import stretched_in_parts
 from dpam.stages.arguments import json_object
 from dpam.store import Pack
 from dpam.training import (
@@ -51,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
     parser.add_argument("--model", type=json_object, default={}, help="JSON: arguments of DPAM")
     parser.add_argument("--training", type=json_object, default={}, help="JSON: TrainingSettings")
+    parser.add_argument(
+        "--scaling",
+        choices=["declared", "faithful"],
+        default="declared",
+        help="of the scores: by the dataset's range, or as released by the extremes of each part",
+    )
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
     parser.add_argument(
@@ -77,6 +85,11 @@ def run(args: argparse.Namespace) -> None:
         torch.manual_seed(args.seed)
         net = DPAM(image_size=pack.preparation.image_size, **args.model)
         rows = rows_of_parts(pack, splits, args.part)
+        if args.scaling == "faithful":
+            parts = pd.Series("", index=pack.labels.index)
+            for name, chosen in rows.items():
+                parts.iloc[chosen] = name
+            pack.labels["score"] = stretched_in_parts(pack.labels["score"], parts)
         trainer = Trainer(net, pack, rows, settings, args.seed, device(), progress)
         log.info(
             "%s, part %s, %s, seed %d: %s images, %d epochs",
@@ -97,6 +110,7 @@ def run(args: argparse.Namespace) -> None:
             **{key: value for key, value in pack.settings.items() if key != "made_by"},
             "part": args.part,
             "split": args.split,
+            "scaling": args.scaling,
             "seed": args.seed,
             "training": vars(settings),
             "made_by": record(),

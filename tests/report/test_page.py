@@ -31,6 +31,7 @@ def make_page(results: Path) -> Path:
     assert main(["plot", listed, "--packs", *packs, "--output-dir", figures]) == 0
     folders = ["--tables-dir", tables, "--figures-dir", figures]
     folders += ["--benchmarks-dir", str(results / "benchmarks")]
+    folders += ["--verified", *map(str, sorted(results.glob("data/*/verified.json")))]
     assert main(["report", *folders, "--config", json.dumps(SETTINGS), "--output", str(page)]) == 0
     return page
 
@@ -114,6 +115,15 @@ def test_page_says_what_was_reached_on_photographs_never_seen(page: Path) -> Non
     assert f"SRCC {table['srcc_median'][0]:.3f} demo_a 20 images, median of 2 splits" in text
 
 
+def test_accepted_findings_are_named(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    reader = Reader(html)
+    assert "Demonstration A: images/<one>.png: has a label but is not there" in reader.text
+    assert html.count("[missing_image]") == 1
+    assert "1,059" in reader.text
+    assert "0123456789abcdef" in reader.text
+
+
 def test_pseudo_labels_are_announced(page: Path, tmp_path: Path) -> None:
     assert "demo_b: pseudo-MOS (HaarPSI)" in page.read_text(encoding="utf-8")
     table = fake_results.labels("mine", 12).assign(label_kind="MOS")
@@ -132,7 +142,7 @@ def test_page_is_accessible(page: Path) -> None:
     tags = Reader(html).tags
     assert '<html lang="en">' in html
     assert tags.count("h1") == 1
-    assert tags.count("table") == tags.count("caption") == 5
+    assert tags.count("table") == tags.count("caption") == 6
     assert tags.count("figure") == tags.count("figcaption") == tags.count("svg") == 4
 
 
@@ -200,6 +210,7 @@ def test_missing_figure_is_one_line(page: Path, capsys: pytest.CaptureFixture[st
     results = page.parent.parent
     arguments = ["--tables-dir", str(results / "tables"), "--figures-dir", str(results)]
     arguments += ["--benchmarks-dir", str(results), "--config", "{}", "--output", "unused.html"]
+    arguments += ["--verified", str(results / "data" / "demo_a" / "verified.json")]
     assert main(["report", *arguments]) == 1
     assert "scatter.svg: no such file" in capsys.readouterr().err.replace(
         "training_curves", "scatter"

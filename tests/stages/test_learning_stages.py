@@ -53,7 +53,9 @@ def prepare_data(photos, tmp_path):
     out = tmp_path / "out"
     assert call("verify-download", "mine", *own(photos), "--output", out / "v.json") == 0
     assert call("normalise-labels", "mine", *own(photos), "--output", out / "labels.csv") == 0
-    assert call("draw-splits", out / "labels.csv", "--seed", 1, "--output", out / "s.csv") == 0
+    near = ["--verified", out / "v.json", "--near-duplicates", out / "near.csv"]
+    arguments = [out / "labels.csv", "--seed", 1, "--output", out / "s.csv", *near]
+    assert call("draw-splits", *arguments) == 0
     return out
 
 
@@ -111,6 +113,24 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     found = pd.read_csv(scores)
     np.testing.assert_allclose(found["score_100"], 100 * table["prediction"], atol=0.02)
     np.testing.assert_allclose(found.iloc[:, 1], 100 * (1 - table["prediction"]), atol=0.02)
+
+
+def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    scores = {}
+    for scaling in ("declared", "faithful"):
+        assert train(out, "--scaling", scaling) == 0
+        weights, predictions = out / "run/model.safetensors", out / "run/on-mine.csv"
+        assert load_checkpoint(weights)[1]["scaling"] == scaling
+        test = [weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
+        assert call("test", *test) == 0
+        scores[scaling] = pd.read_csv(predictions)["score"]
+    assert sorted(scores["faithful"]) == [0, 1]
+    assert scores["declared"].between(0.1, 0.9).all()
+    assert scores["declared"].idxmax() == scores["faithful"].idxmax()
+    with Pack(out / "slic.h5") as packed:
+        assert packed.labels["score"].between(0.1, 0.9).all()
 
 
 def test_two_runs_agree_to_the_bit(photos, tmp_path):

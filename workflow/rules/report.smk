@@ -68,6 +68,7 @@ rule report:
         tables=rules.tabulate.output.tables,
         curves="<results>/figures/training_curves.svg",
         figures=rules.plot.output,
+        verified=expand("<results>/data/{dataset}/verified.json", dataset=DATASETS),
         histories=paths_of_runs("history.csv"),
         costs=benchmarks_of_runs(),
         plotted="<benchmarks>/plot/all.tsv",
@@ -85,5 +86,5 @@ rule report:
         code=fingerprint("report"),
     shell:
         "dpam report --tables-dir {params.tables:q} --figures-dir {params.figures:q}"
-        " --benchmarks-dir {params.benchmarks:q} --config {params.config:q}"
+        " --benchmarks-dir {params.benchmarks:q} --verified {input.verified:q} --config {params.config:q}"
         " --output {output:q} --log {log:q}"

@@ -22,10 +22,11 @@ rule train:
     params:
         model=as_json("model"),
         training=as_json("training"),
+        scaling=config["labels"]["scaling"],
         code=fingerprint("train"),
     shell:
         "dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
         " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
-        " --training {params.training:q} --threads {threads}"
+        " --training {params.training:q} --scaling {params.scaling} --threads {threads}"
         " --output {output.weights:q} --released {output.released:q}"
         " --predictions {output.predictions:q} --history {output.history:q} --log {log:q}"
