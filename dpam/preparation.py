@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dpam.errors import DpamError
 from dpam.images import decode, resize_cubic, texture
-from dpam.superpixels.slico import slico
+from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
 from dpam.superpixels.statistics import label_map_statistics
 
 METHODS = ("slic",)
@@ -31,6 +31,7 @@ class Preparation:
         region_size: side of SLIC's initial cells, pixels.
         ruler: SLIC's compactness.
         iterations: SLIC's rounds.
+        backend: what computes SLIC; the default is what packs without this entry were made with.
     """
 
     network_input: str
@@ -41,6 +42,7 @@ class Preparation:
     region_size: int
     ruler: float
     iterations: int
+    backend: str = "scikit-image"
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
@@ -53,6 +55,11 @@ class Preparation:
             raise DpamError(
                 f"superpixel method '{self.method}' is not available; choose from: "
                 + ", ".join(METHODS)
+            )
+        if self.backend not in BACKENDS:
+            raise DpamError(
+                f"superpixel backend '{self.backend}' is not available; choose from: "
+                + ", ".join(BACKENDS)
             )
         if self.network_input not in ("whole", "crop"):
             raise DpamError(f"network_input: expected whole or crop, found {self.network_input!r}")
@@ -124,10 +131,16 @@ def prepare(rgb: np.ndarray, preparation: Preparation) -> tuple[Prepared, Segmen
     height, width = rgb.shape[:2]
     segmented = rgb
     if preparation.superpixel_size is not None:
-        segmented = resize(rgb, *preparation.superpixel_size)
-    label_map = slico(segmented, preparation.region_size, preparation.ruler, preparation.iterations)
-    bgr = segmented[..., ::-1].astype(np.float64) / 255
-    mean, covariance = label_map_statistics(label_map, bgr)
+        by_opencv = preparation.backend == "opencv"
+        segmented = (resized_by_opencv if by_opencv else resize)(rgb, *preparation.superpixel_size)
+    label_map = slico(
+        segmented,
+        preparation.region_size,
+        preparation.ruler,
+        preparation.iterations,
+        preparation.backend,
+    )
+    mean, covariance = label_map_statistics(label_map, segmented[..., ::-1])
     chosen = select(len(mean), preparation.superpixels)
 
     size = preparation.image_size

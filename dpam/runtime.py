@@ -10,7 +10,7 @@ import torch
 
 from dpam import __version__
 
-RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "h5py")
+RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "h5py")
 
 
 def device() -> torch.device:
