@@ -9,10 +9,10 @@ DEMO_RESULTS := results/demo
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint chromium pins clean
+.PHONY: help setup demo test lint bench-superpixels chromium pins clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the pinned dependencies and the package
 
@@ -44,6 +44,10 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports
+
+bench-superpixels: $(READY) ## time SLICO and the preparation of images beside OpenCV, on one core
+	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable '.[opencv]'
+	$(BIN)/python benchmarks/superpixels.py
 
 chromium: ## install Chromium for the browser test (Debian, as root)
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
