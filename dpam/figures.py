@@ -338,12 +338,17 @@ def outline(image: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, np.nd
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
     labels = Image.fromarray(label_map.astype(np.int32)).resize(size, Image.Resampling.NEAREST)
     regions = np.asarray(labels)
-    border = np.zeros(regions.shape, dtype=bool)
-    border[:, 1:] |= regions[:, 1:] != regions[:, :-1]
-    border[1:] |= regions[1:] != regions[:-1]
-    outlined = small.copy()
-    outlined[border] = OUTLINE
-    return small, outlined
+    return small, outlined(small, regions)
+
+
+def outlined(image: np.ndarray, label_map: np.ndarray) -> np.ndarray:
+    """A photograph, (h, w, 3) uint8, with the borders of its superpixels drawn."""
+    border = np.zeros(label_map.shape, dtype=bool)
+    border[:, 1:] |= label_map[:, 1:] != label_map[:, :-1]
+    border[1:] |= label_map[1:] != label_map[:-1]
+    drawn = image.copy()
+    drawn[border] = OUTLINE
+    return drawn
 
 
 def cross_dataset(scores: pd.DataFrame) -> Figure:

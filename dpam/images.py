@@ -43,6 +43,25 @@ def decode(path: str | Path) -> np.ndarray:
         raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
 
 
+def image_files(paths: list[Path]) -> list[Path]:
+    """The files named, and the images in the folders named, sorted.
+
+    Raises:
+        DpamError: a folder holds no image.
+    """
+    endings = set(Image.registered_extensions())
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+            if not found:
+                raise DpamError(f"{path}: no image in this folder")
+            files.extend(found)
+        else:
+            files.append(path)
+    return files
+
+
 def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
     """Resize (..., H, W) to (..., height, width) with OpenCV's cubic kernel.
 

@@ -19,7 +19,7 @@ def configuration():
 def test_the_paper_s_experiment_says_what_the_defaults_say():
     given = configuration()
     bare = {"pathvars": given["pathvars"], "experiments": given["experiments"]}
-    for key in ("splits", "image_size", "model", "training", "plain", "roots"):
+    for key in ("splits", "image_size", "model", "superpixels", "training", "plain", "roots"):
         assert validated(bare, SCHEMA)[key] == given[key]
 
 

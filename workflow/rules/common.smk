@@ -138,6 +138,19 @@ def own_dataset(wildcards):
     return ["--plain", json.dumps(plain)] if plain else []
 
 
+def superpixel_options(wildcards):
+    """The option that the superpixel method reads, and no other."""
+    option = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
+    value = config["superpixels"][option]
+    return [f"--{option}", value] if value else []
+
+
+def superpixel_weights(wildcards):
+    """The file of weights that the superpixel method needs, if it is named."""
+    weights = config["superpixels"]["ainet"]
+    return [weights] if wildcards.method == "ainet" and weights else []
+
+
 def identity(wildcards):
     """What a score is the score of, as JSON."""
     return json.dumps({**wildcards, "seed": int(wildcards.seed)})
