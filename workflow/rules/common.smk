@@ -178,9 +178,10 @@ def paths_of_runs(name):
 
 
 def packs():
-    """The pack of each dataset that is trained on, one method each, for pictures of its images."""
-    methods = {score.dataset: score.method for score in reversed(SCORES)}
-    return [f"<results>/data/{name}/{methods[name]}.h5" for name in DATASETS if name in methods]
+    """The packs of each dataset that is trained on, for pictures of its images."""
+    return list(
+        dict.fromkeys(f"<results>/data/{score.dataset}/{score.method}.h5" for score in SCORES)
+    )
 
 
 def benchmarks_of_runs():
