@@ -95,8 +95,9 @@ def blur(image: Tensor) -> Tensor:
     for axis in (-1, -2):
         # Thirteen shifted sums; for one channel several times faster than a convolution.
         size = image.shape[axis]
-        shifted = [blurred.narrow(axis, start, size) for start in range(len(kernel))]
-        blurred = sum(weight * part for weight, part in zip(kernel, shifted, strict=True))
+        padded, blurred = blurred, torch.zeros_like(blurred.narrow(axis, 0, size))
+        for start, weight in enumerate(kernel.tolist()):
+            blurred.add_(padded.narrow(axis, start, size), alpha=weight)
     return blurred.round().to(torch.uint8)
 
 

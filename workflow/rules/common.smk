@@ -146,9 +146,15 @@ def superpixel_options(wildcards):
 
 
 def superpixel_weights(wildcards):
-    """The file of weights that the superpixel method needs, if it is named."""
-    weights = config["superpixels"]["ainet"]
-    return [weights] if wildcards.method == "ainet" and weights else []
+    """The file of weights that the superpixel method needs, if it needs one."""
+    if wildcards.method != "ainet":
+        return []
+    if config["superpixels"]["ainet"] is None:
+        stop(
+            "superpixel method ainet needs weights: name their file as superpixels.ainet, make one "
+            "with `dpam train-ainet IMAGES --output FILE`, or take ainet out of `methods`"
+        )
+    return config["superpixels"]["ainet"]
 
 
 def identity(wildcards):
