@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from dpam.errors import DpamError
 from dpam.files import atomic
 from dpam.images import resize_cubic
-from dpam.superpixels.kernels import enforced
 from dpam.superpixels.slico import grid
 from dpam.tensors import read_tensors, refuse_misfit
 
@@ -141,6 +140,8 @@ def ainet(image: np.ndarray, net: AINet, region_size: int) -> np.ndarray:
     Returns:
         (H, W) uint16 label map with connected superpixels 0 ... K-1 without gaps.
     """
+    from dpam.superpixels.kernels import enforced
+
     height, width = image.shape[:2]
     rows, columns = grid(image, region_size)
     colours = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

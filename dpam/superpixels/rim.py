@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from dpam.progress import track
-from dpam.superpixels.kernels import enforced
 
 WIDTHS = (5, 32, 64, 128, 256)  # channels: RGB, row and column; then of the four layers
 SEED = 20
@@ -139,6 +138,8 @@ def rim(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarra
     Returns:
         (B, H, W) uint16 label maps, each with connected superpixels 0 ... K-1 without gaps.
     """
+    from dpam.superpixels.kernels import enforced
+
     inputs = standardised(torch.from_numpy(images).to(device).permute(0, 3, 1, 2))
     nets = Networks(len(images), how.superpixels).to(device)
     optimiser = torch.optim.Adam(nets.parameters(), how.learning_rate)

@@ -1,6 +1,8 @@
 """SLICO: the released answers with OpenCV, and what any label map must be with each backend."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -179,7 +181,12 @@ def test_small_pieces_join_a_neighbour_and_large_ones_stand_alone():
     )
 
 
+def test_numba_is_imported_when_it_is_needed():
+    code = "import sys, dpam.preparation; assert not {'numba', 'cv2'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_missing_opencv_is_explained(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(DpamError, match=r"opencv is not installed: pip install 'dpam\[opencv\]'"):
         slico(np.zeros((40, 40, 3), np.uint8), 10, 10, 1, "opencv")
