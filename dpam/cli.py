@@ -25,6 +25,8 @@ COMMANDS = {
     "plot": ("dpam.stages.plot", "figures of training, predictions and superpixels"),
     "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
     "predict": ("dpam.stages.predict", "score your own photographs"),
+    "superpixels": ("dpam.stages.superpixels", "outline the superpixels of your own photographs"),
+    "train-ainet": ("dpam.stages.train_ainet", "train the superpixel method AINet, label-free"),
     "bench": ("dpam.stages.bench", "time and memory of the network, beside the plain form"),
     "import-checkpoint": ("dpam.stages.import_checkpoint", "read a checkpoint of the authors"),
     "export-checkpoint": ("dpam.stages.export_checkpoint", "write a checkpoint of the authors"),

@@ -15,7 +15,7 @@ from dpam import __version__
 
 log = logging.getLogger(__name__)
 
-RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "h5py")
+RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "h5py")
 
 
 def device() -> torch.device:

@@ -41,6 +41,8 @@ FIGURES = {
     "prediction and label are equal.",
     "examples": "Photographs of each dataset from high to low quality; below each, its superpixels "
     "outlined. A prediction stands where the image was in a test part.",
+    "superpixels": "The same photographs with the superpixels of each method outlined: the best, a "
+    "middling and the worst of each dataset.",
     "cross_dataset": "Median SRCC of networks trained on one dataset and tested on another.",
 }
 
@@ -123,6 +125,7 @@ def render(
             experiment(str(name), tables, output) for name in dict.fromkeys(scores["experiment"])
         ],
         crossed=bool((scores["dataset"] != scores["test_dataset"]).any()),
+        compared=scores.groupby("dataset")["method"].nunique().max() > 1,
         figures={name: inline_svg(figures / f"{name}.svg", name) for name in FIGURES},
         captions=FIGURES,
         data=data(copies),

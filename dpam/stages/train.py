@@ -1,4 +1,4 @@
-"""Train DPAM on one split of one dataset.
+"""Train DPAM on one split of one dataset, with one seed.
 
 Weights of two epochs are kept: for honest results the one with the largest SRCC + PLCC on the
 validation part (or the last one, if the settings say so), and the one with the largest on the test

@@ -78,7 +78,9 @@ def add_run(
     return {"experiment": experiment, **row, "run": str(run)}
 
 
-def add_pack(results: Path, dataset: str, title: str, table: pd.DataFrame) -> Path:
+def add_pack(
+    results: Path, dataset: str, title: str, table: pd.DataFrame, method: str = "slic"
+) -> Path:
     """Write a small pack of made-up images, and what their verification found."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:48, :64] // 16
@@ -93,8 +95,8 @@ def add_pack(results: Path, dataset: str, title: str, table: pd.DataFrame) -> Pa
             yield prepared, Segmentation(image, label_map)
 
     settings = {"dataset": dataset, "title": title, "label_kind": KIND}
-    settings |= {"preparation": vars(PREPARATION)}
-    path = results / "data" / dataset / "slic.h5"
+    settings |= {"preparation": {**vars(PREPARATION), "method": method}}
+    path = results / "data" / dataset / f"{method}.h5"
     write_pack(path, table, PREPARATION, settings, images())
     add_verified(results, dataset, title, [])
     return path

@@ -23,7 +23,7 @@ SETTINGS = {"training": {"learning_rate": 1e-05}, "experiments": [{"name": "indi
 
 def make_page(results: Path) -> Path:
     """Tables, figures and report of the results in a folder, by the commands."""
-    packs = [str(path) for path in sorted(results.glob("data/*/slic.h5"))]
+    packs = [str(path) for path in sorted(results.glob("data/*/*.h5"), reverse=True)]
     page = results / "report" / "index.html"
     tables, figures = str(results / "tables"), str(results / "figures")
     listed = str(results / "scores.csv")
@@ -197,6 +197,23 @@ def test_first_splits_are_shown_before_second_ones(tmp_path: Path) -> None:
     svg = (figures / "training_curves.svg").read_text(encoding="utf-8")
     assert re.findall(r">(\w), split07<", svg) == ["a", "b", "c"]
     assert "split08<" not in svg
+
+
+def test_methods_of_a_dataset_are_shown_side_by_side(page: Path, tmp_path: Path) -> None:
+    assert "Superpixels of each method" not in page.read_text(encoding="utf-8")
+    listed = fake_results.build(tmp_path)
+    table = fake_results.labels("demo_a", 60)
+    fake_results.add_pack(tmp_path, "demo_a", "Demonstration A", table, "rim")
+    row = fake_results.add_run(tmp_path, "superpixel_methods", "demo_a", table[:20], method="rim")
+    pd.concat([pd.read_csv(listed), pd.DataFrame([row])]).to_csv(listed, index=False)
+    html = make_page(tmp_path).read_text(encoding="utf-8")
+    assert "Superpixels of each method" in html
+    svg = (tmp_path / "figures" / "superpixels.svg").read_text(encoding="utf-8")
+    assert svg.count("data:image/") == 3 * 3  # photograph, slic and rim of three images
+    assert ">Demonstration A<" in svg
+    assert "Demonstration B" not in svg
+    examples = (tmp_path / "figures" / "examples.svg").read_text(encoding="utf-8")
+    assert examples.count("Demonstration A") == 1
 
 
 def test_examples_say_who_predicted(page: Path) -> None:

@@ -160,10 +160,31 @@ def test_methods_that_are_not_there_are_refused(photos, tmp_path, capsys):
     out = prepare_data(photos, tmp_path)
     status = call(
         "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
-        out / "labels.csv", "--method", "rim", "--output", out / "rim.h5",
+        out / "labels.csv", "--method", "watershed", "--output", out / "watershed.h5",
     )  # fmt: skip
     assert status == 1
-    assert "superpixel method 'rim' is not available; choose from: slic" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "superpixel method 'watershed' is not available; choose from: slic, rim, ainet" in said
+
+
+def test_ainet_packs_with_weights_that_train_ainet_made_and_not_without(photos, tmp_path, capsys):
+    out = prepare_data(photos, tmp_path)
+    weights = out / "ainet.safetensors"
+    training = "--steps", 2, "--batch-size", 1, "--output", weights
+    assert call("train-ainet", *sorted(photos.glob("*.png")), *training) == 0
+    pack_it = [
+        "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
+        out / "labels.csv", "--image-size", 64, "--threads", 2, "--method", "ainet", "--output",
+        out / "ainet.h5",
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert call(*pack_it) == 1
+    assert "superpixel method ainet needs weights" in capsys.readouterr().err
+    assert not (out / "ainet.h5").exists()
+    assert call(*pack_it, "--ainet", weights) == 0
+    with Pack(out / "ainet.h5") as packed:
+        assert packed.preparation.ainet == str(weights)
+        assert packed.example(packed.examples[0]).label_map.max() > 0
 
 
 def test_photographs_that_cannot_be_scored_are_named_and_the_rest_is_scored(

@@ -169,6 +169,25 @@ def allowed_findings(wildcards):
     return ["--allow", *allow] if allow else []
 
 
+def superpixel_options(wildcards):
+    """The option that the superpixel method reads, and no other."""
+    option = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
+    value = config["superpixels"][option]
+    return [f"--{option}", value] if value else []
+
+
+def superpixel_weights(wildcards):
+    """The file of weights that the superpixel method needs, if it needs one."""
+    if wildcards.method != "ainet":
+        return []
+    if config["superpixels"]["ainet"] is None:
+        stop(
+            "superpixel method ainet needs weights: name their file as superpixels.ainet, make one "
+            "with `dpam train-ainet IMAGES --output FILE`, or take ainet out of `methods`"
+        )
+    return config["superpixels"]["ainet"]
+
+
 def identity(wildcards):
     """What a score is the score of, as JSON."""
     return json.dumps({**wildcards, "seed": int(wildcards.seed)})
@@ -196,9 +215,10 @@ def paths_of_runs(name):
 
 
 def packs():
-    """The pack of each dataset that is trained on, one method each, for pictures of its images."""
-    methods = {score.dataset: score.method for score in reversed(SCORES)}
-    return [f"<results>/data/{name}/{methods[name]}.h5" for name in DATASETS if name in methods]
+    """The packs of each dataset that is trained on, for pictures of its images."""
+    return list(
+        dict.fromkeys(f"<results>/data/{score.dataset}/{score.method}.h5" for score in SCORES)
+    )
 
 
 def benchmarks_of_runs():

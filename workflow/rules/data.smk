@@ -102,6 +102,7 @@ rule pack_superpixels:
         root=dataset_root,
         verified="<results>/data/{dataset}/verified.json",
         labels="<results>/data/{dataset}/labels.csv",
+        weights=superpixel_weights,
     output:
         "<results>/data/{dataset}/{method}.h5",
     log:
@@ -114,8 +115,10 @@ rule pack_superpixels:
     params:
         own=own_dataset,
         image_size=config["image_size"],
+        how=superpixel_options,
         code=fingerprint("pack_superpixels"),
     shell:
         "dpam pack-superpixels {wildcards.dataset} --root {input.root:q} {params.own:q}"
-        " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method} --image-size {params.image_size} --threads {threads}"
+        " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method}"
+        " {params.how:q} --image-size {params.image_size} --threads {threads}"
         " --output {output:q} --log {log:q}"

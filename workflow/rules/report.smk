@@ -47,6 +47,7 @@ rule plot:
         curves=captioned("figures/training_curves.svg", "Figures"),
         scatter=captioned("figures/scatter.svg", "Figures"),
         examples=captioned("figures/examples.svg", "Figures"),
+        superpixels=captioned("figures/superpixels.svg", "Figures"),
         cross=captioned("figures/cross_dataset.svg", "Figures"),
     log:
         "<logs>/plot.log",
