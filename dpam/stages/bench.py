@@ -38,7 +38,7 @@ from dpam.superpixels.statistics import pixel_statistics
 PLAIN = Path("tests/model/plain_dpam.py")
 SUPERPIXELS, PIXELS = 140, 600  # per image and per superpixel, as released for KonIQ-10k
 # Batch sizes of inference and of training; the released one is 12.
-BATCHES = {"cpu": ((1, 4), (1, 2)), "cuda": ((1, 12, 64), (12, 48))}
+BATCHES = {"cpu": ((1, 4), (2,)), "cuda": ((1, 12, 64), (12, 48))}
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product is the peak
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 STEPS = {"inference": inference, "training": training_step}
