@@ -12,7 +12,8 @@ import pandas as pd
 from dpam.errors import DpamError
 
 NAMES = ("image", "reference", "distortion", "level", "label_kind", "dataset", "part", "method")
-TEXT = dict.fromkeys((*NAMES, "split", "test_dataset", "experiment", "run"), str)
+KEYS = ("split", "test_dataset", "experiment", "run", "selection")
+TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dpam.store import Pack
 from dpam.tables import read_scores
 
 HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "selected"]
-PREDICTIONS = ["image", "score", "prediction"]
+PREDICTIONS = ["image", "part", "score", "prediction"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +71,9 @@ def scatter(scores: pd.DataFrame) -> Figure:
 
 
 def predictions(run: str, test_dataset: str) -> pd.DataFrame:
-    """The predictions of one run on one dataset."""
-    return read_csv(Path(run) / f"on-{test_dataset}.csv", PREDICTIONS)
+    """The predictions of one run on the test part of one dataset."""
+    table = read_csv(Path(run) / f"on-{test_dataset}.csv", PREDICTIONS)
+    return table[table["part"] == "test"]
 
 
 def examples(scores: pd.DataFrame, packs: list[str]) -> Figure:

@@ -96,8 +96,11 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     assert call(*test) == 0
     table = pd.read_csv(predictions)
     splits = pd.read_csv(out / "s.csv")
-    expected = splits.loc[splits["split00"] == "test", "image"]
-    assert sorted(table["image"]) == sorted(expected)
+    parts = splits.set_index("image")["split00"]
+    assert table["image"].is_unique
+    assert set(table["image"]) == set(parts.index[parts != "train"])
+    assert (table["part"].to_numpy() == parts[table["image"]]).all()
+    assert set(table["selection"]) == {"validation"}
 
     # The same photograph from its file scores as from the pack, on the declared scale.
     capsys.readouterr()

@@ -18,10 +18,11 @@ rule test:
     resources:
         gpu=1,
     params:
+        views=config["views"],
         code=fingerprint("test"),
     shell:
         "dpam test {input.weights:q} {input.pack:q} --splits {input.splits:q}"
-        " --threads {threads} --output {output:q} --log {log:q}"
+        " --views {params.views} --threads {threads} --output {output:q} --log {log:q}"
 
 
 rule score:
