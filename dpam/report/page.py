@@ -21,9 +21,13 @@ from dpam.tables import (
     HEADINGS,
     METRIC_HEADINGS,
     SETTING,
+    as_text,
     caption,
     decimal,
+    interval,
     is_pseudo,
+    layout_caption,
+    method_name,
     readable,
 )
 
@@ -31,7 +35,8 @@ FOLDER = Path(__file__).parent
 TILES = 8  # more results in one experiment are summed up in three
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 LONG = 40  # rows; a longer table of runs is folded away
-TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule"}
+TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "results"}
+TEXT = {*HEADINGS.values(), "results", "logistic_status"}  # columns of tables that are no numbers
 
 FIGURES = {
     "training_curves": "Loss and rank correlation of each training run per epoch. The weights of "
@@ -56,7 +61,7 @@ class Table:
     @property
     def right(self) -> list[bool]:
         """For each column, whether to align it right: numbers without a spread."""
-        spread = self.rows.map(lambda cell: "±" in str(cell)).any()
+        spread = self.rows.map(lambda cell: "±" in str(cell) or "[" in str(cell)).any()
         return [name not in TEXT_HEADINGS and not spread[name] for name in self.rows.columns]
 
 
@@ -71,11 +76,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment: its results in large numbers, and its table."""
+    """One experiment: its results in large numbers, its table, and that as laid out in papers."""
 
     name: str
     tiles: list[Tile]
     table: Table
+    paper: Table
 
 
 def render(
@@ -133,7 +139,7 @@ def render(
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A table that `dpam tabulate` wrote; empty numbers are nan."""
     table = read_csv(path, columns)
-    text = {*SETTING, *COLUMNS} - {"seed"}
+    text = {*SETTING, *COLUMNS, *TEXT} - {"seed"}
     return pd.DataFrame(
         {
             name: table[name].astype(str) if name in text else pd.to_numeric(table[name])
@@ -161,9 +167,17 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     """One experiment from its table."""
     path = tables / f"{name}.csv"
     table = read_table(path, SETTING)
-    files = [(file.name, link(file, output)) for file in (path, path.with_suffix(".tex"))]
-    shown = Table(caption(name, table), readable(table), files)
-    return Experiment(name.replace("_", " ").capitalize(), tiles(table), shown)
+    shown = Table(caption(name, table), readable(table), files_of(path, output))
+    path = tables / f"{name}_paper.csv"
+    layout = as_text(read_table(path, ["method", "results"]))
+    paper = Table(layout_caption(name, table), layout, files_of(path, output))
+    return Experiment(name.replace("_", " ").capitalize(), tiles(table), shown, paper)
+
+
+def files_of(path: Path, output: Path) -> list[tuple[str, str]]:
+    """Name and link of a table as CSV, LaTeX and Markdown."""
+    files = [path.with_suffix(ending) for ending in (".csv", ".tex", ".md")]
+    return [(file.name, link(file, output)) for file in files]
 
 
 def tiles(table: pd.DataFrame) -> list[Tile]:
@@ -185,7 +199,7 @@ def tile_of(row: pd.Series, words: pd.Series) -> Tile:
     title = row["dataset"]
     if row["test_dataset"] != row["dataset"]:
         title += f" \N{RIGHTWARDS ARROW} {row['test_dataset']}"
-    extra = [words[heading] for heading in ("distortion", "superpixels") if heading in words]
+    extra = [words[heading] for heading in ("distortion", "method") if heading in words]
     detail = f"{words['images']} images"
     if row["splits"] > 1:
         detail += f", median of {row['splits']} splits"
@@ -202,7 +216,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
             {
                 "trained on": row["dataset"],
                 "distortion": row["part"],
-                "superpixels": row["method"],
+                "method": method_name(row["method"]),
                 "split": row["split"],
                 "seed": row["seed"],
                 "tested on": row["test_dataset"],
@@ -210,6 +224,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                 "images": row["n"],
                 **{
                     heading: decimal(row[metric])
+                    + interval(row.get(f"{metric}_low"), row.get(f"{metric}_high"))
                     for metric, heading in (METRIC_HEADINGS | {"rmse": "RMSE"}).items()
                 },
                 **training(files[0]),
@@ -220,7 +235,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
             }
         )
     table = pd.DataFrame(rows)
-    alike = [name for name in ("distortion", "superpixels", "seed") if len(set(table[name])) == 1]
+    alike = [name for name in ("distortion", "method", "seed") if len(set(table[name])) == 1]
     path = tables / "scores.csv"
     text = (
         "Every training run and its tests. Seconds: of the whole training, its evaluations "

@@ -69,11 +69,12 @@ def add_run(
     table = tested.drop(columns=["raw_score", "raw_std"])
     table["prediction"] = 0.2 + 0.6 * table["score"] + rng.normal(0, 0.08, len(table))
     table["spread"] = 0.0
+    table["part"], table["selection"] = "test", "validation"
     table.to_csv(run / f"on-{row['test_dataset']}.csv", index=False)
-    numbers = score(
-        table["prediction"].to_numpy(), table["score"].to_numpy(), list(table["distortion"])
-    )
-    text = json.dumps({**row, "label_kind": str(table["label_kind"][0]), **numbers})
+    names = {name: list(table[name]) for name in ("reference", "distortion", "level")}
+    numbers = score(table["prediction"].to_numpy(), table["score"].to_numpy(), **names)
+    common = {name: str(table[name][0]) for name in ("label_kind", "selection")}
+    text = json.dumps({**row, **common, **numbers, "validation": None})
     (run / f"on-{row['test_dataset']}.json").write_text(text)
     return {"experiment": experiment, **row, "run": str(run)}
 

@@ -22,7 +22,13 @@ rule tabulate:
         scores=paths_of_scores(".json"),
     output:
         scores="<results>/tables/scores.csv",
-        tables=expand("<results>/tables/{name}.{ending}", name=EXPERIMENTS, ending=["csv", "tex"]),
+        kinds="<results>/tables/types_and_levels.csv",
+        tables=expand(
+            "<results>/tables/{name}{layout}.{ending}",
+            name=EXPERIMENTS,
+            layout=["", "_paper"],
+            ending=["csv", "tex", "md"],
+        ),
     log:
         "<logs>/tabulate.log",
     benchmark:
