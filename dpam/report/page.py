@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from dpam import significance
 from dpam.errors import DpamError
 from dpam.figures import COLOURS
 from dpam.files import read_csv
@@ -35,8 +36,15 @@ FOLDER = Path(__file__).parent
 TILES = 8  # more results in one experiment are summed up in three
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 LONG = 40  # rows; a longer table of runs is folded away
-TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "results"}
-TEXT = {*HEADINGS.values(), "results", "logistic_status"}  # columns of tables that are no numbers
+TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "results", "experiment", "better"}
+TEXT_HEADINGS |= {"first", "second"}
+TEXT = {
+    *HEADINGS.values(),
+    "results",
+    "logistic_status",
+    "first",
+    "second",
+}  # columns of tables that are no numbers
 
 FIGURES = {
     "training_curves": "Loss and rank correlation of each training run per epoch. The weights of "
@@ -84,6 +92,15 @@ class Experiment:
     paper: Table
 
 
+@dataclass(frozen=True)
+class Comparisons:
+    """Methods compared over splits: those tested, if any, and those that share too few splits."""
+
+    table: Table | None
+    too_few: list[str]
+    fewest: int
+
+
 def render(
     tables: Path,
     figures: Path,
@@ -126,6 +143,7 @@ def render(
             experiment(str(name), tables, output) for name in dict.fromkeys(scores["experiment"])
         ],
         crossed=bool((scores["dataset"] != scores["test_dataset"]).any()),
+        significance=comparisons(tables, output),
         figures={name: inline_svg(figures / f"{name}.svg", name) for name in FIGURES},
         captions=FIGURES,
         runs=runs(scores, tables, output),
@@ -172,6 +190,17 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     layout = as_text(read_table(path, ["method", "results"]))
     paper = Table(layout_caption(name, table), layout, files_of(path, output))
     return Experiment(name.replace("_", " ").capitalize(), tiles(table), shown, paper)
+
+
+def comparisons(tables: Path, output: Path) -> Comparisons | None:
+    """What was compared over splits; None if no two methods were."""
+    path = tables / "significance.csv"
+    table = read_table(path, significance.COLUMNS)
+    if table.empty:
+        return None
+    text = significance.readable(table)
+    shown = None if text.empty else Table(significance.CAPTION, text, files_of(path, output))
+    return Comparisons(shown, significance.too_few(table), significance.FEWEST_SPLITS)
 
 
 def files_of(path: Path, output: Path) -> list[tuple[str, str]]:

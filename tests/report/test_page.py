@@ -124,6 +124,7 @@ def test_pseudo_labels_are_announced(page: Path, tmp_path: Path) -> None:
     text = Reader(html).text
     assert "pseudo-labels" not in text
     assert "Across datasets" not in text
+    assert "Differences between methods" not in text
     assert "No benchmark files were found" in text
 
 
@@ -134,6 +135,25 @@ def test_page_is_accessible(page: Path) -> None:
     assert tags.count("h1") == 1
     assert tags.count("table") == tags.count("caption") == 8
     assert tags.count("figure") == tags.count("figcaption") == tags.count("svg") == 4
+
+
+def test_methods_are_compared_where_they_share_enough_splits(tmp_path: Path) -> None:
+    table = fake_results.labels("mine", 30)
+    rows = [
+        fake_results.add_run(tmp_path, "e", "mine", table, split=f"split{i:02d}", method=method)
+        for i in range(7)
+        for method in ("slic", "rim")
+    ]
+    rows += [
+        fake_results.add_run(tmp_path, "e", "other", table, method=method)
+        for method in ("slic", "rim")
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    fake_results.add_pack(tmp_path, "mine", "Mine", table)
+    text = " ".join(Reader(make_page(tmp_path).read_text(encoding="utf-8")).text.split())
+    compared = pd.read_csv(tmp_path / "tables" / "significance.csv")
+    assert f"{compared['t_test_holm'][0]:.3f} {compared['wilcoxon_holm'][0]:.3f}" in text
+    assert "Shared by DPAM, SLIC and DPAM, RIM on other (e): 1." in text
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ rule tabulate:
     output:
         scores="<results>/tables/scores.csv",
         kinds="<results>/tables/types_and_levels.csv",
+        significance=expand("<results>/tables/significance.{ending}", ending=["csv", "tex", "md"]),
         tables=expand(
             "<results>/tables/{name}{layout}.{ending}",
             name=EXPERIMENTS,
@@ -72,6 +73,7 @@ rule report:
     input:
         scores="<results>/tables/scores.csv",
         tables=rules.tabulate.output.tables,
+        significance=rules.tabulate.output.significance,
         curves="<results>/figures/training_curves.svg",
         figures=rules.plot.output,
         histories=paths_of_runs("history.csv"),
