@@ -43,13 +43,11 @@ METRIC_HEADINGS = {
     "plcc_fitted": "PLCC fitted",
     "rmse_fitted": "RMSE fitted",
 }
-METHODS = {
-    "slic": "DPAM, SLIC",
-    "rim": "DPAM, RIM",
-    "ainet": "DPAM, AINet",
+BASELINES = {
     "brisque_svr": "BRISQUE features, SVR",
     "vit_ridge": "frozen ViT features, ridge",
 }
+METHODS = {"slic": "DPAM, SLIC", "rim": "DPAM, RIM", "ainet": "DPAM, AINet", **BASELINES}
 
 
 def read_results(path: str | Path) -> list[dict[str, Any]]:

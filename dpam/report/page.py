@@ -17,6 +17,7 @@ from dpam.figures import COLOURS
 from dpam.files import read_csv
 from dpam.tables import (
     ABOUT_METRICS,
+    BASELINES,
     COLUMNS,
     DASH,
     HEADINGS,
@@ -168,10 +169,15 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 
 def summary(scores: pd.DataFrame) -> str:
     """What was run, in a sentence."""
-    trained, tested = scores["run"].nunique(), len(scores.drop_duplicates(["run", "test_dataset"]))
+    runs = scores.drop_duplicates("run")
+    tested = len(scores.drop_duplicates(["run", "test_dataset"]))
+    baselines = int(runs["method"].isin(BASELINES).sum())
+    trained = counted(len(runs) - baselines, "network")
+    if baselines:
+        trained += f" and {counted(baselines, 'baseline')}"
     datasets = list(dict.fromkeys([*scores["dataset"], *scores["test_dataset"]]))
     return (
-        f"{counted(trained, 'network')} trained and {counted(tested, 'test')} made on "
+        f"{trained} trained and {counted(tested, 'test')} made on "
         f"{counted(len(datasets), 'dataset')}: {', '.join(datasets)}."
     )
 
@@ -240,7 +246,11 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
     rows = []
     for row in scores.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
         folder = Path(row["run"])
-        files = [folder / "history.csv", folder / f"on-{row['test_dataset']}.csv"]
+        files = {"predictions": folder / f"on-{row['test_dataset']}.csv"}
+        took = {}
+        if row["method"] not in BASELINES:
+            files = {"history": folder / "history.csv", **files}
+            took = training(files["history"])
         rows.append(
             {
                 "trained on": row["dataset"],
@@ -256,14 +266,15 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                     + interval(row.get(f"{metric}_low"), row.get(f"{metric}_high"))
                     for metric, heading in (METRIC_HEADINGS | {"rmse": "RMSE"}).items()
                 },
-                **training(files[0]),
+                **took,
                 "files": Markup(" ").join(
                     Markup('<a href="{}">{}</a>').format(link(file, output), name)
-                    for file, name in zip(files, ("history", "predictions"), strict=True)
+                    for name, file in files.items()
                 ),
             }
         )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).fillna(DASH)
+    table["files"] = table.pop("files")  # last, whatever the first row lacks
     alike = [name for name in ("distortion", "method", "seed") if len(set(table[name])) == 1]
     path = tables / "scores.csv"
     text = (

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from dpam import figures
 from dpam.files import read_csv
 from dpam.store import Pack
-from dpam.tables import read_scores
+from dpam.tables import BASELINES, read_scores
 
 HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "selected"]
 PREDICTIONS = ["image", "part", "score", "prediction"]
@@ -47,8 +47,9 @@ def pick(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, int]:
 
 
 def training_curves(scores: pd.DataFrame) -> Figure:
-    """The histories of the runs."""
-    runs = scores.drop_duplicates("run").assign(test_dataset=lambda rows: rows["dataset"])
+    """The histories of the networks; baselines have none."""
+    networks = scores[~scores["method"].isin(BASELINES)]
+    runs = networks.drop_duplicates("run").assign(test_dataset=lambda rows: rows["dataset"])
     shown, hidden = pick(runs, ["dataset", "part", "method"])
     histories = [
         read_csv(Path(run) / "history.csv", HISTORY).apply(pd.to_numeric, errors="coerce")
@@ -96,7 +97,8 @@ def examples(scores: pd.DataFrame, packs: list[str]) -> Figure:
 
 def predictions_of(scores: pd.DataFrame, dataset: str) -> dict[str, str]:
     """Image -> prediction in words, of a network of the dataset itself if possible."""
-    rows = scores[(scores["test_dataset"] == dataset) & (scores["part"] == "all")]
+    networks = (scores["part"] == "all") & ~scores["method"].isin(BASELINES)
+    rows = scores[(scores["test_dataset"] == dataset) & networks]
     own = rows["dataset"] == dataset
     words: dict[str, str] = {}
     for row in pd.concat([rows[own], rows[~own]]).to_dict("records"):

@@ -111,7 +111,7 @@ def test_page_says_what_was_reached_on_photographs_never_seen(page: Path) -> Non
     text = " ".join(Reader(page.read_text(encoding="utf-8")).text.split())
     table = pd.read_csv(page.parent.parent / "tables" / "individual.csv")
     assert "on photographs never seen in training" in text
-    assert f"SRCC {table['srcc_median'][0]:.3f} demo_a 20 images, median of 2 splits" in text
+    assert f"SRCC {table['srcc_median'][0]:.3f} demo_a, DPAM, SLIC 20 images, median" in text
 
 
 def test_pseudo_labels_are_announced(page: Path, tmp_path: Path) -> None:
@@ -154,6 +154,18 @@ def test_methods_are_compared_where_they_share_enough_splits(tmp_path: Path) -> 
     compared = pd.read_csv(tmp_path / "tables" / "significance.csv")
     assert f"{compared['t_test_holm'][0]:.3f} {compared['wilcoxon_holm'][0]:.3f}" in text
     assert "Shared by DPAM, SLIC and DPAM, RIM on other (e): 1." in text
+
+
+def test_baselines_are_rows_without_a_training(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    text = " ".join(Reader(html).text.split())
+    assert "4 networks and 1 baseline trained" in text
+    assert "BRISQUE features, SVR" in text
+    assert "brisque_svr/split00/seed20/on-demo_a.csv" in html
+    assert "brisque_svr/split00/seed20/history.csv" not in html
+    assert "Shared by DPAM, SLIC and BRISQUE features, SVR on demo_a (individual): 1." in text
+    svg = (page.parent.parent / "figures" / "training_curves.svg").read_text(encoding="utf-8")
+    assert "BRISQUE" not in svg
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

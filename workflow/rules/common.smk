@@ -14,6 +14,7 @@ from dpam.configuration import validated
 from dpam.datasets import find, is_present, missing_message
 from dpam.errors import DpamError
 from dpam.fingerprint import code_fingerprint
+from dpam.tables import BASELINES
 
 # The one file that pip and conda both take their versions from is made into this environment.
 ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
@@ -60,7 +61,10 @@ def dataset_facts(name):
 def scores_of(block):
     """All rows that an experiment's block stands for."""
     for dataset, method, split, seed in product(
-        block["datasets"], block["methods"], block["splits"], block["seeds"]
+        block["datasets"],
+        block["methods"] + block["baselines"],
+        block["splits"],
+        block["seeds"],
     ):
         every = block["parts"] == "every"
         targets = {
@@ -73,6 +77,7 @@ def scores_of(block):
 
 
 SCORES = list(dict.fromkeys(score for block in config["experiments"] for score in scores_of(block)))
+NETWORKS = [score for score in SCORES if score.method not in BASELINES]
 EXPERIMENTS = list(dict.fromkeys(score.experiment for score in SCORES))
 DATASETS = {
     name: dataset_facts(name)
@@ -89,6 +94,7 @@ wildcard_constraints:
     made="|".join(MADE_HERE) or "none",
     part="[a-z0-9_]+",
     method="slic|rim|ainet",
+    baseline="|".join(BASELINES),
     split=r"split\d\d|whole",
     seed=r"\d+",
 
@@ -160,13 +166,13 @@ def paths_of_scores(ending):
 
 
 def paths_of_runs(name):
-    """A file of each run."""
-    return list(dict.fromkeys(f"{score.run}/{name}" for score in SCORES))
+    """A file of each trained network."""
+    return list(dict.fromkeys(f"{score.run}/{name}" for score in NETWORKS))
 
 
 def packs():
     """The pack of each dataset that is trained on, one method each, for pictures of its images."""
-    methods = {score.dataset: score.method for score in reversed(SCORES)}
+    methods = {score.dataset: score.method for score in reversed(NETWORKS)}
     return [f"<results>/data/{name}/{methods[name]}.h5" for name in DATASETS if name in methods]
 
 
@@ -176,7 +182,7 @@ def benchmarks_of_runs():
         dict.fromkeys(
             f"<benchmarks>/train/{score.dataset}-{score.part}-{score.method}-{score.split}"
             f"-seed{score.seed}.tsv"
-            for score in SCORES
+            for score in NETWORKS
         )
     )
 
