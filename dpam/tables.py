@@ -33,6 +33,10 @@ ABOUT_METRICS = (
     "RMSE in units of the score, 0 to 1. A single run has its 95 % interval in brackets: "
     "percentiles of a bootstrap over references, or over images where there is no reference."
 )
+ABOUT_TYPES = (
+    "Single distortion types and levels within tests of all: median ± standard deviation over "
+    "splits. Few images, narrow ranges of quality: correlations are lower than over all."
+)
 ABOUT_PUBLISHED = (
     "Published, of DPAM: one split, best epoch chosen on its test part, which favours it."
 )
@@ -148,6 +152,26 @@ def types_and_levels(results: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(statistics, columns=columns)
 
 
+def readable_types(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `types_and_levels` as text for people: medians over splits ± their deviation."""
+    text = pd.DataFrame({"experiment": table["experiment"]})
+    shown = ["dataset", *(name for name in SETTING[1:5] if len(set(table[name])) > 1)]
+    words = table.assign(method=table["method"].map(method_name))
+    for name in shown:
+        text[HEADINGS[name]] = words[name].astype(str)
+    text["by"], text["type or level"] = table["by"], table["name"].astype(str)
+    text["images"], text["splits"] = (
+        table["n_median"].map("{:g}".format),
+        table["splits"].astype(str),
+    )
+    for metric in ("srcc", "plcc"):
+        text[METRIC_HEADINGS[metric]] = [
+            spread(row[f"{metric}_median"], row[f"{metric}_std"])
+            for row in table.to_dict("records")
+        ]
+    return text
+
+
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """Statistics of one experiment over its splits and seeds.
 
@@ -233,10 +257,13 @@ def _cell(row: Mapping[Any, Any], metric: str) -> str:
     if metric.endswith("_fitted") and row["not_converged"]:
         which = "" if row["runs"] == 1 else f": {row['not_converged']} of {row['runs']} fits"
         return f"not converged{which}"
-    text = decimal(row[f"{metric}_median"])
-    if not pd.isna(row[f"{metric}_std"]):
-        return f"{text} ± {decimal(row[f'{metric}_std'])}"
+    text = spread(row[f"{metric}_median"], row[f"{metric}_std"])
     return text + interval(row.get(f"{metric}_low"), row.get(f"{metric}_high"))
+
+
+def spread(median: float, deviation: float) -> str:
+    """A median and, where there is one, the standard deviation."""
+    return decimal(median) + ("" if pd.isna(deviation) else f" ± {decimal(deviation)}")
 
 
 def interval(low: float | None, high: float | None) -> str:

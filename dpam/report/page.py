@@ -17,6 +17,7 @@ from dpam.figures import COLOURS
 from dpam.files import read_csv
 from dpam.tables import (
     ABOUT_METRICS,
+    ABOUT_TYPES,
     BASELINES,
     COLUMNS,
     DASH,
@@ -31,21 +32,17 @@ from dpam.tables import (
     layout_caption,
     method_name,
     readable,
+    readable_types,
 )
 
 FOLDER = Path(__file__).parent
 TILES = 8  # more results in one experiment are summed up in three
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 LONG = 40  # rows; a longer table of runs is folded away
-TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "results", "experiment", "better"}
-TEXT_HEADINGS |= {"first", "second"}
-TEXT = {
-    *HEADINGS.values(),
-    "results",
-    "logistic_status",
-    "first",
-    "second",
-}  # columns of tables that are no numbers
+TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}
+TEXT_HEADINGS |= {"first", "second", "by", "type or level"}
+# Columns of the tables' files that are no numbers.
+TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}
 
 FIGURES = {
     "training_curves": "Loss and rank correlation of each training run per epoch. The weights of "
@@ -145,6 +142,7 @@ def render(
         ],
         crossed=bool((scores["dataset"] != scores["test_dataset"]).any()),
         significance=comparisons(tables, output),
+        types=types(tables, output),
         figures={name: inline_svg(figures / f"{name}.svg", name) for name in FIGURES},
         captions=FIGURES,
         runs=runs(scores, tables, output),
@@ -158,10 +156,9 @@ def render(
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A table that `dpam tabulate` wrote; empty numbers are nan."""
     table = read_csv(path, columns)
-    text = {*SETTING, *COLUMNS, *TEXT} - {"seed"}
     return pd.DataFrame(
         {
-            name: table[name].astype(str) if name in text else pd.to_numeric(table[name])
+            name: table[name].astype(str) if name in TEXT else pd.to_numeric(table[name])
             for name in table.columns
         }
     )
@@ -209,6 +206,14 @@ def comparisons(tables: Path, output: Path) -> Comparisons | None:
     return Comparisons(shown, significance.too_few(table), significance.FEWEST_SPLITS)
 
 
+def types(tables: Path, output: Path) -> Table | None:
+    """Distortion types and levels; None if none are known."""
+    path = tables / "types_and_levels.csv"
+    table = read_table(path, [*SETTING, "by", "name"])
+    files = [(path.name, link(path, output))]
+    return None if table.empty else Table(ABOUT_TYPES, readable_types(table), files)
+
+
 def files_of(path: Path, output: Path) -> list[tuple[str, str]]:
     """Name and link of a table as CSV, LaTeX and Markdown."""
     files = [path.with_suffix(ending) for ending in (".csv", ".tex", ".md")]
@@ -236,6 +241,8 @@ def tile_of(row: pd.Series, words: pd.Series) -> Tile:
         title += f" \N{RIGHTWARDS ARROW} {row['test_dataset']}"
     extra = [words[heading] for heading in ("distortion", "method") if heading in words]
     detail = f"{words['images']} images"
+    if not pd.isna(row["srcc_low"]):
+        detail += f", 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"
     if row["splits"] > 1:
         detail += f", median of {row['splits']} splits"
     return Tile(decimal(row["srcc_median"]), ", ".join([title, *extra]), detail)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from dpam.cli import main
 from dpam.report.page import duration, flattened
-from dpam.tables import readable
+from dpam.tables import readable, readable_types
 
 SETTINGS = {"training": {"learning_rate": 1e-05}, "experiments": [{"name": "individual"}]}
 
@@ -101,6 +101,9 @@ def test_page_holds_every_number(page: Path) -> None:
     for name in ("individual", "cross_dataset", "single_distortion"):
         for cell in readable(pd.read_csv(tables / f"{name}.csv")).to_numpy().ravel():
             assert cell in text
+    types = pd.read_csv(tables / "types_and_levels.csv")
+    for cell in readable_types(types).to_numpy().ravel():
+        assert cell in text
     for value in pd.read_csv(tables / "scores.csv")[["srcc", "krcc", "rmse"]].to_numpy().ravel():
         assert f"{value:.3f}" in text
     for expected in ["97.5", "81.5", "2 min 46 s", "1 min 30 s", "812", "training.learning_rate"]:
@@ -133,7 +136,7 @@ def test_page_is_accessible(page: Path) -> None:
     tags = Reader(html).tags
     assert '<html lang="en">' in html
     assert tags.count("h1") == 1
-    assert tags.count("table") == tags.count("caption") == 8
+    assert tags.count("table") == tags.count("caption") == 9
     assert tags.count("figure") == tags.count("figcaption") == tags.count("svg") == 4
 
 

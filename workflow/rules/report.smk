@@ -73,6 +73,7 @@ rule report:
     input:
         scores="<results>/tables/scores.csv",
         tables=rules.tabulate.output.tables,
+        kinds=rules.tabulate.output.kinds,
         significance=rules.tabulate.output.significance,
         curves="<results>/figures/training_curves.svg",
         figures=rules.plot.output,
