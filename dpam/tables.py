@@ -155,7 +155,7 @@ def types_and_levels(results: list[dict[str, Any]]) -> pd.DataFrame:
 def readable_types(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `types_and_levels` as text for people: medians over splits ± their deviation."""
     text = pd.DataFrame({"experiment": table["experiment"]})
-    shown = ["dataset", *(name for name in SETTING[1:5] if len(set(table[name])) > 1)]
+    shown = ["dataset", *(name for name in SETTING[1:] if len(set(table[name])) > 1)]
     words = table.assign(method=table["method"].map(method_name))
     for name in shown:
         text[HEADINGS[name]] = words[name].astype(str)
@@ -290,7 +290,9 @@ def paper_layout(table: pd.DataFrame) -> pd.DataFrame:
         "selection": len(set(table["selection"])) > 1,
     }
     keys = ["method", *(name for name in varies if varies[name])]
-    datasets = list(dict.fromkeys(table["test_dataset"]))
+    tested_on = set(table["test_dataset"])
+    names = dict.fromkeys([*table["dataset"], *table["test_dataset"]])
+    datasets = [name for name in names if name in tested_on]
     rows = []
     for setting, group in table.groupby(keys, sort=False):
         row: dict[str, Any] = {
@@ -367,6 +369,9 @@ LATEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
+    "<": "$<$",
+    ">": "$>$",
+    "\N{RIGHTWARDS ARROW}": r"$\rightarrow$",
     MINUS: r"$-$",
     DASH: "--",
 }

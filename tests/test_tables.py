@@ -177,6 +177,7 @@ def test_layouts_across_datasets_and_of_single_types(tmp_path: Path) -> None:
     rows = [add(tmp_path, "cross", dataset=a, test_dataset=b, split="whole") for a, b in pairs]
     layout = paper_layout(summarise(read_scores(listed(tmp_path, rows))))
     assert layout["trained on"].tolist() == ["live", "csiq"]
+    assert layout.columns[3::2].tolist() == ["live SRCC", "csiq SRCC"]
     assert layout["csiq SRCC"].isna().tolist() == [False, True]
     assert set(layout["results"]) == {"measured"}
 
@@ -269,6 +270,7 @@ def test_latex_is_escaped_and_complete() -> None:
         r"\end{tabular}",
         r"\end{table}",
     ]
+    assert escape_latex("a \N{RIGHTWARDS ARROW} b, p < 1") == r"a $\rightarrow$ b, p $<$ 1"
     assert escape_latex("{~}#$") == r"\{\textasciitilde{}\}\#\$"
 
 

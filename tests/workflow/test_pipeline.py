@@ -86,6 +86,11 @@ def test_the_learning_rate_reruns_training_and_what_follows_and_no_packing(finis
         assert finished.planned(*CONFIGURATION) == AFTER_TRAINING
 
 
+def test_the_views_rerun_from_testing_on_and_no_training(finished):
+    with edited(finished.folder / "config.yaml", "\nviews: 5", "\nviews: 1"):
+        assert finished.planned(*CONFIGURATION) == {"test"} | AFTER_SCORING
+
+
 def test_the_network_reruns_training_and_what_follows_and_no_packing(finished):
     network = finished.folder / "dpam/model/regression.py"
     with edited(network, "import torch\n", "import math\nimport torch\n"):
