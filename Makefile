@@ -11,10 +11,10 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench chromium pins clean
+.PHONY: help setup demo test lint bench bench-superpixels chromium pins clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the pinned dependencies and the package
 
@@ -50,8 +50,12 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 bench: $(READY) ## time and memory of the network, beside the plain form of it
 	$(BIN)/dpam bench
 
-chromium: ## install Chromium for the browser test (Debian, as root)
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+bench-superpixels: $(READY) ## time SLICO and the preparation of images beside OpenCV, on one core
+	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable '.[opencv]'
+	$(BIN)/python benchmarks/superpixels.py
+
+chromium: ## install Chromium and bsdtar for the tests that need them (Debian, as root)
+	@command -v chromium >/dev/null && command -v bsdtar >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium libarchive-tools >/dev/null; }
 
 pins: $(READY) ## write the versions now in .venv to envs/
 	$(BIN)/pip freeze --exclude-editable --exclude dpam > envs/constraints.txt

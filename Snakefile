@@ -8,6 +8,7 @@
 #   <results>/data/{dataset}/verified.json             the dataset is complete and readable
 #   <results>/data/{dataset}/labels.csv                one row per image, score in [0, 1]
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
+#   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
 #   <results>/data/{dataset}/{baseline}.npy            features of a baseline, one row per image
 #   <results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/
@@ -18,7 +19,7 @@
 #   <results>/scores.csv                               which runs belong to which experiment
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
 # with part: all or a distortion type; method: slic, rim, ainet; baseline: brisque_svr, vit_ridge;
-# split: split00 ... split09 or whole.
+# split: split00 ... split09, authors, official or whole.
 
 from snakemake.utils import min_version
 

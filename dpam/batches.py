@@ -96,27 +96,44 @@ def whole(image: Prepared, size: int) -> Prepared:
     return Prepared(pixels, grain, image.mean, image.covariance)
 
 
-def training_batches(
-    pack: Pack,
-    rows: np.ndarray,
-    batch_size: int,
-    flip: float,
-    generator: np.random.Generator,
-) -> Iterator[tuple[np.ndarray, Batch]]:
-    """One epoch in random order: random crops, random flips; an incomplete last batch is left out.
+@dataclass(frozen=True)
+class EpochPlan:
+    """One epoch in random order, all of its chance drawn beforehand.
 
-    Yields:
-        the batch's rows of the pack, and the batch.
+    Attributes:
+        order: (n,) rows of the pack.
+        place: (n, 2) where in [0, 1) the crop lies between top and bottom, left and right.
+        flip: (n,) whether it is mirrored.
+        batch_size: images per batch; an incomplete last batch is left out.
     """
-    size = pack.preparation.image_size
-    order = generator.permutation(rows)
-    for start in range(0, len(order) - batch_size + 1, batch_size):
-        chosen = order[start : start + batch_size]
-        views = []
-        for row in chosen:
-            image = pack.prepared(int(row))
-            height, width = image.pixels.shape[:2]
-            top = int(generator.integers(height - size + 1))
-            left = int(generator.integers(width - size + 1))
-            views.append(View(image, top, left, bool(generator.random() < flip)))
-        yield chosen, collate(views, size)
+
+    order: np.ndarray
+    place: np.ndarray
+    flip: np.ndarray
+    batch_size: int
+
+    @classmethod
+    def draw(
+        cls, rows: np.ndarray, batch_size: int, flip: float, seed: Sequence[int]
+    ) -> "EpochPlan":
+        """Draw order, places and flips; `flip` is the probability of one."""
+        generator = np.random.default_rng(seed)
+        order = generator.permutation(rows)
+        place = generator.random((len(rows), 2))
+        return cls(order, place, generator.random(len(rows)) < flip, batch_size)
+
+    def batches(self, pack: Pack, first: int = 0) -> Iterator[tuple[np.ndarray, Batch]]:
+        """From batch `first` on: its rows of the pack, and the batch."""
+        size = pack.preparation.image_size
+        last = len(self.order) - self.batch_size
+        for start in range(first * self.batch_size, last + 1, self.batch_size):
+            chosen = slice(start, start + self.batch_size)
+            views = []
+            for row, place, flip in zip(
+                self.order[chosen], self.place[chosen], self.flip[chosen], strict=True
+            ):
+                image = pack.prepared(int(row))
+                free = np.array(image.pixels.shape[:2]) - size
+                top, left = (place * (free + 1)).astype(int)
+                views.append(View(image, int(top), int(left), bool(flip)))
+            yield self.order[chosen], collate(views, size)

@@ -3,14 +3,17 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 
 from dpam import __version__
-from dpam.errors import DpamError
+from dpam.errors import DpamError, Interrupted
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
     "make-demo-data": ("dpam.stages.make_demo_data", "make the two demonstration datasets"),
+    "datasets": ("dpam.stages.datasets", "which datasets are known, and which are here"),
+    "download": ("dpam.stages.download", "fetch datasets whose terms allow it"),
     "verify-download": ("dpam.stages.verify_download", "check that a dataset is complete"),
     "normalise-labels": ("dpam.stages.normalise_labels", "bring native labels to one table"),
     "draw-splits": ("dpam.stages.draw_splits", "draw training, validation and test parts"),
@@ -25,6 +28,8 @@ COMMANDS = {
     "plot": ("dpam.stages.plot", "figures of training, predictions and superpixels"),
     "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
     "predict": ("dpam.stages.predict", "score your own photographs"),
+    "superpixels": ("dpam.stages.superpixels", "outline the superpixels of your own photographs"),
+    "train-ainet": ("dpam.stages.train_ainet", "train the superpixel method AINet, label-free"),
     "bench": ("dpam.stages.bench", "time and memory of the network, beside the plain form"),
     "import-checkpoint": ("dpam.stages.import_checkpoint", "read a checkpoint of the authors"),
     "export-checkpoint": ("dpam.stages.export_checkpoint", "write a checkpoint of the authors"),
@@ -91,6 +96,9 @@ def main(arguments: list[str] | None = None) -> int:
     except DpamError as error:
         logging.error("dpam %s: %s", command, error)
         return 1
+    except Interrupted as message:
+        logging.warning("dpam %s: %s", command, message)
+        return os.EX_TEMPFAIL  # 75: try again
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:

@@ -10,6 +10,10 @@ class DpamError(Exception):
     """
 
 
+class Interrupted(Exception):
+    """A signal asked to stop, and nothing is lost: the same command goes on where it stopped."""
+
+
 def listed(title: str, offenders: Sequence[str], advice: str = "") -> DpamError:
     """An error about several offenders: a title line, every offender on its own line, advice."""
     lines = [f"{title}:", *(f"  - {offender}" for offender in offenders)]

@@ -111,6 +111,22 @@ class Album:
     examples: list[Example]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """One photograph, (h, w, 3) uint8, and its label maps by method, of any size."""
+
+    image: np.ndarray
+    label_maps: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Photographs of one dataset by the same methods."""
+
+    title: str
+    rows: list[Compared]
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """The look of all figures; they are built and saved inside."""
@@ -230,7 +246,7 @@ def draw_correlations(axes: Axes, history: pd.DataFrame) -> None:
     axes.set_yticks([0, 0.5, 1])
     axes.set_ylabel("SRCC")
     axes.grid(visible=False, axis="x")
-    kept = history.loc[history["selected"] == 1, "epoch"]
+    kept = history.loc[history["held_out"] == 1, "epoch"]
     axes.set_xlabel(f"epoch ({kept.iloc[0]} kept)" if len(kept) else "epoch")
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 
@@ -242,7 +258,7 @@ def draw_line(axes: Axes, x: pd.Series, y: np.ndarray, colour: str) -> None:
 
 def mark_kept(axes: Axes, history: pd.DataFrame) -> None:
     """A thin upright line at the epoch whose weights were kept."""
-    for epoch in history.loc[history["selected"] == 1, "epoch"]:
+    for epoch in history.loc[history["held_out"] == 1, "epoch"]:
         axes.axvline(epoch, **KEPT)
 
 
@@ -316,6 +332,44 @@ def examples(albums: Sequence[Album], hidden: int = 0) -> Figure:
     return figure
 
 
+def superpixels(comparisons: Sequence[Comparison], hidden: int = 0) -> Figure:
+    """Photographs, each beside its superpixels by several methods.
+
+    Args:
+        comparisons: one per dataset, all drawn below each other.
+        hidden: how many further datasets are left out.
+    """
+    if not comparisons:
+        return said("No dataset was packed with several superpixel methods.")
+    columns = 1 + max(len(row.label_maps) for part in comparisons for row in part.rows)
+    cell, title, foot = WIDTH / columns, 0.55, 0.3 if hidden else 0.0  # inches
+    heights = [
+        [cell * min(1.3, row.image.shape[0] / row.image.shape[1]) for row in part.rows]
+        for part in comparisons
+    ]
+    height = sum(map(sum, heights)) + title * len(comparisons) + foot
+    figure = Figure(figsize=(WIDTH, height))
+    top = height
+    for part, rows in zip(comparisons, heights, strict=True):
+        figure.text(0, (top - 0.22) / height, part.title, fontsize=10, weight="bold")
+        headings = ["photograph", *part.rows[0].label_maps]
+        for column, heading in enumerate(headings):
+            place = column / columns, (top - title + 0.08) / height
+            figure.text(*place, heading, fontsize=8, color=COLOURS["muted"])
+        top -= title
+        for row, tall in zip(part.rows, rows, strict=True):
+            top -= tall
+            pictures = [outline(row.image, label_map)[1] for label_map in row.label_maps.values()]
+            pictures.insert(0, outline(row.image, next(iter(row.label_maps.values())))[0])
+            for column, picture in enumerate(pictures):
+                size = (cell - 0.06) / WIDTH, (tall - 0.06) / height
+                axes = figure.add_axes((column / columns, top / height, *size), anchor="NW")
+                axes.axis("off")
+                axes.imshow(picture, interpolation="none")
+    say_hidden(figure, hidden, "dataset")
+    return figure
+
+
 def tallest(album: Album) -> float:
     """Height by width of the tallest image; of very tall ones less, they are drawn narrower."""
     shapes = [example.image.shape for example in album.examples]
@@ -327,23 +381,28 @@ def outline(image: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, np.nd
 
     Args:
         image: (h, w, 3) uint8.
-        label_map: (h, w) integers, one per superpixel.
+        label_map: integers, one per superpixel, of any size; it is stretched over the image.
 
     Returns:
         Two (h', w', 3) uint8 arrays, the longer side at most PHOTOGRAPH pixels.
     """
-    height, width = label_map.shape
+    height, width = image.shape[:2]
     scale = min(1.0, PHOTOGRAPH / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
     labels = Image.fromarray(label_map.astype(np.int32)).resize(size, Image.Resampling.NEAREST)
     regions = np.asarray(labels)
-    border = np.zeros(regions.shape, dtype=bool)
-    border[:, 1:] |= regions[:, 1:] != regions[:, :-1]
-    border[1:] |= regions[1:] != regions[:-1]
-    outlined = small.copy()
-    outlined[border] = OUTLINE
-    return small, outlined
+    return small, outlined(small, regions)
+
+
+def outlined(image: np.ndarray, label_map: np.ndarray) -> np.ndarray:
+    """A photograph, (h, w, 3) uint8, with the borders of its superpixels drawn."""
+    border = np.zeros(label_map.shape, dtype=bool)
+    border[:, 1:] |= label_map[:, 1:] != label_map[:, :-1]
+    border[1:] |= label_map[1:] != label_map[:-1]
+    drawn = image.copy()
+    drawn[border] = OUTLINE
+    return drawn
 
 
 def cross_dataset(scores: pd.DataFrame) -> Figure:
@@ -428,3 +487,17 @@ def titles(rows: pd.DataFrame) -> list[str]:
         words += [f"seed {row['seed']}"] * several["seed"]
         texts.append(textwrap.fill(", ".join(words), 28, break_long_words=False))
     return texts
+
+
+def score_histogram(scores: pd.Series, title: str, label_kind: str) -> Figure:
+    """How many images of a dataset have which score; (n,) scores in 0..1, 1 being the best."""
+    figure = Figure(figsize=(WIDTH / 2, 2.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.hist(
+        scores, bins=20, range=(0, 1), color=COLOURS["first"], edgecolor="white", linewidth=0.5
+    )
+    axes.set_title(f"{title}: {len(scores):,} images")
+    axes.set_xlabel(f"{label_kind}, scaled; higher is better")
+    axes.set_ylabel("images")
+    axes.set_xlim(0, 1)
+    return figure

@@ -13,7 +13,7 @@ import pandas as pd
 from dpam.errors import DpamError
 
 NAMES = ("image", "reference", "distortion", "level", "label_kind", "dataset", "part", "method")
-KEYS = ("split", "test_dataset", "experiment", "run", "selection")
+KEYS = ("official", "split", "test_dataset", "experiment", "run", "selection")
 TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 

@@ -43,6 +43,25 @@ def decode(path: str | Path) -> np.ndarray:
         raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
 
 
+def image_files(paths: list[Path]) -> list[Path]:
+    """The files named, and the images in the folders named, sorted.
+
+    Raises:
+        DpamError: a folder holds no image.
+    """
+    endings = set(Image.registered_extensions())
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+            if not found:
+                raise DpamError(f"{path}: no image in this folder")
+            files.extend(found)
+        else:
+            files.append(path)
+    return files
+
+
 def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
     """Resize (..., H, W) to (..., height, width) with OpenCV's cubic kernel.
 
@@ -76,8 +95,9 @@ def blur(image: Tensor) -> Tensor:
     for axis in (-1, -2):
         # Thirteen shifted sums; for one channel several times faster than a convolution.
         size = image.shape[axis]
-        shifted = [blurred.narrow(axis, start, size) for start in range(len(kernel))]
-        blurred = sum(weight * part for weight, part in zip(kernel, shifted, strict=True))
+        padded, blurred = blurred, torch.zeros_like(blurred.narrow(axis, 0, size))
+        for start, weight in enumerate(kernel.tolist()):
+            blurred.add_(padded.narrow(axis, start, size), alpha=weight)
     return blurred.round().to(torch.uint8)
 
 

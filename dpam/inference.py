@@ -13,15 +13,14 @@ from dpam.model import DPAM
 from dpam.preparation import Prepared
 
 
-def forward(net: DPAM, batch: Batch) -> Tensor:
-    """Scores (B,) of a batch that lies on the network's device."""
+def network_inputs(net: DPAM, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What the network takes of a batch: its image normalised with the network's mean and std."""
     mean, std = (
         torch.tensor(values, device=batch.image.device).view(3, 1, 1)
         for values in (net.mean, net.std)
     )
     image = (batch.image.float() / 255 - mean) / std
-    score: Tensor = net(image, batch.texture, batch.mean, batch.covariance)
-    return score
+    return image, batch.texture, batch.mean, batch.covariance
 
 
 @torch.inference_mode()
@@ -56,7 +55,7 @@ def predict(
     for chunk in chunks(views_of_all, batch_size):
         batch = collate([view for _, view in chunk], size).to(device)
         rows.extend(row for row, _ in chunk)
-        scores.extend(forward(net, batch).double().tolist())
+        scores.extend(net(*network_inputs(net, batch)).double().tolist())
     by_image = pd.Series(scores, dtype=float).groupby(rows)
     return by_image.mean().to_numpy(), by_image.std(ddof=0).to_numpy()
 

@@ -1,5 +1,6 @@
 """From one photograph to what the network reads: pixels, texture, superpixel statistics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,10 +11,14 @@ from torch import Tensor
 
 from dpam.errors import DpamError
 from dpam.images import decode, resize_cubic, texture
-from dpam.superpixels.slico import slico
+from dpam.superpixels.ainet import ainet, load_ainet
+from dpam.superpixels.rim import PRESETS, rim
+from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
 from dpam.superpixels.statistics import label_map_statistics
 
-METHODS = ("slic",)
+METHODS = ("slic", "rim", "ainet")
+RIM_SIDE = 224  # pixels; RIM segments photographs resized to this square, as released
+CPU = torch.device("cpu")
 SMALLEST = 32  # pixels, the shorter side of a photograph
 
 
@@ -31,6 +36,9 @@ class Preparation:
         region_size: side of SLIC's initial cells, pixels.
         ruler: SLIC's compactness.
         iterations: SLIC's rounds.
+        backend: what computes SLIC; the default is what packs without this entry were made with.
+        rim: RIM's settings, "dpam" or "paper".
+        ainet: file with AINet's weights.
     """
 
     network_input: str
@@ -41,6 +49,9 @@ class Preparation:
     region_size: int
     ruler: float
     iterations: int
+    backend: str = "scikit-image"
+    rim: str = "dpam"
+    ainet: str | None = None
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
@@ -49,11 +60,15 @@ class Preparation:
         return cls(**{**settings, "superpixel_size": tuple(size) if size else None})
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise DpamError(
-                f"superpixel method '{self.method}' is not available; choose from: "
-                + ", ".join(METHODS)
-            )
+        for name, value, known in (
+            ("superpixel method", self.method, METHODS),
+            ("superpixel backend", self.backend, BACKENDS),
+            ("settings of RIM", self.rim, PRESETS),
+        ):
+            if value not in known:
+                raise DpamError(
+                    f"{name} '{value}' is not available; choose from: {', '.join(known)}"
+                )
         if self.network_input not in ("whole", "crop"):
             raise DpamError(f"network_input: expected whole or crop, found {self.network_input!r}")
 
@@ -99,8 +114,8 @@ def select(count: int, wanted: int) -> np.ndarray:
     return np.linspace(0, count - 1, wanted).astype(np.int64)
 
 
-def prepare_file(path: str | Path, preparation: Preparation) -> tuple[Prepared, Segmentation]:
-    """Decode and prepare one image file.
+def read_photograph(path: str | Path) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an image file.
 
     Raises:
         DpamError: the file cannot be decoded, or the photograph is smaller than 32 x 32.
@@ -111,23 +126,74 @@ def prepare_file(path: str | Path, preparation: Preparation) -> tuple[Prepared, 
         raise DpamError(
             f"{path}: the image is {width}x{height}; at least {SMALLEST}x{SMALLEST} is needed"
         )
-    return prepare(rgb, preparation)
+    return rgb
 
 
-def prepare(rgb: np.ndarray, preparation: Preparation) -> tuple[Prepared, Segmentation]:
-    """Everything that the network needs to know of one photograph, and how it was segmented.
+def prepare_file(
+    path: str | Path, preparation: Preparation, device: torch.device = CPU
+) -> tuple[Prepared, Segmentation]:
+    """Decode and prepare one image file.
+
+    Raises:
+        DpamError: the file cannot be decoded, or the photograph is smaller than 32 x 32; or what
+            the superpixel method needs is missing.
+    """
+    return prepare(read_photograph(path), preparation, device)
+
+
+def prepare(
+    rgb: np.ndarray, preparation: Preparation, device: torch.device = CPU
+) -> tuple[Prepared, Segmentation]:
+    """One photograph, (H, W, 3) uint8 RGB, both sides at least 32; see `prepare_all`."""
+    return prepare_all([rgb], preparation, device)[0]
+
+
+def prepare_all(
+    photographs: Sequence[np.ndarray], preparation: Preparation, device: torch.device = CPU
+) -> list[tuple[Prepared, Segmentation]]:
+    """Everything that the network needs to know of photographs, and how they were segmented.
 
     Args:
-        rgb: (H, W, 3) uint8, both sides at least 32.
+        photographs: each (H, W, 3) uint8 RGB, both sides at least 32.
         preparation: how.
+        device: where the networks of RIM and AINet run; RIM takes all photographs at once.
+
+    Raises:
+        DpamError: what the superpixel method needs is missing.
     """
-    height, width = rgb.shape[:2]
-    segmented = rgb
+    segmentations = segment(photographs, preparation, device)
+    return [
+        (completed(rgb, segmentation, preparation), segmentation)
+        for rgb, segmentation in zip(photographs, segmentations, strict=True)
+    ]
+
+
+def segment(
+    photographs: Sequence[np.ndarray], preparation: Preparation, device: torch.device = CPU
+) -> list[Segmentation]:
+    """Superpixels of photographs; see `prepare_all`."""
+    if not photographs:
+        return []
+    if preparation.method == "rim":
+        squares = np.stack([resize(rgb, RIM_SIDE, RIM_SIDE) for rgb in photographs])
+        label_maps = rim(squares, PRESETS[preparation.rim], device)
+        return [Segmentation(*pair) for pair in zip(squares, label_maps, strict=True)]
+    images = list(photographs)
     if preparation.superpixel_size is not None:
-        segmented = resize(rgb, *preparation.superpixel_size)
-    label_map = slico(segmented, preparation.region_size, preparation.ruler, preparation.iterations)
-    bgr = segmented[..., ::-1].astype(np.float64) / 255
-    mean, covariance = label_map_statistics(label_map, bgr)
+        by_opencv = preparation.method == "slic" and preparation.backend == "opencv"
+        resized = resized_by_opencv if by_opencv else resize
+        images = [resized(rgb, *preparation.superpixel_size) for rgb in photographs]
+    if preparation.method == "ainet":
+        net = load_ainet(preparation.ainet).to(device)
+        return [Segmentation(i, ainet(i, net, preparation.region_size)) for i in images]
+    how = preparation.region_size, preparation.ruler, preparation.iterations, preparation.backend
+    return [Segmentation(image, slico(image, *how)) for image in images]
+
+
+def completed(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparation) -> Prepared:
+    """A photograph with the statistics of its superpixels, its texture and its pixels."""
+    height, width = rgb.shape[:2]
+    mean, covariance = label_map_statistics(segmentation.label_map, segmentation.image[..., ::-1])
     chosen = select(len(mean), preparation.superpixels)
 
     size = preparation.image_size
@@ -140,10 +206,9 @@ def prepare(rgb: np.ndarray, preparation: Preparation) -> tuple[Prepared, Segmen
         pixels = rgb
         if short < size:
             pixels = resize(rgb, round(width * size / short), round(height * size / short))
-    prepared = Prepared(
+    return Prepared(
         pixels=pixels,
         texture=whole,
         mean=mean[chosen].astype(np.float32),
         covariance=covariance[chosen].astype(np.float32),
     )
-    return prepared, Segmentation(segmented, label_map)

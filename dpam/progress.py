@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
@@ -18,6 +18,20 @@ def track(
         desc=description,
         total=total,
         unit=unit,
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+        leave=False,
+    )
+
+
+def bar(total: int, description: str, done: int = 0) -> "tqdm[NoReturn]":
+    """A progress bar in bytes, `done` of which are there already; silent like `track`."""
+    return tqdm(
+        desc=description,
+        total=total or None,
+        initial=done,
+        unit="B",
+        unit_scale=True,
         disable=not sys.stderr.isatty(),
         dynamic_ncols=True,
         leave=False,

@@ -15,7 +15,7 @@ from dpam import __version__
 
 log = logging.getLogger(__name__)
 
-RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "h5py")
+RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "h5py")
 
 
 def device() -> torch.device:
@@ -35,7 +35,7 @@ def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     Compilation happens in the first call, and again for each new shape.
     """
-    from torch._dynamo.exc import TorchDynamoException  # noqa: PLC0415: takes a second to import
+    from torch._dynamo.exc import TorchDynamoException  # takes a second
 
     chosen = torch.compile(function, dynamic=False)
 

@@ -1,51 +1,64 @@
 """Which images train, which validate, which test."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError, listed
 
+RELEASED_SEED = 20
+
 
 def draw(labels: pd.DataFrame, seed: int, count: int = 10) -> pd.DataFrame:
-    """Draw random splits in which no reference image stands on two sides.
+    """Draw the splits; no reference image stands on two sides of a random one.
 
     Images with the same reference form a group, an image without one is its own. Of n groups,
     int(0.8 n) are for training and the rest for testing; one eighth of the training groups, at
-    least one, becomes the validation part. A split depends on the seed, its number and the names
-    of the groups only: two datasets made of the same references get the same parts.
+    least one, becomes the validation part. A random split depends on the seed, its number and the
+    names of the groups only: two datasets made of the same references, or two copies of one
+    dataset in different folders, get the same parts.
+
+    `authors` has the test part of the released code: the groups in the order of the labels,
+    shuffled by NumPy's generator of before 1.17 from seed 20, whatever `seed` is. `official`, in
+    which images are their own groups, has the test part that the dataset declares; it is left out
+    where there is none. Both get a validation part like the random ones unless the dataset
+    declares one. `whole` is train everywhere.
 
     Args:
-        labels: columns image and reference (text; empty if none).
+        labels: columns image, reference, official (text; empty if none), in the order of the
+            label file.
         seed: not negative.
         count: number of random splits.
 
     Returns:
-        Columns image, split00, split01, ..., whole; each cell train, validation or test.
-        `whole` is train everywhere.
+        Columns image, split00, split01, ..., authors, perhaps official, whole; each cell train,
+        validation or test.
 
     Raises:
-        DpamError: there are fewer than three groups.
+        DpamError: there are fewer than three groups, or some images, but not all, have an
+            official part.
     """
-    reference = labels["reference"].astype(str)
-    group = reference.where(reference != "", labels["image"].astype(str))
-    names = np.array(sorted(set(group)))
+    group = groups(labels)
+    names = sorted(set(group))
     if len(names) < 3:
         raise DpamError(
             f"labels: expected at least 3 references (or images without one) to draw "
             f"training, validation and test parts from, found {len(names)}"
         )
-    training = int(0.8 * len(names))
-    validation = max(1, training // 8)
-    parts = np.repeat(
-        ["validation", "train", "test"],
-        [validation, training - validation, len(names) - training],
-    )
     splits = pd.DataFrame({"image": labels["image"]})
     for number in range(count):
         shuffled = np.random.default_rng([seed, number]).permutation(names)
-        splits[f"split{number:02d}"] = group.map(dict(zip(shuffled, parts, strict=True)))
+        validation, train, test = divided(list(shuffled))
+        splits[f"split{number:02d}"] = group.map(_parts(validation, train, test))
+    released = list(dict.fromkeys(group))
+    np.random.RandomState(RELEASED_SEED).shuffle(released)
+    splits["authors"] = group.map(_parts(*divided(released)))
+    if (labels["official"] != "").any():
+        splits["official"] = _official(labels, seed)
     splits["whole"] = "train"
-    assert all(splits[column].groupby(group).nunique().max() == 1 for column in splits.columns[1:])
+    grouped = splits.drop(columns=["image", "official"], errors="ignore").groupby(group)
+    assert (grouped.nunique().max() == 1).all()
     return splits
 
 
@@ -91,3 +104,63 @@ def parts_to_score(
         of_type = "" if part == "all" else f" of type {part}"
         raise DpamError(f"{split} has no image{of_type} in its test part")
     return parts.where(kept, "")
+
+
+def groups(labels: pd.DataFrame) -> pd.Series:
+    """What each image shows: its reference or, without one, its own file name.
+
+    It is the path instead where file names are not unique.
+    """
+    image = labels["image"].astype(str)
+    name = image.str.rsplit("/", n=1).str[-1]
+    reference = labels["reference"].astype(str)
+    return reference.where(reference != "", image if name.duplicated().any() else name)
+
+
+def divided(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Shuffled groups as validation, training and test part."""
+    training = int(0.8 * len(names))
+    validation = max(1, training // 8)
+    return names[:validation], names[validation:training], names[training:]
+
+
+def _parts(validation: Sequence[str], train: Sequence[str], test: Sequence[str]) -> dict[str, str]:
+    return {
+        name: part
+        for part, members in (("validation", validation), ("train", train), ("test", test))
+        for name in members
+    }
+
+
+def _official(labels: pd.DataFrame, seed: int) -> pd.Series:
+    official = labels["official"].astype(str)
+    lacking = labels["image"][official == ""]
+    if len(lacking):
+        raise DpamError(
+            f"labels: {len(lacking)} of {len(labels)} images have no official part, "
+            f"e.g. {lacking.iloc[0]}; give one to all or to none"
+        )
+    if "validation" in set(official):
+        return official
+    training = groups(labels)[official == "train"]
+    shuffled = np.random.default_rng(seed).permutation(sorted(set(training)))
+    validation = set(shuffled[: max(1, len(shuffled) // 8)])
+    return official.mask((official == "train") & groups(labels).isin(validation), "validation")
+
+
+def apart(pairs: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of images that stand in different parts of a split.
+
+    Args:
+        pairs: columns image, other, and what else is known of them.
+        splits: as `draw` returns it.
+
+    Returns:
+        The pairs that some split tears apart, with a column `splits`: those splits' names.
+    """
+    parts = splits.set_index("image")
+    first, second = parts.reindex(pairs["image"]), parts.reindex(pairs["other"])
+    torn = first.to_numpy() != second.to_numpy()
+    names = [" ".join(parts.columns[row]) for row in torn]
+    kept: pd.DataFrame = pairs.assign(splits=names).loc[torn.any(axis=1)]
+    return kept.reset_index(drop=True)

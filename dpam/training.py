@@ -1,35 +1,49 @@
-"""Training of one network on one split, resumable after every epoch."""
+"""Training of one network on one split, resumable at every moment."""
 
 import hashlib
 import json
 import logging
 import math
 import pickle
+import resource
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dpam.batches import training_batches
+from dpam.batches import EpochPlan
 from dpam.correlation import plcc, srcc
-from dpam.errors import DpamError
+from dpam.errors import DpamError, Interrupted
 from dpam.files import atomic
-from dpam.inference import forward, predict
+from dpam.inference import network_inputs, predict
+from dpam.losses import LOSSES, loss_of
 from dpam.model import DPAM
 from dpam.progress import track
+from dpam.runtime import compiled
 from dpam.store import Pack
 
 log = logging.getLogger(__name__)
 
 PARTS = ("train", "validation", "test")
+# Whose weights are kept: the epoch that `selection` says, for honest results; and, for "released",
+# the one with the largest SRCC + PLCC on the test part, as the paper's numbers were chosen.
+RULES = ("held_out", "released")
+SELECTIONS = ("validation", "last")
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+SCHEDULES = ("batch_cosine", "epoch_cosine", "cosine", "constant")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -38,36 +52,110 @@ class TrainingSettings:
 
     Attributes:
         epochs: passes over the training part.
-        batch_size: images per step; an incomplete last batch is left out.
-        learning_rate: Adam's largest.
-        weight_decay: Adam's, added to the gradient.
+        batch_size: images per forward pass; an incomplete last batch is left out.
+        accumulation: batches per step of the optimiser.
+        optimiser: "adam" (weight decay is added to the gradient) or "adamw" (decoupled).
+        learning_rate: its largest.
+        weight_decay: of the optimiser.
+        layer_decay: the learning rate of the backbone's last tapped block is this factor of the
+            learning rate, and each block before has this factor of the next one's. 1: all alike.
+        freeze_backbone: keep the backbone's weights as they are.
         schedule: "batch_cosine", released: the rate swings between learning_rate and 0 with a
-            period of 100 batches; "cosine": 5 % linear warm-up, then one cosine down to 0.
+            period of 100 steps; "epoch_cosine": one cosine down to 0, a stair per epoch; "cosine":
+            the same without stairs; "constant".
+        warmup: share of all steps over which the rate first rises linearly.
+        loss: "mse", "smooth_l1", "plcc" or "rank" (see `dpam.losses`).
         flip: probability of mirroring left-right.
+        ema: decay per step of the moving average of the weights, which then is what is evaluated
+            and kept; 0: none.
+        selection: which epoch's weights are kept as held out: the one with the largest SRCC + PLCC
+            on "validation", or the "last" one, for data whose validation part says too little.
+        early_stop: epochs without a better one on validation after which to stop; 0: never.
+        precision: "auto": bfloat16 on a GPU that computes in it, else float32; or one of these.
+        compile: whether to compile the network for training.
     """
 
     epochs: int = 200
     batch_size: int = 12
+    accumulation: int = 1
+    optimiser: str = "adam"
     learning_rate: float = 1e-5
     weight_decay: float = 1e-5
+    layer_decay: float = 1.0
+    freeze_backbone: bool = False
     schedule: str = "batch_cosine"
+    warmup: float = 0.0
+    loss: str = "mse"
     flip: float = 0.7
+    ema: float = 0.0
+    selection: str = "validation"
+    early_stop: int = 0
+    precision: str = "auto"
+    compile: bool = False
 
     def __post_init__(self) -> None:
-        if self.schedule not in ("batch_cosine", "cosine"):
+        choices = {
+            "optimiser": OPTIMISERS,
+            "schedule": SCHEDULES,
+            "loss": LOSSES,
+            "selection": SELECTIONS,
+            "precision": PRECISIONS,
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise DpamError(
+                    f"training.{name}: expected {', '.join(known)}; found {getattr(self, name)!r}"
+                )
+        if self.early_stop and self.selection == "last":
             raise DpamError(
-                f"training.schedule: expected batch_cosine or cosine, found {self.schedule!r}"
+                "training.early_stop: expected 0 with training.selection last, which never looks "
+                f"at validation; found {self.early_stop}"
             )
 
 
 def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
-    """What the learning rate is multiplied with at batch `step` of `steps`."""
-    if settings.schedule == "batch_cosine":
-        return (1 + math.cos(math.pi * step / 50)) / 2
-    warm = max(1, steps // 20)
+    """What the learning rate is multiplied with at `step` of `steps` of the optimiser."""
+    warm = math.ceil(settings.warmup * steps)
     if step < warm:
         return (step + 1) / warm
-    return (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))) / 2
+    step, steps = step - warm, max(1, steps - warm)
+    if settings.schedule == "constant":
+        return 1.0
+    if settings.schedule == "batch_cosine":
+        return (1 + math.cos(math.pi * step / 50)) / 2
+    if settings.schedule == "epoch_cosine":
+        step, steps = step * settings.epochs // steps, settings.epochs
+    return (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def parameter_groups(net: DPAM, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """The parameters to train, grouped by learning rate, for an optimiser."""
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = settings.learning_rate
+        if name.startswith("backbone."):
+            if settings.freeze_backbone:
+                parameter.requires_grad_(False)
+                continue
+            rate *= settings.layer_decay ** (net.backbone.taps[-1] + 1 - backbone_depth(name))
+        groups.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+
+
+def backbone_depth(name: str) -> int:
+    """Index of the block that a parameter of the backbone belongs to; -1 before the first."""
+    words = name.split(".")  # backbone.vit.blocks.3.attn...
+    return int(words[3]) if words[2] == "blocks" else -1
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """What to compute in beside float32; None: nothing."""
+    if precision == "auto":
+        able = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bfloat16" if able else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else None
 
 
 def rows_of_parts(pack: Pack, split: pd.Series, part: str) -> dict[str, np.ndarray]:
@@ -102,19 +190,24 @@ def correlations(prediction: np.ndarray, label: np.ndarray, name: str) -> dict[s
     return {f"{name}_srcc": srcc(prediction, label), f"{name}_plcc": plcc(prediction, label)}
 
 
-def selection_value(row: dict[str, Any], has_validation: bool) -> float:
-    """What the kept epoch maximises: SRCC + PLCC on validation; without one, the last epoch."""
-    if not has_validation:
+def selection_value(row: dict[str, Any], part: str) -> float:
+    """What the kept epoch maximises: SRCC + PLCC on a part; without a part, the epoch."""
+    if not part:
         return float(row["epoch"])
-    value = row["validation_srcc"] + row["validation_plcc"]
+    value = row[f"{part}_srcc"] + row[f"{part}_plcc"]
     return -math.inf if math.isnan(value) else float(value)
 
 
 class Trainer:
     """One training run and all of its state.
 
-    Progress is kept in `progress`, a file beside the outputs, after every epoch. It holds a hash
-    of settings, split and data; one made under others is ignored.
+    Progress is kept in `progress`, a file beside the outputs, after every epoch and when a signal
+    asks to stop. It holds a hash of settings, split and data; one made under others is ignored.
+
+    Attributes:
+        history: a row per finished epoch.
+        predictions: of validation and test part, a (n,) float32 tensor per finished epoch.
+        kept: the weights that each of RULES keeps.
     """
 
     def __init__(
@@ -131,21 +224,33 @@ class Trainer:
         self.pack, self.rows, self.settings = pack, rows, settings
         self.seed, self.device, self.progress = seed, device, progress
         self.label = pack.labels["score"].to_numpy(np.float64)
-        batches = len(rows["train"]) // settings.batch_size
-        if batches == 0:
+        self.batches = len(rows["train"]) // settings.batch_size
+        if self.batches == 0:
             raise DpamError(
                 f"{pack.path}: {len(rows['train'])} training images do not fill one batch of "
                 f"{settings.batch_size}; lower training.batch_size"
             )
-        self.batches, steps = batches, batches * settings.epochs
-        self.optimizer = torch.optim.Adam(
-            [parameter for parameter in net.parameters() if parameter.requires_grad],
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
+        steps = math.ceil(self.batches / settings.accumulation) * settings.epochs
+        self.optimizer = OPTIMISERS[settings.optimiser](
+            parameter_groups(net, settings), weight_decay=settings.weight_decay
         )
         self.schedule = LambdaLR(self.optimizer, lambda step: rate_factor(settings, step, steps))
+        self.average: AveragedModel | None = None
+        if settings.ema:
+            self.average = AveragedModel(
+                self.net,
+                multi_avg_fn=get_ema_multi_avg_fn(settings.ema),  # type: ignore[no-untyped-call]
+                use_buffers=True,
+            )
+        self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net
+        self.autocast = autocast_dtype(settings.precision, device)
         self.history: list[dict[str, Any]] = []
-        self.best: dict[str, Tensor] = {}
+        self.predictions: dict[str, list[Tensor]] = {
+            name: [] for name in PARTS[1:] if len(rows[name])
+        }
+        self.kept: dict[str, dict[str, Tensor]] = {}
+        self.begun: dict[str, Any] = {}  # of an epoch that is not finished
+        self.asked_to_stop = ""
         self.identity = self._identity()
 
     def _identity(self) -> str:
@@ -162,121 +267,255 @@ class Trainer:
         digest.update(self.label.tobytes())
         return digest.hexdigest()
 
+    @property
+    def evaluated(self) -> DPAM:
+        """The network whose weights are evaluated and kept."""
+        if self.average is None:
+            return self.net
+        assert isinstance(self.average.module, DPAM)
+        return self.average.module
+
     def resume(self) -> None:
-        """Go on from the progress file, if it belongs to this run."""
+        """Go on from the progress file, if it belongs to this run.
+
+        What a kill left half written beside it is removed.
+        """
+        for half in self.progress.parent.glob(f".{self.progress.stem}.*.part*"):
+            half.unlink()
         if not self.progress.is_file():
             return
         try:
-            state = torch.load(self.progress, map_location=self.device, weights_only=True)
+            state = torch.load(self.progress, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             log.warning("%s: unreadable (%s); starting again", self.progress, error)
             return
         if state["identity"] != self.identity:
             log.info("%s: made under other settings or data; starting again", self.progress)
             return
-        self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.history, self.best = state["history"], state["best"]
-        log.info("resuming after epoch %d", len(self.history))
+        for name, holder in self._holders().items():
+            holder.load_state_dict(state[name])
+        self.history, self.predictions = state["history"], state["predictions"]
+        self.kept, self.begun = state["kept"], state["begun"]
+        where = f", batch {self.begun['batch']} of the next" if self.begun else ""
+        log.info("resuming after epoch %d%s", len(self.history), where)
 
     def save_progress(self) -> None:
         """Keep everything that the rest of the run depends on."""
         state = {
             "identity": self.identity,
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            **{name: holder.state_dict() for name, holder in self._holders().items()},
             "history": self.history,
-            "best": self.best,
+            "predictions": self.predictions,
+            "kept": self.kept,
+            "begun": self.begun,
         }
         with atomic(self.progress) as temporary:
             torch.save(state, temporary)
+
+    def _holders(self) -> dict[str, Any]:
+        holders = {"net": self.net, "optimizer": self.optimizer, "schedule": self.schedule}
+        return holders if self.average is None else holders | {"average": self.average}
 
     def train_one_epoch(self, epoch: int) -> dict[str, Any]:
         """One pass over the training part; the epoch's row of the history so far.
 
         Order, crops, flips and dropout depend on the seed and the epoch's number alone, so that
         a resumed run sees what the undisturbed one would have seen.
+
+        Raises:
+            Interrupted: a signal asked to stop; the progress is saved.
+            DpamError: the loss is not a number.
         """
-        torch.manual_seed(self.seed * 1_000_003 + epoch)
-        generator = np.random.default_rng([self.seed, epoch])
-        batches = training_batches(
-            self.pack, self.rows["train"], self.settings.batch_size, self.settings.flip, generator
+        settings = self.settings
+        plan = EpochPlan.draw(
+            self.rows["train"], settings.batch_size, settings.flip, [self.seed, epoch]
         )
+        begun = self.begun or {
+            "batch": 0,
+            "learning_rate": max(group["lr"] for group in self.optimizer.param_groups),
+            "losses": [],
+            "predictions": [],
+            "seconds": 0.0,
+        }
+        losses, predictions = begun["losses"], begun["predictions"]
+        first = begun["batch"]
+        if first:
+            set_random_state(begun["random"], self.device)
+        else:
+            torch.manual_seed(self.seed * 1_000_003 + epoch)
+        start = time.perf_counter() - begun["seconds"]
         self.net.train()
-        predictions, labels, losses = [], [], []
-        rate = self.optimizer.param_groups[0]["lr"]
-        for chosen, batch in track(
-            batches, f"epoch {epoch}/{self.settings.epochs}", self.batches, unit="batch"
-        ):
+        batches = track(
+            plan.batches(self.pack, first),
+            f"epoch {epoch}/{settings.epochs}",
+            self.batches - first,
+            unit="batch",
+        )
+        for index, (chosen, batch) in enumerate(batches, first):
             target = torch.from_numpy(self.label[chosen]).float().to(self.device)
-            score = forward(self.net, batch.to(self.device))
-            loss = F.mse_loss(score, target)
+            with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+                score = self.call(*network_inputs(self.net, batch.to(self.device)))
+            loss = loss_of(settings.loss, score, target)
             if not torch.isfinite(loss):
                 names = ", ".join(self.pack.labels["image"].iloc[chosen])
-                raise DpamError(f"epoch {epoch}: the loss is {loss.item()} on the batch {names}")
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            self.schedule.step()
+                raise DpamError(
+                    f"epoch {epoch}: the loss is {loss.item()} on the batch {names}; lower "
+                    f"training.learning_rate, or look at these images ({self.progress} is kept)"
+                )
+            (loss / settings.accumulation).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.item())
-            predictions.append(score.detach().double().cpu().numpy())
-            labels.append(self.label[chosen])
+            predictions.append(score.detach().float().cpu())
+            done = index + 1
+            if done % settings.accumulation and done < self.batches:
+                continue
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            self.schedule.step()
+            if self.average is not None:
+                self.average.update_parameters(self.net)
+            if self.asked_to_stop:
+                self.begun = begun | {
+                    "batch": done,
+                    "seconds": time.perf_counter() - start,
+                    "random": random_state(self.device),
+                }
+                self.save_progress()
+                raise Interrupted(
+                    f"{self.asked_to_stop}: stopped in epoch {epoch}, batch {done} of "
+                    f"{self.batches}; the same command goes on from {self.progress}"
+                )
+        self.begun = {}
+        seconds = time.perf_counter() - start
+        label = self.label[plan.order[: len(losses) * settings.batch_size]]
         return {
             "epoch": epoch,
-            "learning_rate": rate,
+            "learning_rate": begun["learning_rate"],
             "loss": float(np.mean(losses)),
-            **correlations(np.concatenate(predictions), np.concatenate(labels), "train"),
+            **correlations(torch.cat(predictions).numpy(), label, "train"),
+            "seconds": seconds,
+            "images_per_second": len(label) / seconds,
         }
 
-    def evaluate(self, name: str) -> dict[str, float]:
-        """SRCC and PLCC on a part, from one central view of each image."""
-        rows = self.rows[name]
-        images = (self.pack.prepared(int(row)) for row in rows)
+    def evaluate(self, name: str) -> np.ndarray:
+        """Predictions (n,) of a part, from one central view of each image."""
+        images = (self.pack.prepared(int(row)) for row in self.rows[name])
         size = self.pack.preparation.image_size
-        prediction, _ = predict(self.net, images, size, views=1, device=self.device)
-        return correlations(prediction, self.label[rows], name)
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            prediction, _ = predict(self.evaluated, images, size, views=1, device=self.device)
+        return prediction
 
     def epoch(self, epoch: int) -> None:
-        """Train one epoch, evaluate, remember the weights if they are the best so far."""
-        start = time.perf_counter()
+        """Train one epoch, evaluate, keep the weights that a rule prefers to all before."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
         row = self.train_one_epoch(epoch)
-        trained = time.perf_counter()
-        for name in PARTS[1:]:
-            if len(self.rows[name]):
-                row |= self.evaluate(name)
-        images = self.batches * self.settings.batch_size
-        row["seconds"] = time.perf_counter() - start
-        row["images_per_second"] = images / (trained - start)
-        has_validation = len(self.rows["validation"]) > 0
-        value = selection_value(row, has_validation)
-        if all(value > selection_value(earlier, has_validation) for earlier in self.history):
-            self.best = {
-                name: tensor.detach().clone() for name, tensor in self.net.state_dict().items()
-            }
-            for earlier in self.history:
-                earlier["selected"] = 0
-            row["selected"] = 1
-        else:
-            row["selected"] = 0
+        start = time.perf_counter()
+        for name, predictions in self.predictions.items():
+            prediction = self.evaluate(name)
+            predictions.append(torch.tensor(prediction, dtype=torch.float32))
+            row |= correlations(prediction, self.label[self.rows[name]], name)
+        row["seconds"] += time.perf_counter() - start
+        row["memory_gb"] = peak_memory(self.device) / 1e9
+        for rule in RULES:
+            part = self.selecting_part(rule)
+            if all(selection_value(row, part) > selection_value(r, part) for r in self.history):
+                self.kept[rule] = {
+                    name: tensor.detach().cpu().clone()
+                    for name, tensor in self.evaluated.state_dict().items()
+                }
+                for earlier in self.history:
+                    earlier[rule] = 0
+                row[rule] = 1
+            else:
+                row[rule] = 0
         self.history.append(row)
 
+    def selecting_part(self, rule: str) -> str:
+        """The part that a rule looks at; "" where it keeps the last epoch."""
+        part = self.settings.selection if rule == "held_out" else "test"
+        return part if part in self.predictions else ""
+
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or too many were no better on validation."""
+        if len(self.history) >= self.settings.epochs:
+            return True
+        best = next((row["epoch"] for row in self.history if row["held_out"]), 0)
+        patience = self.settings.early_stop
+        return 0 < patience <= len(self.history) - best and len(self.history) > 0
+
     def run(self, report: Callable[[dict[str, Any]], None]) -> None:
-        """Train to the last epoch; `report(row)` is called with each epoch's row."""
-        self.resume()
-        for row in self.history:
-            report(row)
-        for epoch in range(len(self.history) + 1, self.settings.epochs + 1):
-            self.epoch(epoch)
-            self.save_progress()
-            report(self.history[-1])
-        self.net.load_state_dict(self.best)
+        """Train to the end; `report(row)` is called with each epoch's row.
+
+        Raises:
+            Interrupted: a signal asked to stop; the progress is saved.
+            DpamError: the loss is not a number.
+        """
+        with stopping_on_signals(self):
+            self.resume()
+            for row in self.history:
+                report(row)
+            while not self.is_over():
+                self.epoch(len(self.history) + 1)
+                self.save_progress()
+                report(self.history[-1])
+
+
+@contextmanager
+def stopping_on_signals(trainer: Trainer) -> Iterator[None]:
+    """SIGTERM, SIGUSR1: stop at the next step of the optimiser. Clusters send them in advance."""
+
+    def ask_to_stop(number: int, _: FrameType | None) -> None:
+        trainer.asked_to_stop = signal.Signals(number).name
+
+    before = {
+        number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGUSR1)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """The state of PyTorch's random numbers that dropout draws from."""
+    state = {"cpu": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """Go on with the random numbers after `state`."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Largest number of bytes taken: on a GPU in this epoch, else by the process so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def history_table(history: list[dict[str, Any]]) -> pd.DataFrame:
     """The history with its columns in order; parts that the split lacks stay empty."""
     columns = ["epoch", "learning_rate", "loss"]
     columns += [f"{part}_{number}" for part in PARTS for number in ("srcc", "plcc")]
-    columns += ["seconds", "images_per_second", "selected"]
+    columns += ["seconds", "images_per_second", "memory_gb", *RULES]
     return pd.DataFrame(history).reindex(columns=columns)
+
+
+def write_predictions(path: str | Path, trainer: Trainer) -> None:
+    """Write what every epoch predicted, so that any rule of selection can be applied later.
+
+    Layout (E epochs, n images of a part): for each of validation and test, where the split has it,
+    <part>/image (n,) text, <part>/score (n,) labels, <part>/prediction (E, n) float32.
+    """
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        for part, predictions in trainer.predictions.items():
+            rows = trainer.rows[part]
+            images = trainer.pack.labels["image"].iloc[rows].tolist()
+            file.create_dataset(f"{part}/image", data=images, dtype=h5py.string_dtype())
+            file.create_dataset(f"{part}/score", data=trainer.label[rows])
+            every = torch.stack(predictions).numpy()
+            file.create_dataset(f"{part}/prediction", data=every, compression="gzip")

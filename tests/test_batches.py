@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from samples import photograph, preparation
 
-from dpam.batches import View, collate, fixed_views, training_batches
+from dpam.batches import EpochPlan, View, collate, fixed_views
 from dpam.images import texture
 from dpam.preparation import Prepared, prepare
 from dpam.store import Pack
@@ -13,15 +13,43 @@ from dpam.store import Pack
 def test_an_epoch_shows_every_image_once_but_those_that_fill_no_batch(pack_file):
     with Pack(pack_file) as pack:
         rows = np.arange(1, 12)
-        batches = list(training_batches(pack, rows, 4, 0.5, np.random.default_rng(0)))
+        plan = EpochPlan.draw(rows, 4, 0.5, [20, 1])
+        batches = list(plan.batches(pack))
         assert [len(chosen) for chosen, _ in batches] == [4, 4]
         seen = np.concatenate([chosen for chosen, _ in batches])
         assert len(set(seen)) == 8
         assert set(seen) <= set(rows)
-        again = list(training_batches(pack, rows, 4, 0.5, np.random.default_rng(0)))
+        again = list(EpochPlan.draw(rows, 4, 0.5, [20, 1]).batches(pack))
         for (_, first), (_, second) in zip(batches, again, strict=True):
             assert torch.equal(first.image, second.image)
             assert torch.equal(first.texture, second.texture)
+        other = EpochPlan.draw(rows, 4, 0.5, [20, 2])
+        assert other.order.tolist() != plan.order.tolist()
+
+
+def test_an_epoch_goes_on_from_a_batch(pack_file):
+    with Pack(pack_file) as pack:
+        plan = EpochPlan.draw(np.arange(12), 3, 0.5, [20, 1])
+        for (all_rows, whole), (rows, rest) in zip(
+            list(plan.batches(pack))[2:], plan.batches(pack, first=2), strict=True
+        ):
+            assert np.array_equal(all_rows, rows)
+            assert torch.equal(whole.image, rest.image)
+
+
+def test_crops_lie_anywhere_in_the_image_and_only_there(pack_file):
+    """Chance of almost 1 is the last place; flips are as likely as said."""
+    plan = EpochPlan.draw(np.arange(4000), 4, 0.7, [1])
+    assert 0.67 < plan.flip.mean() < 0.73
+    assert 0 <= plan.place.min() < 0.01
+    assert 0.99 < plan.place.max() < 1
+    with Pack(pack_file) as pack:
+        height = pack.image(0).shape[0]
+        nearly_one = np.nextafter(1, 0)
+        edge = EpochPlan(np.array([0]), np.array([[nearly_one, 0]]), np.array([False]), 1)
+        _, batch = next(edge.batches(pack))
+        expected = pack.image(0)[height - 64 :, :64].transpose(2, 0, 1)
+        assert np.array_equal(batch.image[0].numpy(), expected)
 
 
 def test_a_view_is_cut_and_mirrored_with_its_texture(pack_file):

@@ -19,7 +19,8 @@ def configuration():
 def test_the_paper_s_experiment_says_what_the_defaults_say():
     given = configuration()
     bare = {"pathvars": given["pathvars"], "experiments": given["experiments"]}
-    for key in ("splits", "image_size", "model", "training", "plain", "roots"):
+    keys = "splits image_size model superpixels training plain roots allow labels"
+    for key in keys.split():
         assert validated(bare, SCHEMA)[key] == given[key]
 
 

@@ -21,7 +21,7 @@ HISTORY = pd.DataFrame(
         "train_srcc": [0.2, 0.6, 0.9],
         "validation_srcc": [0.1, 0.5, 0.4],
         "test_srcc": [np.nan] * 3,
-        "selected": [0, 1, 0],
+        "held_out": [0, 1, 0],
     }
 )
 
@@ -138,6 +138,24 @@ def test_outline_marks_the_borders_of_superpixels() -> None:
     assert (outlined[160] == figures.OUTLINE).all()
 
 
+def test_superpixel_methods_side_by_side(tmp_path: Path) -> None:
+    image = np.zeros((60, 80, 3), dtype=np.uint8)
+    halves = np.repeat([[0, 1]], 10, axis=0).repeat(5, axis=1)
+    row = figures.Compared(image, {"slic": halves, "rim": halves.T})
+    svg = saved(figures.superpixels([figures.Comparison("Tiny", [row, row])]), tmp_path / "f.svg")
+    text = words(svg).split("\n")
+    assert {"Tiny", "photograph", "slic", "rim"} <= set(text)
+    pictures = re.findall(r"data:image/(\w+);base64,([^\"]+)", svg)
+    assert len(pictures) == 6
+    _, slic, rim = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), dtype=int)
+        for _, data in pictures[:3]
+    )
+    assert slic.shape == rim.shape == (60, 80)
+    assert slic[:, 40].min() > 100 > slic[:, 20].max()
+    assert rim[30].min() > 100 > rim[10].max()
+
+
 def scores(**columns: list[object]) -> pd.DataFrame:
     table = pd.DataFrame(columns)
     defaults = {"part": "all", "method": "slic", "split": "whole", "label_kind": "MOS"}
@@ -174,6 +192,7 @@ def test_nothing_to_show_is_said_in_words(tmp_path: Path) -> None:
         figures.training_curves([]),
         figures.scatter([]),
         figures.examples([]),
+        figures.superpixels([]),
         figures.cross_dataset(own),
     ]:
         assert re.match(r"No .+\.$", words(saved(figure, tmp_path / "f.svg")))

@@ -60,8 +60,8 @@ def test_columns_and_order():
     table = native_table(["b.png", "a.png"], [1, 2], reference=["r", "s"], raw_std=[0.1, 0.2])
     labels = normalise(table, DATASETS["demo_synthetic"])
     assert tuple(labels.columns) == COLUMNS
-    assert labels["image"].tolist() == ["a.png", "b.png"]
-    assert labels["reference"].tolist() == ["s", "r"]
+    assert labels["image"].tolist() == ["b.png", "a.png"]
+    assert labels["reference"].tolist() == ["r", "s"]
     assert set(labels["label_kind"]) == {"pseudo-MOS (HaarPSI)"}
 
 
@@ -70,11 +70,13 @@ def test_every_unusable_label_is_listed():
         ["fine", "empty", "word", "infinite", "low", "high", "twice", "twice"],
         [3, None, "good", np.inf, 0.99, 5.01, 2, 2],
     )
+    there = set(table["image"]) - {"low"} | {"another"}
     with pytest.raises(DpamError) as caught:
-        normalise(table, DATASETS["kadid10k"])
+        normalise(table, DATASETS["kadid10k"], there)
     message = str(caught.value)
     for line in (
-        "6 label(s)",
+        "7 label(s)",
+        "low: no such image",
         "empty: no number",
         "word: no number",
         "infinite: no number",

@@ -1,5 +1,8 @@
 """No reference on two sides; parts of the promised sizes; the same seed, the same parts."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpam.errors import DpamError
-from dpam.splits import draw, parts_to_score
+from dpam.splits import apart, draw, parts_to_score
 
 
 def table(references: list[str]) -> pd.DataFrame:
     images = [f"{number}.png" for number in range(len(references))]
-    return pd.DataFrame({"image": images, "reference": references})
+    return pd.DataFrame({"image": images, "reference": references, "official": ""})
 
 
 REFERENCES = st.lists(
@@ -33,10 +36,10 @@ def test_every_split(references, seed):
         return
     splits = draw(labels, seed)
     names = [f"split{number:02d}" for number in range(10)]
-    assert list(splits.columns) == ["image", *names, "whole"]
+    assert list(splits.columns) == ["image", *names, "authors", "whole"]
     assert splits["image"].equals(labels["image"])
     assert set(splits["whole"]) == {"train"}
-    for name in names:
+    for name in [*names, "authors"]:
         sizes = splits.groupby(name)[name].size().index
         assert set(sizes) == {"train", "validation", "test"}
         parts = pd.DataFrame({"group": group, "part": splits[name]}).drop_duplicates()
@@ -71,12 +74,13 @@ def test_seeds_and_splits_differ_and_repeat():
     assert not first["split00"].equals(draw(labels, 2)["split00"])
     assert len({tuple(first[f"split{number:02d}"]) for number in range(10)}) == 10
     assert draw(labels, 1, count=3).equals(
-        first[["image", "split00", "split01", "split02", "whole"]]
+        first[["image", "split00", "split01", "split02", "authors", "whole"]]
     )
 
 
 def test_numbers_as_references():
-    splits = draw(pd.DataFrame({"image": list("abcd"), "reference": [1, 1, 2, 3]}), 0)
+    labels = pd.DataFrame({"image": list("abcd"), "reference": [1, 1, 2, 3], "official": ""})
+    splits = draw(labels, 0)
     assert splits["split00"][0] == splits["split00"][1]
 
 
@@ -111,3 +115,74 @@ def test_what_cannot_be_tested_is_refused(parts):
         parts_to_score(labels, splits, "split00", "fog", own=True)
     with pytest.raises(DpamError, match=r"1 image\(s\) of the dataset are in no part[^$]*  - c"):
         parts_to_score(labels, splits[splits["image"] != "c"], "split00", "all", own=True)
+
+
+RELEASED = json.loads(
+    (Path(__file__).parent / "data" / "preprocessing.json").read_text(encoding="utf-8")
+)["splits"]
+
+
+@pytest.mark.parametrize(("name", "references"), [("tid2013", 25), ("kadid10k", 81)])
+def test_the_authors_split_of_references(name, references):
+    labels = table([f"I{number:02d}" for number in range(1, references + 1) for _ in range(5)])
+    splits = draw(labels, seed=3)
+    parts = splits["authors"].groupby(labels["reference"].str[1:]).first()
+    expected = {part: set(RELEASED[name][part]) for part in ("train", "test")}
+    assert set(parts.index[parts == "test"]) == expected["test"]
+    assert set(parts.index[parts != "test"]) == expected["train"]
+    assert (parts == "validation").sum() == len(expected["train"]) // 8
+    assert draw(labels, seed=4)["authors"].equals(splits["authors"])
+
+
+def test_the_authors_split_of_images_in_the_order_of_the_labels():
+    expected = RELEASED["koniq10k_first_20"]
+    labels = table([""] * 20)
+    labels["image"] = [f"1024x768/{number}.jpg" for number in range(20)]
+    names = labels["image"].str.removeprefix("1024x768/")
+    assert set(names[draw(labels, 0)["authors"] == "test"]) == set(expected["test"])
+    turned = labels[::-1].reset_index(drop=True)
+    other = turned["image"][draw(turned, 0)["authors"] == "test"].str.removeprefix("1024x768/")
+    assert set(other) != set(expected["test"])
+
+
+def test_parts_do_not_depend_on_the_folder_of_the_images():
+    labels = table([""] * 30)
+    elsewhere = labels.assign(image="koniq10k/1024x768/" + labels["image"])
+    columns = ["split00", "split05", "authors"]
+    assert draw(labels, 1)[columns].equals(draw(elsewhere, 1)[columns])
+    twice = labels.assign(image=[f"{number % 2}/{number // 2}.png" for number in range(30)])
+    assert draw(twice, 1)["split00"].value_counts()["test"] == 6
+
+
+def test_an_official_split_gets_a_validation_part_from_its_training_part():
+    labels = table([""] * 20).assign(official=["train"] * 16 + ["test"] * 4)
+    splits = draw(labels, 1)
+    assert list(splits.columns[-2:]) == ["official", "whole"]
+    assert (splits["official"][16:] == "test").all()
+    assert splits["official"][:16].value_counts().to_dict() == {"train": 14, "validation": 2}
+    declared = labels.assign(official=["train"] * 10 + ["validation"] * 5 + ["test"] * 5)
+    assert draw(declared, 1)["official"].equals(declared["official"])
+
+
+def test_an_official_split_of_some_images_is_refused():
+    labels = table([""] * 4).assign(official=["train", "", "test", ""])
+    with pytest.raises(DpamError, match=r"2 of 4 images have no official part, e\.g\. 1\.png"):
+        draw(labels, 1)
+
+
+def test_pairs_torn_apart_are_found():
+    splits = pd.DataFrame(
+        {
+            "image": ["a", "b", "c"],
+            "split00": ["train", "test", "train"],
+            "official": ["train", "validation", "test"],
+            "whole": ["train"] * 3,
+        }
+    )
+    pairs = pd.DataFrame([("a", "b", 3), ("a", "c", 0)], columns=["image", "other", "bits"])
+    found = apart(pairs, splits)
+    assert found["splits"].tolist() == ["split00 official", "official"]
+    assert found["bits"].tolist() == [3, 0]
+    together = splits.assign(split00="train", official="test")
+    assert apart(pairs, together).empty
+    assert apart(pairs[:0], splits).empty

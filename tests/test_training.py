@@ -1,15 +1,27 @@
 """Training learns, resumes where it was stopped, and says what is wrong."""
 
+import os
+import signal
+
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from dpam.errors import DpamError
+from dpam.correlation import srcc
+from dpam.errors import DpamError, Interrupted
 from dpam.inference import predict
 from dpam.model import DPAM
 from dpam.store import Pack
-from dpam.training import Trainer, TrainingSettings, history_table, rate_factor, rows_of_parts
+from dpam.training import (
+    Trainer,
+    TrainingSettings,
+    history_table,
+    rate_factor,
+    rows_of_parts,
+    write_predictions,
+)
 
 PARTS = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
 CPU = torch.device("cpu")
@@ -26,7 +38,14 @@ def split(pack):
 
 def trainer(pack, tmp_path, **changes):
     settings = TrainingSettings(
-        **{"epochs": 4, "batch_size": 4, "learning_rate": 1e-3, "schedule": "cosine"} | changes
+        **{
+            "epochs": 4,
+            "batch_size": 4,
+            "learning_rate": 1e-3,
+            "schedule": "cosine",
+            "warmup": 0.05,
+        }
+        | changes
     )
     torch.manual_seed(0)
     net = DPAM("test_vit", image_size=64, embed_dim=16)
@@ -34,10 +53,30 @@ def trainer(pack, tmp_path, **changes):
     return Trainer(net, pack, rows, settings, 3, CPU, tmp_path / "progress.pt")
 
 
-def test_a_run_that_is_stopped_ends_with_the_weights_of_the_undisturbed_one(pack_file, tmp_path):
-    def ignore(row):
-        pass
+def ignore(row):
+    pass
 
+
+def assert_same_run(first, second):
+    """The same weights, kept weights and numbers, to the bit."""
+    assert_same_tensors(first.net.state_dict(), second.net.state_dict())
+    assert first.kept.keys() == second.kept.keys()
+    for rule in first.kept:
+        assert_same_tensors(first.kept[rule], second.kept[rule])
+    tables = [history_table(run.history) for run in (first, second)]
+    numbers = [name for name in tables[0] if "second" not in name and name != "memory_gb"]
+    pd.testing.assert_frame_equal(*(table[numbers] for table in tables))
+    for part in first.predictions:
+        assert torch.equal(*(torch.stack(run.predictions[part]) for run in (first, second)))
+
+
+def assert_same_tensors(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+def test_a_run_that_is_stopped_ends_as_the_undisturbed_one(pack_file, tmp_path):
     def stop_after_two(row):
         if row["epoch"] == 2:
             raise KeyboardInterrupt
@@ -51,12 +90,39 @@ def test_a_run_that_is_stopped_ends_with_the_weights_of_the_undisturbed_one(pack
         resumed.resume()
         assert len(resumed.history) == 2
         resumed.run(ignore)
-        for name, tensor in undisturbed.net.state_dict().items():
-            assert torch.equal(tensor, resumed.net.state_dict()[name]), name
-        numbers = [name for name in history_table(resumed.history) if "second" not in name]
-        pd.testing.assert_frame_equal(
-            history_table(undisturbed.history)[numbers], history_table(resumed.history)[numbers]
-        )
+        assert_same_run(undisturbed, resumed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_in_the_middle_of_an_epoch(pack_file, tmp_path, monkeypatch, number):
+    """Dropout, averaged weights and accumulated gradients go on as if nothing had been."""
+    changes = {"batch_size": 2, "accumulation": 2, "ema": 0.9}
+    with Pack(pack_file) as pack:
+        undisturbed = trainer(pack, tmp_path / "a", **changes)
+        undisturbed.run(ignore)
+
+        disturbed = trainer(pack, tmp_path / "b", **changes)
+        call, calls = disturbed.call, []
+
+        def call_and_signal(*inputs):
+            calls.append(1)
+            if len(calls) == 6:  # the second of the four batches of epoch 2
+                os.kill(os.getpid(), number)
+            return call(*inputs)
+
+        monkeypatch.setattr(disturbed, "call", call_and_signal)
+        before = signal.getsignal(number)
+        with pytest.raises(Interrupted, match=f"{number.name}: stopped in epoch 2, batch 2 of 4"):
+            disturbed.run(ignore)
+        assert signal.getsignal(number) is before
+        assert len(calls) == 6
+
+        resumed = trainer(pack, tmp_path / "b", **changes)
+        resumed.resume()
+        assert len(resumed.history) == 1
+        assert resumed.begun["batch"] == 2
+        resumed.run(ignore)
+        assert_same_run(undisturbed, resumed)
 
 
 def test_progress_under_other_settings_or_broken_is_ignored(pack_file, tmp_path):
@@ -78,26 +144,172 @@ def test_training_lowers_the_loss(pack_file, tmp_path):
         run.run(lambda row: None)
         losses = [row["loss"] for row in run.history]
         assert min(losses[-3:]) < losses[0] / 2
-        assert sum(row["selected"] for row in run.history) == 1
+        assert sum(row["held_out"] for row in run.history) == 1
 
 
-def test_the_best_validation_epoch_is_kept(pack_file, tmp_path, monkeypatch):
-    """Weights are those of the epoch with the largest SRCC + PLCC, whatever comes later."""
-    values = iter([0.1, 0.5, 0.2, 0.3])
+def test_each_rule_keeps_its_epoch(pack_file, tmp_path, monkeypatch):
+    """Held out: best on validation; released: best on test; whatever comes later."""
+    values = {"train": [0] * 4, "validation": [0.1, 0.5, 0.2, 0.3], "test": [0.3, 0.1, 0.6, 0.6]}
+    values = {name: iter(numbers) for name, numbers in values.items()}
 
-    def evaluate(self, name):
-        value = next(values) if name == "validation" else 0.0
-        return {f"{name}_srcc": value, f"{name}_plcc": value}
+    def correlations(prediction, label, name):
+        return dict.fromkeys((f"{name}_srcc", f"{name}_plcc"), next(values[name]))
 
-    monkeypatch.setattr(Trainer, "evaluate", evaluate)
+    monkeypatch.setattr("dpam.training.correlations", correlations)
     weights = {}
     with Pack(pack_file) as pack:
         run = trainer(pack, tmp_path)
         run.run(
             lambda row: weights.update({row["epoch"]: run.net.state_dict()["halve.weight"].clone()})
         )
-        assert [row["selected"] for row in run.history] == [0, 1, 0, 0]
-        assert torch.equal(run.net.state_dict()["halve.weight"], weights[2])
+        assert [row["held_out"] for row in run.history] == [0, 1, 0, 0]
+        assert [row["released"] for row in run.history] == [0, 0, 1, 0]
+        assert torch.equal(run.kept["held_out"]["halve.weight"], weights[2])
+        assert torch.equal(run.kept["released"]["halve.weight"], weights[3])
+
+
+def test_without_a_part_its_rule_keeps_the_last_epoch(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        whole = pd.Series("train", index=pack.labels["image"])
+        run = trainer(pack, tmp_path, epochs=2)
+        run = Trainer(
+            run.net, pack, rows_of_parts(pack, whole, "all"), run.settings, 3, CPU, tmp_path / "p"
+        )
+        run.run(ignore)
+        assert [row["held_out"] for row in run.history] == [0, 1]
+        assert [row["released"] for row in run.history] == [0, 1]
+        assert "test_srcc" not in run.history[0]
+
+
+def test_the_last_epoch_on_request(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, epochs=3, selection="last")
+        run.run(ignore)
+        assert [row["held_out"] for row in run.history] == [0, 0, 1]
+        assert_same_tensors(run.kept["held_out"], run.net.state_dict())
+
+
+def test_it_stops_early_once_validation_is_no_better(pack_file, tmp_path, monkeypatch):
+    values = iter([0.1, 0.5, 0.2, 0.3, 0.9])
+
+    def correlations(prediction, label, name):
+        value = next(values) if name == "validation" else 0.0
+        return dict.fromkeys((f"{name}_srcc", f"{name}_plcc"), value)
+
+    monkeypatch.setattr("dpam.training.correlations", correlations)
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, epochs=9, early_stop=2)
+        run.run(ignore)
+        assert len(run.history) == 4
+
+
+def test_predictions_of_every_epoch_reproduce_the_history(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, epochs=3)
+        run.run(ignore)
+        write_predictions(tmp_path / "epochs.h5", run)
+        images = pack.labels["image"].tolist()
+    with h5py.File(tmp_path / "epochs.h5") as file:
+        assert file["validation/image"].asstr()[:].tolist() == images[8:10]
+        assert file["test/prediction"].shape == (3, 2)
+        for row, prediction in zip(run.history, file["test/prediction"], strict=True):
+            assert row["test_srcc"] == pytest.approx(srcc(prediction, file["test/score"][:]))
+
+
+def test_accumulated_batches_are_one_large_batch(pack_file, tmp_path):
+    """But for batch norm, which sees each batch by itself: here it is kept from doing so."""
+    weights = {}
+    for size, accumulation in ((8, 1), (4, 2)):
+        with Pack(pack_file) as pack:
+            run = trainer(pack, tmp_path, epochs=1, batch_size=size, accumulation=accumulation)
+            run.net.double()
+            for module in run.net.modules():
+                if isinstance(module, torch.nn.BatchNorm2d | torch.nn.Dropout):
+                    module.train(False)
+                    module.train = lambda mode, module=module: module
+            monkey = run.call
+            run.call = lambda *inputs, net=monkey: net(*(tensor.double() for tensor in inputs))
+            run.optimizer = torch.optim.SGD(run.net.parameters(), lr=0.1)
+            run.train_one_epoch(1)
+            weights[size] = run.net.state_dict()
+    for name, tensor in weights[8].items():
+        torch.testing.assert_close(weights[4][name], tensor, rtol=1e-6, atol=1e-9)
+
+
+def test_the_averaged_weights_are_the_ones_kept(pack_file, tmp_path):
+    """Against the recursion written out: the first step is taken over, then d·old + (1-d)·new."""
+    expected = {}
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, epochs=2, ema=0.9)
+        step = run.optimizer.step
+
+        def step_and_average(*args):
+            step(*args)
+            for name, new in run.net.named_parameters():
+                old = expected.get(name)
+                value = new.detach().double()
+                expected[name] = value if old is None else 0.9 * old + 0.1 * value
+
+        run.optimizer.step = step_and_average
+        run.run(ignore)
+        for name, value in expected.items():
+            average = run.evaluated.get_parameter(name).detach()
+            torch.testing.assert_close(average.double(), value, rtol=1e-4, atol=1e-7)
+        assert not torch.equal(run.evaluated.halve.weight, run.net.halve.weight)
+
+
+def test_layer_decay_and_a_frozen_backbone(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, layer_decay=0.5)
+        rates = {
+            name: group["initial_lr"]
+            for group in run.optimizer.param_groups
+            for parameter in group["params"]
+            for name, own in run.net.named_parameters()
+            if own is parameter
+        }
+        taps = run.net.backbone.taps
+        assert rates["halve.weight"] == 1e-3
+        assert rates[f"backbone.vit.blocks.{taps[-1]}.attn.qkv.weight"] == 0.5e-3
+        assert rates[f"backbone.vit.blocks.{taps[-1] - 1}.attn.qkv.weight"] == 0.25e-3
+        assert rates["backbone.vit.patch_embed.proj.weight"] == 1e-3 * 0.5 ** (taps[-1] + 2)
+
+        frozen = trainer(pack, tmp_path, freeze_backbone=True, epochs=1)
+        before = {name: value.clone() for name, value in frozen.net.state_dict().items()}
+        frozen.run(ignore)
+        changed = {
+            name.split(".")[0]
+            for name, value in frozen.net.state_dict().items()
+            if not torch.equal(value, before[name])
+        }
+        assert "backbone" not in changed
+        assert {"distortion_attention", "fusion", "unit1", "regression"} <= changed
+
+
+def test_a_loss_that_is_no_number_names_the_images(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path)
+        run.epoch(1)
+        run.save_progress()
+        with torch.no_grad():
+            run.net.halve.weight.fill_(torch.nan)
+        with pytest.raises(DpamError, match=r"epoch 2: the loss is nan on the batch images/photo"):
+            run.epoch(2)
+        assert run.progress.exists()
+
+
+def test_bfloat16_on_request(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        exact, rounded = (
+            trainer(pack, tmp_path / name, epochs=2, precision=name)
+            for name in ("float32", "bfloat16")
+        )
+        for run in (exact, rounded):
+            run.run(ignore)
+        losses = [[row["loss"] for row in run.history] for run in (exact, rounded)]
+        assert losses[0] != losses[1]
+        np.testing.assert_allclose(*losses, rtol=0.05)
+        assert {p.dtype for p in rounded.net.parameters()} == {torch.float32}
 
 
 def test_parts_and_distortion_types_choose_rows(pack_file):
@@ -114,8 +326,12 @@ def test_parts_and_distortion_types_choose_rows(pack_file):
 def test_too_few_images_for_a_batch_and_unknown_schedules_are_refused(pack_file, tmp_path):
     with Pack(pack_file) as pack, pytest.raises(DpamError, match="do not fill one batch of 9"):
         trainer(pack, tmp_path, batch_size=9)
-    with pytest.raises(DpamError, match="expected batch_cosine or cosine"):
+    with pytest.raises(DpamError, match=r"schedule: expected batch_cosine, .*found 'linear'"):
         TrainingSettings(schedule="linear")
+    with pytest.raises(DpamError, match=r"loss: expected mse, smooth_l1, plcc, rank; found 'l1'"):
+        TrainingSettings(loss="l1")
+    with pytest.raises(DpamError, match=r"early_stop: expected 0 with .*selection last"):
+        TrainingSettings(early_stop=3, selection="last")
 
 
 def test_released_schedule_has_a_period_of_100_batches():
@@ -125,10 +341,17 @@ def test_released_schedule_has_a_period_of_100_batches():
     assert factors[50] == factors[150] == 0
     # CosineAnnealingLR(T_max=50) in its closed form
     np.testing.assert_allclose(factors[25], 0.5)
-    whole = [rate_factor(TrainingSettings(schedule="cosine"), step, 100) for step in range(100)]
+    cosine = TrainingSettings(schedule="cosine", warmup=0.05)
+    whole = [rate_factor(cosine, step, 100) for step in range(100)]
     assert max(whole) == whole[5] == 1
     assert whole[0] < 1
     assert whole[-1] < 0.01
+    stairs = TrainingSettings(schedule="epoch_cosine", epochs=4)
+    factors = [rate_factor(stairs, step, 12) for step in range(12)]
+    np.testing.assert_allclose(factors[::3], [1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5])
+    assert factors[::3] == factors[2::3]
+    constant = TrainingSettings(schedule="constant", warmup=0.5)
+    assert [rate_factor(constant, step, 4) for step in range(4)] == [0.5, 1, 1, 1]
 
 
 def test_the_release_s_recursive_schedule_is_the_closed_form():

@@ -5,7 +5,15 @@ from typing import Any
 
 from dpam.datasets.biq2021 import BIQ2021
 from dpam.datasets.csiq import CSIQ
-from dpam.datasets.dataset import Dataset, Recipe, is_present, missing_message
+from dpam.datasets.dataset import (
+    Dataset,
+    Recipe,
+    default_root,
+    is_present,
+    lacking,
+    missing_message,
+    unpack_archives,
+)
 from dpam.datasets.demo import DEMO_AUTHENTIC, DEMO_SYNTHETIC
 from dpam.datasets.kadid10k import KADID10K
 from dpam.datasets.koniq10k import KONIQ10K
@@ -16,7 +24,17 @@ from dpam.datasets.spaq import SPAQ
 from dpam.datasets.tid2013 import TID2013
 from dpam.errors import DpamError
 
-__all__ = ["DATASETS", "Dataset", "Recipe", "find", "is_present", "missing_message"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Recipe",
+    "default_root",
+    "find",
+    "is_present",
+    "lacking",
+    "missing_message",
+    "unpack_archives",
+]
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset

@@ -2,17 +2,25 @@
 
 import pandas as pd
 
-from dpam.datasets.dataset import Dataset
+from dpam.datasets.dataset import Dataset, Download
 from dpam.datasets.layout import Files
 from dpam.datasets.livec import LIVEC
 from dpam.datasets.native import native_table, read_table
 
 
 def read(files: Files) -> pd.DataFrame:
-    """`Train (Images and MOS).csv` and `Test (Images and MOS).csv`."""
-    tables = [read_table(path, ["image name", "mos"]) for path in files.labels]
-    labels = pd.concat([table[["image name", "mos"]] for table in tables], ignore_index=True)
-    return native_table([files.image(name) for name in labels["image name"]], labels["mos"])
+    """`Train (Images and MOS).csv` and `Test (Images and MOS).csv`: the official split."""
+    tables = [
+        read_table(path, ["image name", "mos"]).assign(official=part)
+        for path, part in zip(files.labels, ("train", "test"), strict=True)
+    ]
+    columns = ["image name", "mos", "official"]
+    labels = pd.concat([table[columns] for table in tables], ignore_index=True)
+    return native_table(
+        [files.image(name) for name in labels["image name"]],
+        labels["mos"],
+        official=labels["official"],
+    )
 
 
 BIQ2021 = Dataset(
@@ -33,5 +41,13 @@ BIQ2021 = Dataset(
     label_files=(("Train (Images and MOS).csv",), ("Test (Images and MOS).csv",)),
     image_folders=(("Images",),),
     homes=("BIQ2021", "BIQ2021-main", "BIQ2021-master"),
+    official=True,
+    # The archive of the repository as it is now: GitHub packs it anew, so its hash may change.
+    downloads=(
+        Download(
+            "https://github.com/nisarahmedrana/BIQ2021/archive/refs/heads/main.zip",
+            "BIQ2021-main.zip",
+        ),
+    ),
     reader=read,
 )

@@ -74,5 +74,6 @@ CSIQ = Dataset(
     label_files=(("csiq.DMOS.xlsx", "csiq*label*.txt", "labels.txt"),),
     image_folders=(("dst_imgs", "dist_imgs", "dst_imgs_all"),),
     homes=("csiq",),
+    sides=(512, 512),
     reader=read,
 )

@@ -1,13 +1,29 @@
 """What is known about a dataset, and how it is found and read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from dpam.datasets.archives import archives, unpack, unpacked_folder
 from dpam.datasets.layout import Files, locate
 from dpam.errors import DpamError
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that a dataset is published as.
+
+    Attributes:
+        url: its address.
+        name: under which it is stored.
+        known_hash: `algorithm:hexadecimal`; None: not known to us, see `dpam.downloading`.
+    """
+
+    url: str
+    name: str
+    known_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +76,13 @@ class Dataset:
         page: where to get it; empty if it is the user's own.
         terms: how it is given.
         licence: what may be done with it.
+        sides: (least, greatest) side that an image has, in pixels; None: of any size.
         label_files: each native label file, as alternative paths (see `locate`).
         image_folders: each folder with labelled images, as alternative paths.
         homes: folders that an archive or the authors' tree puts around everything.
         reader: native labels -> table with the columns of `native.COLUMNS`.
+        official: whether the dataset itself says what trains and what tests.
+        downloads: its archives, where the terms allow to fetch them; empty if they do not.
         unlabelled: files, native labels -> images that are known to have no label.
     """
 
@@ -85,6 +104,9 @@ class Dataset:
     image_folders: tuple[tuple[str, ...], ...]
     reader: Callable[[Files], pd.DataFrame]
     homes: tuple[str, ...] = ()
+    sides: tuple[int, int] | None = None
+    official: bool = False
+    downloads: tuple[Download, ...] = ()
     unlabelled: Callable[[Files, pd.DataFrame], frozenset[str]] = references_among
 
     def files(self, root: str | Path) -> Files:
@@ -94,8 +116,8 @@ class Dataset:
             DpamError: a label file or an image folder is missing; says what to get, and where.
         """
         root = Path(root)
-        labels = [locate(root, self.homes, names) for names in self.label_files]
-        folders = [locate(root, self.homes, names) for names in self.image_folders]
+        labels = [_found(self, root, names) for names in self.label_files]
+        folders = [_found(self, root, names) for names in self.image_folders]
         if None in labels or None in folders:
             raise DpamError(missing_message(self, root))
         return Files(
@@ -115,25 +137,59 @@ class Dataset:
         return self.reader(self.files(root))
 
 
+def default_root(data_root: str | Path, name: str, homes: Sequence[str] = ()) -> str:
+    """The folder of a dataset that lies with others: DATA_ROOT/NAME, in any case, or a home of it.
+
+    So the authors' tree with `LIVEC/`, `KADID-10K/`, ... can be used as it is.
+    """
+    found = locate(Path(data_root), (), (name, *homes))
+    return str(found or Path(data_root, name))
+
+
+def lacking(dataset: Dataset, root: Path) -> list[str]:
+    """The label files and image folders that are not there, by their published names."""
+    files = [names for names in dataset.label_files if not _found(dataset, root, names)]
+    folders = [names for names in dataset.image_folders if not _found(dataset, root, names)]
+    return [names[0] for names in files] + [f"{names[0]}/" for names in folders]
+
+
 def is_present(dataset: Dataset, root: str | Path) -> bool:
-    """Whether all label files and image folders are there; nothing is opened."""
-    return not _missing(dataset, Path(root))
+    """Whether all label files and image folders are there, or archives to unpack; opens nothing."""
+    return not lacking(dataset, Path(root)) or bool(packed(Path(root)))
+
+
+def packed(root: Path) -> list[Path]:
+    """The archives in a dataset's folder that are not unpacked yet."""
+    return [archive for archive in archives(root) if not unpacked_folder(archive).exists()]
+
+
+def unpack_archives(dataset: Dataset, root: str | Path) -> None:
+    """Unpack the archives in the dataset's folder, if anything is missing there.
+
+    Raises:
+        DpamError: an archive is broken or unsafe, or no installed program can read it.
+    """
+    if lacking(dataset, Path(root)):
+        for archive in packed(Path(root)):
+            unpack(archive)
 
 
 def missing_message(dataset: Dataset, root: str | Path) -> str:
     """What is missing of a dataset, where to get it, and where to put it: one short paragraph."""
     size = f" ({dataset.images:,} images)" if dataset.images else ""
-    lacking = ", ".join(_missing(dataset, Path(root)))
-    message = f"{dataset.title}{size} is not complete: {root} lacks {lacking}."
+    names = ", ".join(lacking(dataset, Path(root)))
+    message = f"{dataset.title}{size} is not complete: {root} lacks {names}."
     if not dataset.page:
         return f"{message} Put your files there, or correct their names in the configuration."
+    fetch = f", or run `dpam download {dataset.name}`" if dataset.downloads else ""
     return (
         f"{message} Get it: {dataset.page} ({dataset.terms}; {dataset.licence}). "
-        f"Put these, or the unpacked archive as it is, into {root}."
+        f"Put these, or the archive, packed or unpacked as it is, into {root}{fetch}."
     )
 
 
-def _missing(dataset: Dataset, root: Path) -> list[str]:
-    files = [names for names in dataset.label_files if not locate(root, dataset.homes, names)]
-    folders = [names for names in dataset.image_folders if not locate(root, dataset.homes, names)]
-    return [names[0] for names in files] + [f"{names[0]}/" for names in folders]
+def _found(dataset: Dataset, root: Path, alternatives: Sequence[str]) -> Path | None:
+    """Where one of the alternatives lies: in the folder itself, or in an archive's beside it."""
+    places = [root, *map(unpacked_folder, archives(root))]
+    found = (locate(place, dataset.homes, alternatives) for place in places)
+    return next((path for path in found if path is not None), None)

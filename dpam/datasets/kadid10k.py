@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from dpam.datasets.dataset import Dataset, Recipe
+from dpam.datasets.dataset import Dataset, Download, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.native import (
     native_table,
@@ -89,6 +89,8 @@ KADID10K = Dataset(
     label_files=(("dmos.csv", "kadid*label*.txt", "labels.txt"),),
     image_folders=(("images",),),
     homes=("kadid10k", "kadid-10k"),
+    sides=(384, 512),
+    downloads=(Download("https://datasets.vqa.mmsp-kn.de/archives/kadid10k.zip", "kadid10k.zip"),),
     reader=read,
     unlabelled=references,
 )

@@ -1,25 +1,52 @@
 """KonIQ-10k: 10,073 photographs with authentic faults; Hosu, Lin, Sziranyi, Saupe, TIP 2020.
 
-The score read is the mean of the votes from 1 to 5 (`MOS`), not the z-score.
+The score read is the mean of the votes from 1 to 5, not the z-score. `MOS` means the former in
+`koniq10k_scores_and_distributions.csv` and the latter in `koniq10k_distributions_sets.csv`; from
+that one the mean is computed from the distribution of the votes. Only it has the official split.
 """
 
+import numpy as np
 import pandas as pd
 
-from dpam.datasets.dataset import Dataset, Recipe
+from dpam.datasets.dataset import Dataset, Download, Recipe
 from dpam.datasets.layout import Files
-from dpam.datasets.native import native_table, read_named_scores, read_table
+from dpam.datasets.native import (
+    native_table,
+    numbers,
+    official_parts,
+    read_named_scores,
+    read_table,
+)
+
+SETS = "koniq10k_distributions_sets.csv"
+VOTES = ["c1", "c2", "c3", "c4", "c5"]  # share, or number, of the votes from 1 to 5
 
 
 def read(files: Files) -> pd.DataFrame:
-    """`koniq10k_scores_and_distributions.csv` or `..._distributions_sets.csv`, or text lines."""
+    """`koniq10k_scores_and_distributions.csv`, the file with the official split, or text lines."""
     path = files.labels[0]
-    if path.suffix.lower() == ".csv":
+    sets_path = files.beside(path, SETS)
+    sets = None
+    if sets_path is not None:
+        sets = read_table(sets_path, ["image_name", *VOTES, "sd", "set"])
+        sets["official"] = official_parts(sets_path, sets["set"])
+    if sets is not None and path == sets_path:
+        votes = np.stack([numbers(sets[column]) for column in VOTES], axis=1)
+        labels = sets.assign(image=sets["image_name"], score=votes @ range(1, 6) / votes.sum(1))
+    elif path.suffix.lower() == ".csv":
         labels = read_table(path, ["image_name", "mos", "sd"])
         labels = labels.rename(columns={"image_name": "image", "mos": "score"})
     else:
         labels = read_named_scores(path)
+    official = None
+    if sets is not None:
+        parts = dict(zip(sets["image_name"].str.lower(), sets["official"], strict=True))
+        official = labels["image"].str.lower().map(parts).fillna("")
     return native_table(
-        [files.image(name) for name in labels["image"]], labels["score"], raw_std=labels.get("sd")
+        [files.image(name) for name in labels["image"]],
+        labels["score"],
+        official=official,
+        raw_std=labels.get("sd"),
     )
 
 
@@ -41,12 +68,28 @@ KONIQ10K = Dataset(
     label_files=(
         (
             "koniq10k_scores_and_distributions.csv",
-            "koniq10k_distributions_sets.csv",
+            SETS,
             "koniq*label*.txt",
             "labels.txt",
         ),
     ),
     image_folders=(("1024x768",),),
     homes=("koniq10k", "koniq-10k"),
+    sides=(768, 1024),
+    official=True,
+    downloads=(
+        Download(
+            "https://datasets.vqa.mmsp-kn.de/archives/koniq10k_1024x768.zip",
+            "koniq10k_1024x768.zip",
+        ),
+        Download(
+            "https://datasets.vqa.mmsp-kn.de/archives/koniq10k_scores_and_distributions.zip",
+            "koniq10k_scores_and_distributions.zip",
+        ),
+        Download(
+            "https://raw.githubusercontent.com/subpic/koniq/master/metadata/" + SETS,
+            SETS,
+        ),
+    ),
     reader=read,
 )

@@ -65,16 +65,21 @@ class Files:
         root: the dataset's folder.
         labels: the native label files, in the order of the dataset's `label_files`.
         folders: the image folders, in the order of the dataset's `image_folders`.
+        consulted: further label files that a reader found beside those.
     """
 
     def __init__(self, root: Path, labels: Sequence[Path], folders: Sequence[Path]) -> None:
         self.root = root
         self.labels = tuple(labels)
         self.folders = tuple(folders)
+        self.consulted: set[Path] = set()
 
     def beside(self, path: Path, name: str) -> Path | None:
         """The file `name`, in any case, in the folder of `path`; None if there is none."""
-        return locate(path.parent, (), (name,))
+        found = locate(path.parent, (), (name,))
+        if found is not None:
+            self.consulted.add(found)
+        return found
 
     @cached_property
     def images(self) -> list[str]:

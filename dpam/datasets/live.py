@@ -77,6 +77,7 @@ LIVE = Dataset(
     label_files=(("dmos_realigned.mat", "dmos.mat"), ("refnames_all.mat",)),
     image_folders=tuple((folder,) for folder in FOLDERS),
     homes=("databaserelease2", "live", "live/databaserelease2"),
+    sides=(400, 800),
     reader=read,
     unlabelled=originals,
 )

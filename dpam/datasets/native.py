@@ -10,7 +10,8 @@ import pandas as pd
 
 from dpam.errors import DpamError, listed
 
-COLUMNS = ("image", "reference", "distortion", "level", "raw_score", "raw_std")
+COLUMNS = ("image", "reference", "distortion", "level", "official", "raw_score", "raw_std")
+OFFICIAL = {part: part for part in ("", "train", "validation", "test")} | {"training": "train"}
 
 
 Texts = Sequence[str] | pd.Series
@@ -23,11 +24,13 @@ def native_table(
     reference: Texts | None = None,
     distortion: Texts | None = None,
     level: Texts | None = None,
+    official: Texts | None = None,
     raw_std: Any = None,
 ) -> pd.DataFrame:
     """The table that every native reader returns: `COLUMNS`, one row per labelled image.
 
-    Columns that a dataset lacks are empty; scores that are no number become NaN.
+    Columns that a dataset lacks are empty; scores that are no number become NaN. `official` is the
+    part that the dataset itself puts the image into: train, validation, test, or empty.
     """
     count = len(image)
     return pd.DataFrame(
@@ -36,6 +39,7 @@ def native_table(
             "reference": [""] * count if reference is None else list(reference),
             "distortion": [""] * count if distortion is None else list(distortion),
             "level": [""] * count if level is None else list(level),
+            "official": [""] * count if official is None else list(official),
             "raw_score": numbers(raw_score),
             "raw_std": np.full(count, np.nan) if raw_std is None else numbers(raw_std),
         }
@@ -64,6 +68,19 @@ def reference_type_level(path: Path, names: pd.Series, types: Sequence[str]) -> 
         "distortion": [types[int(number) - 1] for number in numbers_of_type],
         "level": [str(int(level)) for level in parts[2]],
     }
+
+
+def official_parts(path: Path, words: pd.Series) -> pd.Series:
+    """The parts of a dataset's own split: `training` and `train` are both `train`, and so on.
+
+    Raises:
+        DpamError: there is another word than training, validation and test; all are listed.
+    """
+    parts = words.str.strip().str.lower().map(OFFICIAL)
+    strange = sorted(set(words[parts.isna()]))
+    if strange:
+        raise listed(f"{path}: expected training, validation or test as part, found", strange)
+    return parts
 
 
 def numbers(values: Any) -> np.ndarray:

@@ -43,6 +43,6 @@ SPAQ = Dataset(
         ),
     ),
     image_folders=(("TestImage",),),
-    homes=("spaq",),
+    homes=("spaq", "dataset", "spaq/dataset"),
     reader=read,
 )

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from dpam.datasets.dataset import Dataset, Recipe
+from dpam.datasets.dataset import Dataset, Download, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.native import native_table, read_named_scores, reference_type_level
 from dpam.errors import DpamError
@@ -73,5 +73,14 @@ TID2013 = Dataset(
     label_files=(("mos_with_names.txt", "tid2013*label*.txt", "labels.txt"),),
     image_folders=(("distorted_images",),),
     homes=("tid2013",),
+    sides=(384, 512),
+    downloads=(
+        Download(
+            "https://www.ponomarenko.info/tid2013/tid2013.rar",
+            "tid2013.rar",
+            # As dm_nevis (DeepMind, 2022) checks it in its handler of TID2013.
+            known_hash="md5:2c42bec2407adc49cf4d7858daf8f99b",
+        ),
+    ),
     reader=read,
 )

@@ -1,98 +1,122 @@
 """Is a dataset's copy complete, readable and in agreement with its labels?"""
 
 import hashlib
-import io
 import os
-import warnings
-from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-
 from dpam.datasets.dataset import Dataset
+from dpam.datasets.inspection import Inspection, inspect_all, near_duplicates
 from dpam.errors import DpamError, listed
-from dpam.progress import track
+
+# What may be found. A finding of a kind that spoils results stops the pipeline unless accepted.
+SPOILING = {
+    "missing_image": "a label names an image that is not there",
+    "undecodable": "an image does not decode",
+    "unlabelled_image": "an image has no label, and is no reference or training image",
+    "odd_size": "an image has not the size that all of the dataset have",
+    "wrong_count": "there are not as many images or references as there should be",
+}
+UNUSABLE = ("missing_image", "undecodable")
 
 
-class Inspection(NamedTuple):
-    """What was found in one image file.
+class Finding(NamedTuple):
+    """One thing that is not as it should be.
 
     Attributes:
-        size: in bytes.
-        digest: SHA-256 of the content, hexadecimal.
-        error: why it does not decode; empty if it does.
+        kind: a key of `SPOILING`, or `same_content`, which is only reported.
+        subject: the image, or what was counted.
+        detail: what is wrong with it.
     """
 
-    size: int
-    digest: str
-    error: str
+    kind: str
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.detail} [{self.kind}]"
+
+    def accepted_by(self, allow: Collection[str]) -> bool:
+        """Whether its kind, or its kind and subject, is among what is allowed."""
+        return self.kind in allow or f"{self.kind} {self.subject}" in allow
 
 
-def inspect(path: str) -> Inspection:
-    """Read one image file once: hash it and decode it completely."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        return Inspection(0, "", f"cannot be read: {error.strerror or error}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-        problem = ""
-    except Exception as error:  # whatever a decoder raises on broken bytes
-        problem = f"does not decode: {str(error) or type(error).__name__}".replace("\n", " ")
-    return Inspection(len(content), hashlib.sha256(content).hexdigest(), problem)
+def verify(
+    dataset: Dataset,
+    root: str | Path,
+    allow: Collection[str] = (),
+    threads: int | None = None,
+    memory: Path | None = None,
+) -> dict[str, Any]:
+    """Check one dataset's copy; images are decoded on several cores.
 
-
-def verify(dataset: Dataset, root: str | Path) -> dict[str, Any]:
-    """Check one dataset's copy; images are decoded on all cores.
-
-    Every labelled image must exist and decode, every image must have a label (references, and
-    images known to have none, excepted), and the counts must be the dataset's. Images with
-    the same content are only reported.
+    Every labelled image must exist, decode and have the size that is usual there, every image
+    must have a label (references, and images known to have none, excepted), and the counts must
+    be the dataset's. Images with the same content, and near-duplicates among photographs with
+    authentic faults, are only reported.
 
     Args:
         dataset: what is expected.
         root: the dataset's folder.
+        allow: findings to accept: `KIND` or `KIND SUBJECT`, e.g. `odd_size images/I01_01_01.png`.
+        threads: processes that decode; None: as many as there are cores.
+        memory: file that keeps what was found in each image, so that the next verification looks
+            at changed files only; None: look at all.
 
     Returns:
-        dataset, title, counts {images, references, without_label}, bytes, fingerprint (SHA-256
-        over the sorted names and content hashes of images and label files), versions, findings.
+        dataset, title, counts {images, references, without_label}, folders {folder: images}, bytes,
+        fingerprint (SHA-256 over the sorted names and content hashes of images and label files),
+        versions, findings (only reported), accepted (by `allow`), left_out (images
+        that accepted findings make unusable), near_duplicates [image, other, differing bits].
 
     Raises:
-        DpamError: something is missing or broken; all offenders are listed.
+        DpamError: something is missing or broken and not allowed; all offenders are listed.
     """
+    unknown = [name for name in allow if name.split(" ", 1)[0] not in SPOILING]
+    if unknown:
+        raise listed(
+            f"{dataset.title}: unknown finding(s) to allow",
+            unknown,
+            f"Known are {', '.join(SPOILING)}, each alone or followed by a blank and one image.",
+        )
     files = dataset.files(root)
     labels = dataset.reader(files)
     labelled = set(labels["image"])
-    references = set(labels["reference"]) - {""}
     if not labelled:
         raise DpamError(f"{files.labels[0]}: holds no labels")
     present = set(files.images)
     known = dataset.unlabelled(files, labels)
-    offenders = [f"{image}: has a label but is not there" for image in labelled - present]
-    offenders += [f"{image}: has no label" for image in present - labelled - known]
-    for what, found, expected in (
-        ("labelled images", len(labelled), dataset.images),
-        ("references", len(references), dataset.references),
-    ):
-        if expected is not None and found != expected:
-            offenders.append(f"{found} {what}, expected {expected}")
-
     checked = sorted(labelled & present)
-    inspections = dict(zip(checked, _inspect_all(files.root, checked), strict=True))
-    offenders += [f"{image}: {found.error}" for image, found in inspections.items() if found.error]
+    inspections = inspect_all(files.root, checked, threads, memory)
+
+    references = set(labels["reference"]) - {""}
+    folders = Counter(os.path.dirname(image) or "." for image in present)
+    findings = [
+        *(Finding("missing_image", image, "has a label but is not there")
+          for image in labelled - present),
+        *(Finding("unlabelled_image", image, "has no label")
+          for image in present - labelled - known),
+        *_wrong_counts(dataset, len(labelled), len(references)),
+        *_in_images(dataset, inspections),
+    ]  # fmt: skip
+    accepted = sorted(finding for finding in findings if finding.accepted_by(allow))
+    offenders = sorted(set(findings) - set(accepted))
     if offenders:
         source = f" ({dataset.page})" if dataset.page else ""
         raise listed(
             f"{dataset.title} in {root}: {len(offenders)} problem(s)",
-            sorted(offenders),
-            f"Get a complete copy{source}, or correct the files named.",
+            [str(finding) for finding in offenders],
+            f"Get a complete copy{source}, correct the files named, or accept findings by the "
+            f"word in brackets under `allow:` in the configuration.",
         )
+    left_out = {finding.subject for finding in accepted if finding.kind in UNUSABLE}
+    kept = {image: found for image, found in inspections.items() if image not in left_out}
+    near = near_duplicates(
+        {image: found.look for image, found in kept.items()} if dataset.kind == "authentic" else {}
+    )
     return {
         "dataset": dataset.name,
         "title": dataset.title,
@@ -101,25 +125,54 @@ def verify(dataset: Dataset, root: str | Path) -> dict[str, Any]:
             "references": len(references),
             "without_label": len(present - labelled),
         },
+        "folders": dict(sorted(folders.items())),
         "bytes": sum(found.size for found in inspections.values()),
         "fingerprint": _fingerprint(
             {image: found.digest for image, found in inspections.items()}
             | {
                 os.path.relpath(path, files.root): hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in files.labels
+                for path in {*files.labels, *files.consulted}
             }
         ),
         "versions": {name: version(name) for name in ("dpam", "pandas", "pillow")},
-        "findings": _duplicates(inspections),
+        "findings": [
+            *(str(finding) for finding in _duplicates(kept)),
+            *(
+                f"{name}: is allowed, but was not found"
+                for name in allow
+                if not any(finding.accepted_by([name]) for finding in findings)
+            ),
+        ],
+        "accepted": [str(finding) for finding in accepted],
+        "left_out": sorted(left_out),
+        "near_duplicates": [list(pair) for pair in near.itertuples(index=False)],
     }
 
 
-def _inspect_all(root: Path, images: list[str]) -> list[Inspection]:
-    paths = [str(root / image) for image in images]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ProcessPoolExecutor(cores) as pool:
-        found = pool.map(inspect, paths, chunksize=8)
-        return list(track(found, "decoding", total=len(paths)))
+def _wrong_counts(dataset: Dataset, images: int, references: int) -> list[Finding]:
+    return [
+        Finding("wrong_count", what, f"found {found}, expected {expected}")
+        for what, found, expected in (
+            ("labelled images", images, dataset.images),
+            ("references", references, dataset.references),
+        )
+        if expected is not None and found != expected
+    ]
+
+
+def _in_images(dataset: Dataset, inspections: dict[str, Inspection]) -> Iterable[Finding]:
+    for image, found in inspections.items():
+        if found.error:
+            yield Finding("undecodable", image, f"does not decode: {found.error}")
+        elif dataset.sides and not (
+            dataset.sides[0] <= min(found.width, found.height)
+            and max(found.width, found.height) <= dataset.sides[1]
+        ):
+            low, high = dataset.sides
+            expected = f"sides of {low} to {high} pixels"
+            yield Finding(
+                "odd_size", image, f"is {found.width} x {found.height}, expected {expected}"
+            )
 
 
 def _fingerprint(digests: dict[str, str]) -> str:
@@ -127,8 +180,12 @@ def _fingerprint(digests: dict[str, str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _duplicates(inspections: dict[str, Inspection]) -> list[str]:
+def _duplicates(inspections: dict[str, Inspection]) -> list[Finding]:
     same = defaultdict(list)
     for image, found in inspections.items():
         same[found.digest].append(image)
-    return [f"same content: {', '.join(images)}" for images in same.values() if len(images) > 1]
+    return [
+        Finding("same_content", images[0], f"has the same content as {', '.join(images[1:])}")
+        for images in same.values()
+        if len(images) > 1
+    ]

@@ -12,7 +12,7 @@ from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
-from dpam.model.tensors import read_tensors, refuse_misfit
+from dpam.tensors import read_tensors, refuse_misfit
 
 log = logging.getLogger(__name__)
 

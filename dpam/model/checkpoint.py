@@ -18,7 +18,7 @@ from torch import Tensor
 from dpam.errors import DpamError
 from dpam.files import atomic
 from dpam.model.network import DPAM
-from dpam.model.tensors import refuse_misfit
+from dpam.tensors import refuse_misfit
 
 FORMAT = "dpam-model-1"
 

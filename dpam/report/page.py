@@ -14,7 +14,7 @@ from markupsafe import Markup
 from dpam import significance
 from dpam.errors import DpamError
 from dpam.figures import COLOURS
-from dpam.files import read_csv
+from dpam.files import read_csv, read_json
 from dpam.tables import (
     ABOUT_METRICS,
     ABOUT_TYPES,
@@ -40,7 +40,7 @@ TILES = 8  # more results in one experiment are summed up in three
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 LONG = 40  # rows; a longer table of runs is folded away
 TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}
-TEXT_HEADINGS |= {"first", "second", "by", "type or level"}
+TEXT_HEADINGS |= {"first", "second", "by", "type or level", "fingerprint"}
 # Columns of the tables' files that are no numbers.
 TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}
 
@@ -52,6 +52,8 @@ FIGURES = {
     "prediction and label are equal.",
     "examples": "Photographs of each dataset from high to low quality; below each, its superpixels "
     "outlined. A prediction stands where the image was in a test part.",
+    "superpixels": "The same photographs with the superpixels of each method outlined: the best, a "
+    "middling and the worst of each dataset.",
     "cross_dataset": "Median SRCC of networks trained on one dataset and tested on another.",
 }
 
@@ -103,6 +105,7 @@ def render(
     tables: Path,
     figures: Path,
     benchmarks: Path,
+    verified: list[Path],
     settings: dict[str, Any],
     machine: dict[str, Any],
     output: Path,
@@ -113,6 +116,7 @@ def render(
         tables: folder that `dpam tabulate` wrote.
         figures: folder that `dpam plot` wrote.
         benchmarks: folder with Snakemake's benchmark files, RULE/*.tsv.
+        verified: what `dpam verify-download` found in each dataset.
         settings: the configuration that the results were made with.
         machine: `dpam.runtime.record()`.
         output: where the page will lie; its links to files are relative to that.
@@ -128,7 +132,9 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    networks = scores[~scores["method"].isin(BASELINES)]
     kinds = scores.drop_duplicates(["test_dataset", "label_kind"])
+    copies = [read_json(path) for path in verified]
     return environment.get_template("page.html.j2").render(
         summary=summary(scores),
         pseudo=[
@@ -143,8 +149,11 @@ def render(
         crossed=bool((scores["dataset"] != scores["test_dataset"]).any()),
         significance=comparisons(tables, output),
         types=types(tables, output),
+        compared=networks.groupby("dataset")["method"].nunique().max() > 1,
         figures={name: inline_svg(figures / f"{name}.svg", name) for name in FIGURES},
         captions=FIGURES,
+        data=data(copies),
+        accepted=[f"{copy['title']}: {text}" for copy in copies for text in copy["accepted"]],
         runs=runs(scores, tables, output),
         long=LONG,
         cost=cost(benchmarks),
@@ -291,10 +300,29 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
     return Table(text, table.drop(columns=alike), [(path.name, link(path, output))])
 
 
+def data(copies: list[dict[str, Any]]) -> Table:
+    """One row per dataset: what was verified."""
+    rows = [
+        {
+            "dataset": copy["dataset"],
+            "images": f"{copy['counts']['images'] - len(copy['left_out']):,}",
+            "MB": f"{copy['bytes'] / 1e6:,.1f}",
+            "look alike": f"{len(copy['near_duplicates']):,}",
+            "fingerprint": copy["fingerprint"][:16],
+        }
+        for copy in copies
+    ]
+    text = (
+        "The copies that were used. Look alike: pairs of authentic photographs that are nearly the "
+        "same. Fingerprint: of all images and labels; equal copies have equal ones."
+    )
+    return Table(text, pd.DataFrame(rows), [])
+
+
 def training(path: Path) -> dict[str, str]:
     """Epochs and time of a training run from its history."""
-    history = read_csv(path, ["epoch", "seconds", "images_per_second", "selected"])
-    kept = history.loc[history["selected"] == 1, "epoch"]
+    history = read_csv(path, ["epoch", "seconds", "images_per_second", "held_out"])
+    kept = history.loc[history["held_out"] == 1, "epoch"]
     return {
         "epochs": str(len(history)),
         "kept": str(kept.iloc[0]) if len(kept) else DASH,

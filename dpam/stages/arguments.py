@@ -22,6 +22,23 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def add_superpixels(parser: argparse.ArgumentParser) -> None:
+    """How superpixels are made: `method`, `backend`, `rim`, `ainet`."""
+    parser.add_argument("--method", default="slic", help="superpixels: slic, rim or ainet")
+    parser.add_argument(
+        "--backend",
+        default="numba",
+        help="what computes slic: numba, scikit-image, or opencv, which is exactly as released",
+    )
+    parser.add_argument(
+        "--rim",
+        default="dpam",
+        metavar="SETTINGS",
+        help="of rim: dpam, 5 steps as DPAM's release, or paper, up to 500 steps as RIM's authors",
+    )
+    parser.add_argument("--ainet", metavar="FILE", help="weights of ainet, from `dpam train-ainet`")
+
+
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     """Which dataset, and where it lies: `dataset`, `root`, `plain`."""
     parser.add_argument("dataset", metavar="DATASET", help="key of the dataset")

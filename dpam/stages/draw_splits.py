@@ -1,23 +1,45 @@
-"""Draw training, validation and test parts in which no reference image stands on two sides."""
+"""Draw training, validation and test parts in which no reference image stands on two sides.
+
+The table has a column per split: split00, split01, ... (random), authors (the one that the
+released code draws), official (where the dataset declares one) and whole (everything trains).
+"""
 
 import argparse
 import logging
 
+import pandas as pd
+
 from dpam import splits
-from dpam.files import read_csv, write_csv
+from dpam.files import read_csv, read_json, write_csv
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
     parser.add_argument("labels", metavar="LABELS", help="labels.csv of normalise-labels")
+    parser.add_argument("--verified", metavar="JSON", required=True, help="of verify-download")
     parser.add_argument("--seed", type=int, required=True, help="of the shuffles; not negative")
     parser.add_argument("--count", type=int, default=10, help="number of random splits")
     parser.add_argument("--output", metavar="CSV", required=True, help="the table of splits")
+    parser.add_argument(
+        "--near-duplicates",
+        metavar="CSV",
+        required=True,
+        help="table of the images that look alike but stand in different parts of a split",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the table of splits."""
-    labels = read_csv(args.labels, ["image", "reference"])
+    """Write the table of splits, and that of near-duplicates in different parts."""
+    labels = read_csv(args.labels, ["image", "reference", "official"])
     table = splits.draw(labels, args.seed, args.count)
+    pairs = pd.DataFrame(
+        read_json(args.verified)["near_duplicates"], columns=["image", "other", "bits"]
+    )
+    apart = splits.apart(pairs, table)
+    write_csv(args.near_duplicates, apart)
     write_csv(args.output, table)
-    logging.info("%s: %d images, %d random splits", args.labels, len(table), args.count)
+    names = ", ".join(name for name in table.columns if name != "image")
+    logging.info("%s: %d images; splits: %s", args.labels, len(table), names)
+    for pair in apart.itertuples():
+        logging.warning("look alike, in different parts: %s, %s (%s)", pair.image, pair.other,
+                        pair.splits)  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from dpam.errors import DpamError
 from dpam.model import DPAM
 from dpam.model.checkpoint import from_authors, save_checkpoint
-from dpam.model.tensors import read_tensors
+from dpam.tensors import read_tensors
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Figures as SVG: training curves, predictions against labels, example images, cross-dataset.
+"""Figures as SVG: training curves, predictions, example images, superpixel methods, cross-dataset.
 
 Of many runs the first split of each is shown before the second of any, at most 24 panels; a
 figure says how many it leaves out, and in words when it has nothing to show.
@@ -7,6 +7,7 @@ figure says how many it leaves out, and in words when it has nothing to show.
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -15,7 +16,8 @@ from dpam.files import read_csv
 from dpam.store import Pack
 from dpam.tables import BASELINES, read_scores
 
-HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "selected"]
+HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "held_out"]
+COMPARED = 4  # datasets whose superpixel methods are shown side by side
 PREDICTIONS = ["image", "part", "score", "prediction"]
 
 
@@ -29,13 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read scores, histories, predictions and packs; write the four figures."""
+    """Read scores, histories, predictions and packs; write the figures."""
     scores = read_scores(args.scores).drop_duplicates(["run", "test_dataset"])
     output = Path(args.output_dir)
     with figures.style():
         figures.save(training_curves(scores), output / "training_curves.svg")
         figures.save(scatter(scores), output / "scatter.svg")
         figures.save(examples(scores, args.packs), output / "examples.svg")
+        figures.save(superpixels(args.packs), output / "superpixels.svg")
         figures.save(figures.cross_dataset(scores), output / "cross_dataset.svg")
 
 
@@ -80,7 +83,8 @@ def predictions(run: str, test_dataset: str) -> pd.DataFrame:
 def examples(scores: pd.DataFrame, packs: list[str]) -> Figure:
     """Images of each pack, with their label and, where there is one, a prediction."""
     albums = []
-    for path in packs[: figures.PANELS // 3]:
+    first = [paths[0] for paths in by_dataset(packs).values()]
+    for path in first[: figures.PANELS // 3]:
         with Pack(path) as pack:
             dataset, kind = pack.settings["dataset"], pack.settings["label_kind"]
             predicted = predictions_of(scores, dataset)
@@ -92,7 +96,37 @@ def examples(scores: pd.DataFrame, packs: list[str]) -> Figure:
                 pictures.append(figures.Example(shown.image, shown.label_map, note.rstrip()))
             title = f"{pack.settings['title']}, {pack.preparation.method}, label: {kind}"
             albums.append(figures.Album(title, pictures))
-    return figures.examples(albums, len(packs) - len(albums))
+    return figures.examples(albums, len(first) - len(albums))
+
+
+def by_dataset(packs: list[str]) -> dict[str, list[str]]:
+    """The packs of each dataset, in the order given."""
+    groups: dict[str, list[str]] = {}
+    for path in packs:
+        with Pack(path) as pack:
+            groups.setdefault(pack.settings["dataset"], []).append(path)
+    return groups
+
+
+def superpixels(packs: list[str]) -> Figure:
+    """The best, a middling and the worst image of each dataset that several methods packed."""
+    several = [paths for paths in by_dataset(packs).values() if len(paths) > 1]
+    comparisons = []
+    for paths in several[:COMPARED]:
+        images: dict[int, np.ndarray] = {}
+        label_maps: dict[int, dict[str, np.ndarray]] = {}
+        for path in paths:
+            with Pack(path) as pack:
+                middle = len(pack.examples) // 2
+                title = pack.settings["title"]
+                for index in dict.fromkeys(pack.examples[i] for i in (0, middle, -1)):
+                    shown = pack.example(index)
+                    images.setdefault(index, shown.image)
+                    maps = label_maps.setdefault(index, {})
+                    maps[pack.preparation.method] = shown.label_map
+        rows = [figures.Compared(images[index], label_maps[index]) for index in images]
+        comparisons.append(figures.Comparison(title, rows))
+    return figures.superpixels(comparisons, len(several) - len(comparisons))
 
 
 def predictions_of(scores: pd.DataFrame, dataset: str) -> dict[str, str]:

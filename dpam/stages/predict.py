@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 
 from dpam.errors import DpamError, listed
 from dpam.files import write_csv
+from dpam.images import image_files
 from dpam.inference import predict
 from dpam.model.checkpoint import load_checkpoint
 from dpam.preparation import Preparation, Prepared, prepare_file
@@ -32,21 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photographs", nargs="+", type=Path, help="image files, or folders of them")
     parser.add_argument("--checkpoint", type=Path, required=True, help="weights (.safetensors)")
     parser.add_argument("--output", type=Path, help="also write the table here (.csv)")
-
-
-def image_files(paths: list[Path]) -> list[Path]:
-    """The files named, and the images in the folders named, sorted."""
-    endings = set(Image.registered_extensions())
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
-            if not found:
-                raise DpamError(f"{path}: no image in this folder")
-            files.extend(found)
-        else:
-            files.append(path)
-    return files
 
 
 def native_score(score: float, metadata: dict[str, Any]) -> float:
@@ -69,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     def prepared_images() -> Iterator[Prepared]:
         for path in track(files, "scoring"):
             try:
-                prepared, _ = prepare_file(path, preparation)
+                prepared, _ = prepare_file(path, preparation, device())
             except DpamError as error:
                 failures.append(str(error))
                 continue

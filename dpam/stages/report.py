@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--benchmarks-dir", metavar="DIR", required=True, help="Snakemake's benchmarks: RULE/*.tsv"
     )
     parser.add_argument(
+        "--verified", metavar="JSON", nargs="+", required=True, help="from `dpam verify-download`"
+    )
+    parser.add_argument(
         "--config",
         type=json_object,
         metavar="JSON",
@@ -32,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
         tables=Path(args.tables_dir),
         figures=Path(args.figures_dir),
         benchmarks=Path(args.benchmarks_dir),
+        verified=[Path(path) for path in args.verified],
         settings=args.config,
         machine=record(),
         output=Path(args.output),

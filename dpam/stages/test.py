@@ -8,6 +8,9 @@ A prediction is the mean over fixed views of the image, `spread` their standard 
 whole images are the network's input, there is one view. Where it is crops, --views says which: 1,
 the centre; 5, centre and corners; 4, 9, 16 or 25, a grid from corner to corner; whole, the image
 resized to the network's input.
+
+Scores of a network that was trained with `--scaling faithful` are stretched over the images of
+either part, as released.
 """
 
 import argparse
@@ -23,6 +26,7 @@ from dpam.inference import predict
 from dpam.model.checkpoint import load_checkpoint
 from dpam.progress import track
 from dpam.runtime import device
+from dpam.scaling import stretched
 from dpam.splits import parts_to_score
 from dpam.store import Pack
 
@@ -74,4 +78,6 @@ def run(args: argparse.Namespace) -> None:
         spread=spread,
         selection=trained["selected_by"],
     )
+    if trained.get("scaling") == "faithful":
+        table["score"] = table.groupby("part")["score"].transform(stretched)
     write_csv(args.output, table)

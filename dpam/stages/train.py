@@ -1,15 +1,23 @@
-"""Train DPAM on one split of one dataset; keep the epoch that is best on its validation part.
+"""Train DPAM on one split of one dataset, with one seed.
 
-Progress is kept after every epoch in `progress.pt` beside the outputs: a run that was stopped
-goes on from there when it is started again with the same settings and data.
+Weights of two epochs are kept: for honest results the one with the largest SRCC + PLCC on the
+validation part (or the last one, if the settings say so), and the one with the largest on the test
+part, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
+be judged without training again.
+
+Progress is kept after every epoch in `progress.pt` beside the outputs: a run that was stopped goes
+on from there when it is started again with the same settings and data. SIGTERM and SIGUSR1 save at
+once and end with exit status 75.
 """
 
 import argparse
+import json
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
@@ -17,12 +25,23 @@ from dpam.errors import DpamError
 from dpam.files import read_csv, write_csv
 from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
+from dpam.monitor import quality_maps, scatter
 from dpam.runtime import device, record
+from dpam.scaling import stretched_in_parts
 from dpam.stages.arguments import json_object
 from dpam.store import Pack
-from dpam.training import Trainer, TrainingSettings, history_table, rows_of_parts
+from dpam.training import (
+    RULES,
+    Trainer,
+    TrainingSettings,
+    history_table,
+    rows_of_parts,
+    write_predictions,
+)
 
 log = logging.getLogger(__name__)
+
+PICTURES = 10  # epochs of a run of which TensorBoard shows pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
     parser.add_argument("--model", type=json_object, default={}, help="JSON: arguments of DPAM")
     parser.add_argument("--training", type=json_object, default={}, help="JSON: TrainingSettings")
+    parser.add_argument(
+        "--scaling",
+        choices=["declared", "faithful"],
+        default="declared",
+        help="of the scores: by the dataset's range, or as released by the extremes of each part",
+    )
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
+    parser.add_argument(
+        "--released", type=Path, required=True, help="weights of the epoch best on the test part"
+    )
+    parser.add_argument(
+        "--predictions", type=Path, required=True, help="predictions of every epoch (.h5)"
+    )
     parser.add_argument("--history", type=Path, required=True, help="table of the epochs (.csv)")
 
 
@@ -54,6 +85,11 @@ def run(args: argparse.Namespace) -> None:
         torch.manual_seed(args.seed)
         net = DPAM(image_size=pack.preparation.image_size, **args.model)
         rows = rows_of_parts(pack, splits, args.part)
+        if args.scaling == "faithful":
+            parts = pd.Series("", index=pack.labels.index)
+            for name, chosen in rows.items():
+                parts.iloc[chosen] = name
+            pack.labels["score"] = stretched_in_parts(pack.labels["score"], parts)
         trainer = Trainer(net, pack, rows, settings, args.seed, device(), progress)
         log.info(
             "%s, part %s, %s, seed %d: %s images, %d epochs",
@@ -67,31 +103,49 @@ def run(args: argparse.Namespace) -> None:
         # A resumed run reports its earlier epochs again, so the events start afresh.
         shutil.rmtree(events, ignore_errors=True)
         with SummaryWriter(str(events)) as writer:
-            trainer.run(lambda row: report_epoch(writer, row, settings.epochs))
+            writer.add_text("settings", f"```json\n{json.dumps(vars(settings), indent=2)}\n```")
+            trainer.run(lambda row: report_epoch(writer, row, trainer))
         history = history_table(trainer.history)
-        metadata = {
+        about = {
             **{key: value for key, value in pack.settings.items() if key != "made_by"},
             "part": args.part,
             "split": args.split,
+            "scaling": args.scaling,
             "seed": args.seed,
             "training": vars(settings),
-            "selected_by": "validation" if len(rows["validation"]) else "last epoch",
-            "selected_epoch": int(history.loc[history["selected"] == 1, "epoch"].iloc[0]),
             "made_by": record(),
         }
-        save_checkpoint(args.output, trainer.net.cpu(), metadata)
+        net = trainer.evaluated.cpu()
+        for rule, path in zip(RULES, (args.output, args.released), strict=True):
+            net.load_state_dict(trainer.kept[rule])
+            selected = {
+                "selected_by": trainer.selecting_part(rule) or "last epoch",
+                "selected_epoch": int(history.loc[history[rule] == 1, "epoch"].iloc[0]),
+            }
+            save_checkpoint(path, net, about | selected)
+        write_predictions(args.predictions, trainer)
     write_csv(args.history, history)
     progress.unlink(missing_ok=True)
 
 
-def report_epoch(writer: SummaryWriter, row: dict[str, Any], epochs: int) -> None:
-    """One epoch as scalars for TensorBoard and as a line of the log."""
+def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
+    """One epoch as scalars and, now and then, pictures for TensorBoard, and a line of the log."""
+    epoch, epochs = row["epoch"], trainer.settings.epochs
     for name, value in row.items():
-        if name not in ("epoch", "selected"):
-            writer.add_scalar(name, value, row["epoch"])
+        if name not in ("epoch", *RULES):
+            writer.add_scalar(name, value, epoch)
+    newest = epoch == len(trainer.history)  # no weights are at hand for those before
+    if newest and (epoch % max(1, epochs // PICTURES) == 0 or epoch == epochs):
+        for part, predictions in trainer.predictions.items():
+            label = trainer.label[trainer.rows[part]]
+            figure = scatter(predictions[-1].numpy(), label, f"{part}, epoch {epoch}")
+            writer.add_figure(f"scatter/{part}", figure, epoch)
+        shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
+        maps = quality_maps(trainer.evaluated, trainer.pack, shown, trainer.device)
+        writer.add_figure("quality maps", maps, epoch)
     numbers = [
         f"{name.replace('_', ' ').replace('srcc', 'SRCC')} {row[name]:.3f}"
         for name in ("loss", "train_srcc", "validation_srcc", "test_srcc")
         if name in row
     ]
-    log.info("epoch %d/%d: %s", row["epoch"], epochs, ", ".join(numbers))
+    log.info("epoch %d/%d: %s", epoch, epochs, ", ".join(numbers))

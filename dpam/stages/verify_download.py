@@ -1,9 +1,18 @@
-"""Check that a dataset is complete: counts, labels and images agree, every image decodes."""
+"""Check that a dataset is complete: counts, labels and images agree, every image decodes.
+
+Archives (zip, tar, rar) that lie in the folder are unpacked first. Every image is decoded, on
+several cores; what was found is kept in `inspections.json` beside the output, so that the next time
+only changed files are looked at. Findings that spoil results stop with a list of all of them:
+missing_image, undecodable, unlabelled_image, odd_size, wrong_count. `--allow` accepts them, by
+kind (`odd_size`) or one by one (`odd_size images/I01_01_01.png`); labels of images that are then
+missing or unreadable are left out of everything that follows.
+"""
 
 import argparse
 import logging
+from pathlib import Path
 
-from dpam.datasets import find
+from dpam.datasets import find, unpack_archives
 from dpam.datasets.verification import verify
 from dpam.files import write_json
 from dpam.stages.arguments import add_dataset
@@ -12,13 +21,24 @@ from dpam.stages.arguments import add_dataset
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
     add_dataset(parser)
+    parser.add_argument(
+        "--allow", metavar="FINDING", nargs="*", default=[], help="findings to accept"
+    )
+    parser.add_argument("--threads", type=int, help="processes that decode; default: all cores")
     parser.add_argument("--output", metavar="JSON", required=True, help="what was found")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write what was found, or stop with a list of all that is wrong."""
-    found = verify(find(args.dataset, args.plain), args.root)
+    dataset = find(args.dataset, args.plain)
+    unpack_archives(dataset, args.root)
+    memory = Path(args.output).with_name("inspections.json")
+    found = verify(dataset, args.root, args.allow, args.threads, memory)
     write_json(args.output, found)
     for finding in found["findings"]:
         logging.warning("%s", finding)
-    logging.info("%s: %d images, all in order", found["title"], found["counts"]["images"])
+    for finding in found["accepted"]:
+        logging.warning("accepted: %s", finding)
+    if found["near_duplicates"]:
+        logging.warning("%d pairs of near-duplicates", len(found["near_duplicates"]))
+    logging.info("%s: %d images verified", found["title"], found["counts"]["images"])

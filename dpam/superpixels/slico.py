@@ -1,29 +1,107 @@
 """SLIC superpixels in their zero-parameter form, SLICO (Achanta et al., TPAMI 2012)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from skimage.segmentation import slic
 
+from dpam.errors import DpamError
 
-def slico(image: np.ndarray, region_size: int, ruler: float, iterations: int) -> np.ndarray:
-    """Segment an image into roughly square, connected superpixels.
+SMALLEST_PIECE = 0.25  # of a cell's area; smaller pieces join a neighbour, as in SLIC's paper
+
+
+def slico(
+    image: np.ndarray, region_size: int, ruler: float, iterations: int, backend: str
+) -> np.ndarray:
+    """Segment an image into roughly square superpixels.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         region_size: side of the initial grid's cells, pixels.
         ruler: compactness that the adaptive one starts from.
         iterations: rounds of k-means.
+        backend: one of BACKENDS. "numba": our own, compiled; connected superpixels.
+            "scikit-image": connected superpixels. "opencv": as released; a superpixel may have
+            several pieces.
 
     Returns:
         (H, W) uint16 label map, labels 0 ... K-1 without gaps.
+
+    Raises:
+        DpamError: the backend is not installed.
     """
+    labels = BACKENDS[backend](np.ascontiguousarray(image), region_size, float(ruler), iterations)
+    occurs = np.bincount(labels.reshape(-1)) > 0
+    return np.asarray((np.cumsum(occurs) - 1).astype(np.uint16)[labels])
+
+
+def grid(image: np.ndarray, region_size: int) -> tuple[int, int]:
+    """Rows and columns of the initial grid."""
     height, width = image.shape[:2]
-    cells = max(1, round(height / region_size)) * max(1, round(width / region_size))
+    return max(1, round(height / region_size)), max(1, round(width / region_size))
+
+
+def by_numba(image: np.ndarray, region_size: int, ruler: float, iterations: int) -> np.ndarray:
+    """SLICO by our own kernels."""
+    from dpam.superpixels.kernels import cluster, connected, lab_of
+
+    rows, columns = grid(image, region_size)
+    labels = cluster(lab_of(image), rows, columns, ruler, iterations)
+    smallest = SMALLEST_PIECE * labels.size / (rows * columns)
+    return np.asarray(connected(labels, smallest))
+
+
+def by_scikit_image(
+    image: np.ndarray, region_size: int, ruler: float, iterations: int
+) -> np.ndarray:
+    """SLICO of scikit-image."""
+    rows, columns = grid(image, region_size)
     labels = slic(
         image,
-        n_segments=cells,
+        n_segments=rows * columns,
         compactness=ruler,
         max_num_iter=iterations,
         slic_zero=True,
         start_label=0,
     )
-    return np.unique(labels, return_inverse=True)[1].reshape(height, width).astype(np.uint16)
+    return np.asarray(labels)
+
+
+def by_opencv(image: np.ndarray, region_size: int, ruler: float, iterations: int) -> np.ndarray:
+    """SLICO of OpenCV, exactly as released."""
+    cv2 = opencv()
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+    segmenter = cv2.ximgproc.createSuperpixelSLIC(lab, region_size=region_size, ruler=ruler)
+    segmenter.iterate(iterations)
+    return np.asarray(segmenter.getLabels())
+
+
+def resized_by_opencv(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize (H, W, 3) uint8 exactly as released; torch differs by 1 in one value of 10,000."""
+    cv2 = opencv()
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def opencv() -> Any:
+    """The module of OpenCV, with its contributed part.
+
+    Raises:
+        DpamError: it is not installed.
+    """
+    try:
+        import cv2
+        from cv2 import ximgproc  # noqa: F401 - other builds of OpenCV lack it
+    except ImportError as error:
+        raise DpamError(
+            "superpixel backend opencv is not installed: pip install 'dpam[opencv]', "
+            "or choose numba or scikit-image"
+        ) from error
+    return cv2
+
+
+BACKENDS: dict[str, Callable[[np.ndarray, int, float, int], np.ndarray]] = {
+    "numba": by_numba,
+    "scikit-image": by_scikit_image,
+    "opencv": by_opencv,
+}

@@ -27,22 +27,17 @@ def label_map_statistics(label_map: np.ndarray, image: np.ndarray) -> tuple[np.n
 
     Args:
         label_map: (H, W) integers 0 ... K-1, each of which occurs.
-        image: (H, W, 3) colours in [0, 1], in any order of channels.
+        image: (H, W, 3) uint8, in any order of channels.
 
     Returns:
-        mean (K, 3) and covariance (K, 6), upper triangle row by row, float64; the covariance of a
-        superpixel of one pixel is 0.
+        mean (K, 3) and covariance (K, 6), upper triangle row by row, of colours in [0, 1],
+        float64, from exact sums; the covariance of a superpixel of one pixel is 0.
     """
-    labels = label_map.reshape(-1)
-    colours = image.reshape(-1, 3).astype(np.float64)
-    count = np.bincount(labels)
+    from dpam.superpixels.kernels import colour_sums
+
+    sums = colour_sums(label_map, image, int(label_map.max()) + 1)
+    count, first, second = sums[:, :1], sums[:, 1:4], sums[:, 4:]
     assert count.all(), "a label without pixels"
-
-    def sums(values: np.ndarray) -> np.ndarray:  # (H·W, m) -> (K, m)
-        return np.stack([np.bincount(labels, column) for column in values.T], axis=1)
-
-    mean = sums(colours) / count[:, None]
-    centred = colours - mean[labels]
-    first, second = UPPER
-    products = centred[:, first] * centred[:, second]  # (H·W, 6)
-    return mean, sums(products) / np.maximum(count - 1, 1)[:, None]
+    # Exact in 64 bits for superpixels of up to 11 million pixels.
+    spread = count * second - first[:, UPPER[0]] * first[:, UPPER[1]]
+    return first / count / 255, spread / (count * np.maximum(count - 1, 1)) / 255**2

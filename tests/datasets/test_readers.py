@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
-from dpam.datasets import DATASETS, Dataset, find, is_present, missing_message
+from dpam.datasets import DATASETS, Dataset, default_root, find, is_present, missing_message
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
 
@@ -37,6 +37,7 @@ def test_native_layout(tmp_path, name, write):
     columns = ["image", "reference", "distortion", "level", "raw_score"]
     found = dataset.read_labels(tmp_path)
     pd.testing.assert_frame_equal(found[columns], pd.DataFrame(rows, columns=columns))
+    assert set(found["official"]) <= {"", "train", "test"}
     verified = verify(dataset, tmp_path)
     assert verified["counts"]["images"] == len(rows)
     assert verified["bytes"] == sum((tmp_path / row[0]).stat().st_size for row in rows)
@@ -45,7 +46,7 @@ def test_native_layout(tmp_path, name, write):
 
 def test_live_has_its_published_size(tmp_path):
     rows = miniatures.live(tmp_path)
-    found = verify(DATASETS["live"], tmp_path)
+    found = verify(replace(DATASETS["live"], sides=(3, 4)), tmp_path)
     assert found["counts"] == {"images": 779, "references": 29, "without_label": 203}
     assert len(rows) == 779
 
@@ -56,12 +57,53 @@ def test_live_without_realigned_scores(tmp_path):
     assert found["raw_score"].tolist() == pytest.approx([row[4] / 2 for row in rows])
 
 
+def test_official_parts(tmp_path):
+    miniatures.koniq10k(tmp_path / "one", sets=True)
+    assert DATASETS["koniq10k"].read_labels(tmp_path / "one")["official"].tolist() == [
+        "train",
+        "test",
+    ]
+    miniatures.koniq10k(tmp_path / "two")
+    plain = DATASETS["koniq10k"].read_labels(tmp_path / "two")
+    assert plain["official"].tolist() == ["", ""]
+    miniatures.koniq10k(tmp_path / "two", sets=True)
+    both = DATASETS["koniq10k"].read_labels(tmp_path / "two")
+    assert both["official"].tolist() == ["train", "test"]
+    assert both["raw_score"].tolist() == plain["raw_score"].tolist()
+    miniatures.biq2021(tmp_path / "three")
+    biq2021 = DATASETS["biq2021"].read_labels(tmp_path / "three")
+    assert biq2021["official"].tolist() == ["train", "train", "test"]
+
+
+def test_unknown_official_parts_are_named(tmp_path):
+    miniatures.koniq10k(tmp_path, sets=True)
+    path = tmp_path / "koniq10k_distributions_sets.csv"
+    path.write_text(path.read_text().replace("training", "practice"))
+    with pytest.raises(DpamError, match=r"sets\.csv: expected training, .*\n  - practice"):
+        DATASETS["koniq10k"].read_labels(tmp_path)
+
+
 def test_live_with_a_wrong_number_of_entries(tmp_path):
     miniatures.live(tmp_path)
     path = tmp_path / "databaserelease2" / "dmos_realigned.mat"
     savemat(path, {"dmos_new": [[1.0, 2.0]], "orgs": [[0, 1]]})
     with pytest.raises(DpamError, match="expected 982 entries, found 2 scores"):
         DATASETS["live"].read_labels(tmp_path)
+
+
+def test_the_authors_tree_under_one_root(tmp_path):
+    miniatures.livec_authors(tmp_path)
+    miniatures.csiq_authors(tmp_path)
+    (tmp_path / "KADID-10K").mkdir()
+    for name, folder in (("livec", "LIVEC"), ("csiq", "CSIQ"), ("kadid10k", "KADID-10K")):
+        root = default_root(tmp_path, name, DATASETS[name].homes)
+        assert root == str(tmp_path / folder)
+    assert default_root(tmp_path, "spaq") == str(tmp_path / "spaq")
+    livec = default_root(tmp_path, "livec")
+    assert DATASETS["livec"].read_labels(livec)["image"].tolist() == [
+        "images/3.bmp",
+        "images/10.JPG",
+    ]
 
 
 def test_deviations_are_kept(tmp_path):
@@ -159,7 +201,7 @@ def own(root: Path, *lines: str, images: tuple[str, ...] = (), **settings: objec
 def test_own_csv(tmp_path):
     dataset = own(
         tmp_path,
-        "Image,Score,reference,distortion,level,split",
+        "Image,Score,reference,distortion,level,Split",
         "a/1.png,3,scene,blur,2,train",
         "b/1.png,4.5,,,,test",
         images=("photos/a/1.png", "photos/b/1.png", "photos/scene.png"),
@@ -169,6 +211,7 @@ def test_own_csv(tmp_path):
     assert found["reference"].tolist() == ["scene", ""]
     assert found["distortion"].tolist() == ["blur", ""]
     assert found["level"].tolist() == ["2", ""]
+    assert found["official"].tolist() == ["train", "test"]
     assert verify(dataset, tmp_path)["counts"] == {
         "images": 2,
         "references": 1,
@@ -266,8 +309,8 @@ def test_all_problems_are_listed(tmp_path):
     assert "stray.png: has no label" in message
     assert "corrupt.png: does not decode" in message
     assert "cut.jpg: does not decode" in message
-    assert "4 labelled images, expected 5" in message
-    assert "0 references, expected 1" in message
+    assert "labelled images: found 4, expected 5 [wrong_count]" in message
+    assert "references: found 0, expected 1 [wrong_count]" in message
     assert "good.png" not in message
 
 
@@ -284,7 +327,7 @@ def test_duplicates_are_reported_and_the_fingerprint_sees_every_change(tmp_path)
     assert verify(dataset, tmp_path)["fingerprint"] == first["fingerprint"]
     miniatures.write_image(tmp_path / "b.png", 0)
     second = verify(dataset, tmp_path)
-    assert second["findings"] == ["same content: a.png, b.png"]
+    assert second["findings"] == ["a.png: has the same content as b.png [same_content]"]
     own(tmp_path, "image,score", "a.png,1", "b.png,3")
     third = verify(dataset, tmp_path)
     assert len({found["fingerprint"] for found in (first, second, third)}) == 3
@@ -292,6 +335,9 @@ def test_duplicates_are_reported_and_the_fingerprint_sees_every_change(tmp_path)
 
 def test_no_torch():
     modules = "dpam.datasets, dpam.datasets.verification, dpam.labels, dpam.splits, "
-    modules += "dpam.stages.verify_download, dpam.stages.normalise_labels, dpam.stages.draw_splits"
+    modules += (
+        "dpam.stages.verify_download, dpam.stages.normalise_labels, dpam.stages.draw_splits, "
+    )
+    modules += "dpam.stages.download, dpam.stages.datasets"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

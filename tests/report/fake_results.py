@@ -44,7 +44,7 @@ def history(epochs: int, seed: int) -> pd.DataFrame:
                 0, 0.02, epochs
             )
     table["seconds"], table["images_per_second"] = 3.25, 81.5
-    table["selected"] = (epoch == table["validation_srcc"].argmax() + 1).astype(int)
+    table["held_out"] = (epoch == table["validation_srcc"].argmax() + 1).astype(int)
     return table
 
 
@@ -81,8 +81,10 @@ def add_run(
     return {"experiment": experiment, **row, "run": str(run)}
 
 
-def add_pack(results: Path, dataset: str, title: str, table: pd.DataFrame) -> Path:
-    """Write a small pack of made-up images."""
+def add_pack(
+    results: Path, dataset: str, title: str, table: pd.DataFrame, method: str = "slic"
+) -> Path:
+    """Write a small pack of made-up images, and what their verification found."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:48, :64] // 16
     label_map = (rows * 4 + columns).astype(np.uint16)
@@ -96,10 +98,28 @@ def add_pack(results: Path, dataset: str, title: str, table: pd.DataFrame) -> Pa
             yield prepared, Segmentation(image, label_map)
 
     settings = {"dataset": dataset, "title": title, "label_kind": KIND}
-    settings |= {"preparation": vars(PREPARATION)}
-    path = results / "data" / dataset / "slic.h5"
+    settings |= {"preparation": {**vars(PREPARATION), "method": method}}
+    path = results / "data" / dataset / f"{method}.h5"
     write_pack(path, table, PREPARATION, settings, images())
+    add_verified(results, dataset, title, [])
     return path
+
+
+def add_verified(results: Path, dataset: str, title: str, accepted: list[str]) -> None:
+    """Write what the verification of a dataset found."""
+    found = {
+        "dataset": dataset,
+        "title": title,
+        "counts": {"images": 1060, "references": 5, "without_label": 0},
+        "bytes": 4_560_000,
+        "fingerprint": "0123456789abcdef" * 4,
+        "accepted": accepted,
+        "left_out": ["images/one.png"],
+        "near_duplicates": [["a.png", "b.png", 3]] * 7,
+    }
+    path = results / "data" / dataset / "verified.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
 
 
 def add_benchmarks(results: Path) -> None:
@@ -131,6 +151,8 @@ def build(results: Path) -> Path:
     ]
     add_pack(results, "demo_a", "Demonstration A", a)
     add_pack(results, "demo_b", "Demonstration B", b)
+    odd = "images/<one>.png: has a label but is not there [missing_image]"
+    add_verified(results, "demo_a", "Demonstration A", [odd])
     add_benchmarks(results)
     pd.DataFrame(rows).to_csv(results / "scores.csv", index=False)
     return results / "scores.csv"

@@ -23,7 +23,7 @@ SETTINGS = {"training": {"learning_rate": 1e-05}, "experiments": [{"name": "indi
 
 def make_page(results: Path) -> Path:
     """Tables, figures and report of the results in a folder, by the commands."""
-    packs = [str(path) for path in sorted(results.glob("data/*/slic.h5"))]
+    packs = [str(path) for path in sorted(results.glob("data/*/*.h5"), reverse=True)]
     page = results / "report" / "index.html"
     tables, figures = str(results / "tables"), str(results / "figures")
     listed = str(results / "scores.csv")
@@ -31,6 +31,7 @@ def make_page(results: Path) -> Path:
     assert main(["plot", listed, "--packs", *packs, "--output-dir", figures]) == 0
     folders = ["--tables-dir", tables, "--figures-dir", figures]
     folders += ["--benchmarks-dir", str(results / "benchmarks")]
+    folders += ["--verified", *map(str, sorted(results.glob("data/*/verified.json")))]
     assert main(["report", *folders, "--config", json.dumps(SETTINGS), "--output", str(page)]) == 0
     return page
 
@@ -117,6 +118,15 @@ def test_page_says_what_was_reached_on_photographs_never_seen(page: Path) -> Non
     assert f"SRCC {table['srcc_median'][0]:.3f} demo_a, DPAM, SLIC 20 images, median" in text
 
 
+def test_accepted_findings_are_named(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    reader = Reader(html)
+    assert "Demonstration A: images/<one>.png: has a label but is not there" in reader.text
+    assert html.count("[missing_image]") == 1
+    assert "1,059" in reader.text
+    assert "0123456789abcdef" in reader.text
+
+
 def test_pseudo_labels_are_announced(page: Path, tmp_path: Path) -> None:
     assert "demo_b: pseudo-MOS (HaarPSI)" in page.read_text(encoding="utf-8")
     table = fake_results.labels("mine", 12).assign(label_kind="MOS")
@@ -136,7 +146,7 @@ def test_page_is_accessible(page: Path) -> None:
     tags = Reader(html).tags
     assert '<html lang="en">' in html
     assert tags.count("h1") == 1
-    assert tags.count("table") == tags.count("caption") == 9
+    assert tags.count("table") == tags.count("caption") == 10
     assert tags.count("figure") == tags.count("figcaption") == tags.count("svg") == 4
 
 
@@ -224,6 +234,23 @@ def test_first_splits_are_shown_before_second_ones(tmp_path: Path) -> None:
     assert "split08<" not in svg
 
 
+def test_methods_of_a_dataset_are_shown_side_by_side(page: Path, tmp_path: Path) -> None:
+    assert "Superpixels of each method" not in page.read_text(encoding="utf-8")
+    listed = fake_results.build(tmp_path)
+    table = fake_results.labels("demo_a", 60)
+    fake_results.add_pack(tmp_path, "demo_a", "Demonstration A", table, "rim")
+    row = fake_results.add_run(tmp_path, "superpixel_methods", "demo_a", table[:20], method="rim")
+    pd.concat([pd.read_csv(listed), pd.DataFrame([row])]).to_csv(listed, index=False)
+    html = make_page(tmp_path).read_text(encoding="utf-8")
+    assert "Superpixels of each method" in html
+    svg = (tmp_path / "figures" / "superpixels.svg").read_text(encoding="utf-8")
+    assert svg.count("data:image/") == 3 * 3  # photograph, slic and rim of three images
+    assert ">Demonstration A<" in svg
+    assert "Demonstration B" not in svg
+    examples = (tmp_path / "figures" / "examples.svg").read_text(encoding="utf-8")
+    assert examples.count("Demonstration A") == 1
+
+
 def test_examples_say_who_predicted(page: Path) -> None:
     svg = (page.parent.parent / "figures" / "examples.svg").read_text(encoding="utf-8")
     assert svg.count(">label 0.") == 12
@@ -235,6 +262,7 @@ def test_missing_figure_is_one_line(page: Path, capsys: pytest.CaptureFixture[st
     results = page.parent.parent
     arguments = ["--tables-dir", str(results / "tables"), "--figures-dir", str(results)]
     arguments += ["--benchmarks-dir", str(results), "--config", "{}", "--output", "unused.html"]
+    arguments += ["--verified", str(results / "data" / "demo_a" / "verified.json")]
     assert main(["report", *arguments]) == 1
     assert "scatter.svg: no such file" in capsys.readouterr().err.replace(
         "training_curves", "scatter"

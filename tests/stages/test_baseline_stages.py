@@ -12,6 +12,7 @@ from samples import photograph
 
 from dpam.cli import main
 from dpam.files import read_array
+from dpam.splits import draw
 
 MODEL = {"backbone": "test_vit", "pretrained": False, "weights": None, "taps": [5]}
 IMAGES = 40
@@ -38,10 +39,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind, level, score = ("a", "b")[i % 2], str(i % 4), 1 - 0.3 * (i % 4)
         rows.append([name, f"scene{i // 4}", kind, level, "MOS", score])
     columns = ["image", "reference", "distortion", "level", "label_kind", "score"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "labels.csv", index=False)
+    table = pd.DataFrame(rows, columns=columns)
+    table.to_csv(folder / "labels.csv", index=False)
+    draw(table.assign(official=""), seed=1).to_csv(folder / "splits.csv", index=False)
     out = ["--root", folder, "--output"]
     labels = folder / "labels.csv"
-    assert call("draw-splits", labels, "--seed", 1, "--output", folder / "splits.csv") == 0
     brisque = folder / "brisque_svr.npy"
     assert call("extract-brisque", labels, *out, brisque, "--threads", 1) == 0
     plain = {"labels": str(folder / "labels.csv"), "score_range": [0, 1], "higher_is_better": True}

@@ -1,6 +1,7 @@
 """The data stages from the command line: good input, and bad input in one clear message."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +31,14 @@ def run(stage: str, root: Path, output: Path, name: str = "mine") -> int:
     return main([stage, name, "--root", str(root), *own, "--output", str(output)])
 
 
+def near(folder: Path) -> list[str]:
+    """Where draw-splits reads near-duplicates, and where it says which stand apart."""
+    verified, output = folder / "verified.json", folder / "near_duplicates.csv"
+    if not verified.exists():
+        verified.write_text('{"near_duplicates": []}')
+    return ["--verified", str(verified), "--near-duplicates", str(output)]
+
+
 def test_verify_normalise_draw(root, tmp_path):
     assert run("verify-download", root, tmp_path / "verified.json") == 0
     verified = read_json(tmp_path / "verified.json")
@@ -38,19 +47,25 @@ def test_verify_normalise_draw(root, tmp_path):
         "dataset",
         "title",
         "counts",
+        "folders",
         "bytes",
         "fingerprint",
         "versions",
         "findings",
+        "accepted",
+        "left_out",
+        "near_duplicates",
     }
+    assert verified["folders"] == {".": 6}
     assert run("normalise-labels", root, tmp_path / "labels.csv") == 0
     labels = read_csv(tmp_path / "labels.csv", ["image", "reference", "score", "label_kind"])
     assert labels["score"].tolist() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     splits = tmp_path / "splits.csv"
-    arguments = ["--seed", "20", "--count", "4", "--output", str(splits)]
+    arguments = ["--seed", "20", "--count", "4", "--output", str(splits), *near(tmp_path)]
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
     table = pd.read_csv(splits)
-    assert list(table.columns) == ["image", "split00", "split01", "split02", "split03", "whole"]
+    names = ["split00", "split01", "split02", "split03", "authors", "whole"]
+    assert list(table.columns) == ["image", *names]
     first = splits.read_bytes()
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
     assert splits.read_bytes() == first
@@ -89,6 +104,44 @@ def test_several_broken_files_are_listed(root, tmp_path, capsys):
     )
 
 
+def test_allowed_findings_are_recorded_and_their_labels_left_out(root, tmp_path, capsys):
+    (root / "0.png").write_bytes(b"")
+    (root / "2.png").unlink()
+    output, labels = tmp_path / "verified.json", tmp_path / "labels.csv"
+    options = ["--root", str(root), "--plain", PLAIN]
+    verify = ["verify-download", "mine", *options, "--output", str(output), "--threads", "1"]
+    assert main([*verify, "--allow", "undecodable 0.png", "missing_image"]) == 0
+    assert "accepted: 2.png: has a label but is not there" in capsys.readouterr().err
+    assert read_json(output)["left_out"] == ["0.png", "2.png"]
+    arguments = ["normalise-labels", "mine", *options, "--output", str(labels)]
+    refused(capsys, main(arguments), labels, "2.png: no such image")
+    assert main([*arguments, "--verified", str(output)]) == 0
+    assert pd.read_csv(labels)["image"].tolist() == ["1.png", "3.png", "4.png", "5.png"]
+    assert "2 image(s) left out, as allowed" in capsys.readouterr().err
+
+
+def test_an_archive_is_unpacked_and_photographs_that_look_alike_are_named(root, tmp_path, capsys):
+    picture = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 50).convert("RGB")
+    for number in range(6):
+        picture.save(root / f"{number}.png", compress_level=number)
+    lines = ["image,score", *(f"{number}.png,{number}" for number in range(6))]
+    (root / "mine.csv").write_text("\n".join(lines))
+    packed = tmp_path / "packed"
+    shutil.make_archive(str(packed / "mine"), "zip", root)
+    assert run("verify-download", packed, tmp_path / "verified.json") == 0
+    assert (packed / "mine" / "5.png").exists()
+    assert run("normalise-labels", packed, tmp_path / "labels.csv") == 0
+    assert pd.read_csv(tmp_path / "labels.csv")["image"][0] == "mine/0.png"
+    splits = ["--seed", "1", "--output", str(tmp_path / "splits.csv"), *near(tmp_path)]
+    assert main(["draw-splits", str(tmp_path / "labels.csv"), *splits]) == 0
+    assert "look alike, in different parts: mine/0.png" in capsys.readouterr().err
+    pairs = pd.read_csv(tmp_path / "near_duplicates.csv")
+    parts = pd.read_csv(tmp_path / "splits.csv").set_index("image")["split03"]
+    apart = parts[pairs["image"]].to_numpy() != parts[pairs["other"]].to_numpy()
+    assert (pairs["splits"].str.contains("split03") == apart).all()
+    assert apart.any()
+
+
 def test_unusable_labels_are_listed(root, tmp_path, capsys):
     output = tmp_path / "labels.csv"
     (root / "mine.csv").write_text("image,score\n0.png,nan\n1.png,11\n2.png,3\n2.png,3\n")
@@ -100,8 +153,9 @@ def test_unusable_labels_are_listed(root, tmp_path, capsys):
 
 def test_too_few_groups(tmp_path, capsys):
     output = tmp_path / "splits.csv"
-    (tmp_path / "labels.csv").write_text("image,reference\na.png,x\nb.png,y\n")
+    (tmp_path / "labels.csv").write_text("image,reference,official\na.png,x,\nb.png,y,\n")
     arguments = [str(tmp_path / "labels.csv"), "--seed", "1", "--output", str(output)]
+    arguments += near(tmp_path)
     refused(capsys, main(["draw-splits", *arguments]), output, "at least 3 references", "found 2")
 
 

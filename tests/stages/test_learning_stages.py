@@ -53,7 +53,9 @@ def prepare_data(photos, tmp_path):
     out = tmp_path / "out"
     assert call("verify-download", "mine", *own(photos), "--output", out / "v.json") == 0
     assert call("normalise-labels", "mine", *own(photos), "--output", out / "labels.csv") == 0
-    assert call("draw-splits", out / "labels.csv", "--seed", 1, "--output", out / "s.csv") == 0
+    near = ["--verified", out / "v.json", "--near-duplicates", out / "near.csv"]
+    arguments = [out / "labels.csv", "--seed", 1, "--output", out / "s.csv", *near]
+    assert call("draw-splits", *arguments) == 0
     return out
 
 
@@ -68,6 +70,7 @@ def train(out, *more):
     return call(
         "train", out / "slic.h5", "--splits", out / "s.csv", "--model", json.dumps(MODEL),
         "--training", json.dumps(TRAINING), "--output", out / "run/model.safetensors",
+        "--released", out / "run/released.safetensors", "--predictions", out / "run/epochs.h5",
         "--history", out / "run/history.csv", *more,
     )  # fmt: skip
 
@@ -85,10 +88,12 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     _net, metadata = load_checkpoint(out / "run/model.safetensors")
     assert metadata["training"]["epochs"] == 2
     assert metadata["selected_by"] == "validation"
+    _net, released = load_checkpoint(out / "run/released.safetensors")
+    assert released["selected_by"] == "test"
     assert metadata["made_by"]["versions"]["torch"] == version("torch")
     history = pd.read_csv(out / "run/history.csv")
     assert history["epoch"].tolist() == [1, 2]
-    assert history["selected"].sum() == 1
+    assert history["held_out"].sum() == 1
 
     weights = out / "run/model.safetensors"
     predictions = out / "run/on-mine.csv"
@@ -111,6 +116,25 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     found = pd.read_csv(scores)
     np.testing.assert_allclose(found["score_100"], 100 * table["prediction"], atol=0.02)
     np.testing.assert_allclose(found.iloc[:, 1], 100 * (1 - table["prediction"]), atol=0.02)
+
+
+def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    scores = {}
+    for scaling in ("declared", "faithful"):
+        assert train(out, "--scaling", scaling) == 0
+        weights, predictions = out / "run/model.safetensors", out / "run/on-mine.csv"
+        assert load_checkpoint(weights)[1]["scaling"] == scaling
+        test = [weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
+        assert call("test", *test) == 0
+        table = pd.read_csv(predictions)
+        scores[scaling] = table.loc[table["part"] == "test", "score"]
+    assert sorted(scores["faithful"]) == [0, 1]
+    assert scores["declared"].between(0.1, 0.9).all()
+    assert scores["declared"].idxmax() == scores["faithful"].idxmax()
+    with Pack(out / "slic.h5") as packed:
+        assert packed.labels["score"].between(0.1, 0.9).all()
 
 
 def test_two_runs_agree_to_the_bit(photos, tmp_path):
@@ -140,10 +164,31 @@ def test_methods_that_are_not_there_are_refused(photos, tmp_path, capsys):
     out = prepare_data(photos, tmp_path)
     status = call(
         "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
-        out / "labels.csv", "--method", "rim", "--output", out / "rim.h5",
+        out / "labels.csv", "--method", "watershed", "--output", out / "watershed.h5",
     )  # fmt: skip
     assert status == 1
-    assert "superpixel method 'rim' is not available; choose from: slic" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "superpixel method 'watershed' is not available; choose from: slic, rim, ainet" in said
+
+
+def test_ainet_packs_with_weights_that_train_ainet_made_and_not_without(photos, tmp_path, capsys):
+    out = prepare_data(photos, tmp_path)
+    weights = out / "ainet.safetensors"
+    training = "--steps", 2, "--batch-size", 1, "--output", weights
+    assert call("train-ainet", *sorted(photos.glob("*.png")), *training) == 0
+    pack_it = [
+        "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
+        out / "labels.csv", "--image-size", 64, "--threads", 2, "--method", "ainet", "--output",
+        out / "ainet.h5",
+    ]  # fmt: skip
+    capsys.readouterr()
+    assert call(*pack_it) == 1
+    assert "superpixel method ainet needs weights" in capsys.readouterr().err
+    assert not (out / "ainet.h5").exists()
+    assert call(*pack_it, "--ainet", weights) == 0
+    with Pack(out / "ainet.h5") as packed:
+        assert packed.preparation.ainet == str(weights)
+        assert packed.example(packed.examples[0]).label_map.max() > 0
 
 
 def test_photographs_that_cannot_be_scored_are_named_and_the_rest_is_scored(

@@ -1,6 +1,7 @@
 """The whole pipeline runs, and a change reruns what depends on it and nothing else."""
 
 import json
+import shutil
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from checkout import CONFIGURATION, Checkout
+from miniatures import write_image, write_text
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
@@ -119,6 +121,38 @@ def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):
     assert "MissingInputException" not in answer.stderr
 
 
+def test_downloads_are_a_target_of_their_own(tmp_path):
+    answer = Checkout(tmp_path).snakemake("-n", "-p", "download")
+    assert answer.returncode == 0, answer.stderr
+    assert "dpam download live csiq tid2013 kadid10k livec koniq10k spaq --roots" in answer.stdout
+
+
+def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
+    checkout = Checkout(tmp_path)
+    folder = tmp_path / "data/mine"
+    folder.mkdir(parents=True)
+    lines = ["image,score,split"]
+    for number in range(6):
+        write_image(tmp_path / f"packed/{number}.png", number)
+        lines.append(f"{number}.png,{number},{'train' if number < 4 else 'test'}")
+    write_text(folder / "scores.csv", *lines)
+    shutil.make_archive(str(folder / "photos"), "zip", tmp_path / "packed")
+    (tmp_path / "mine.yaml").write_text(
+        "plain:\n  mine: {labels: scores.csv, images: photos, score_range: [0, 5], "
+        "higher_is_better: true}\n"
+        "experiments: [{name: a, datasets: [mine], splits: [official], test_on: self}]\n"
+        "allow: {mine: [odd_size]}\n"
+    )
+    target = "results/data/mine/splits.csv"
+    answer = checkout.snakemake("--cores", "2", target, "--configfile", "mine.yaml")
+    assert answer.returncode == 0, answer.stderr
+    official = pd.read_csv(tmp_path / target)["official"]
+    assert (folder / "photos/5.png").exists()
+    assert sorted(official) == ["test", "test", "train", "train", "train", "validation"]
+    again = checkout.snakemake("-n", target, "--configfile", "mine.yaml")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -128,6 +162,17 @@ def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):
             "experiments: [{name: a, datasets: [livee], test_on: self}]",
             "livee: no such dataset; known are ",
         ),
+        (
+            "experiments: [{name: a, datasets: [csiq], parts: [jpg], test_on: self}]",
+            "csiq has no distortion type jpg; known are all, white_noise, jpeg, jpeg2000, "
+            "pink_noise, gaussian_blur, contrast_change",
+        ),
+        (
+            "experiments: [{name: a, datasets: [koniq10k, spaq], splits: [official], "
+            "test_on: self}]",
+            "spaq: no official split; take split00 to split09 or authors",
+        ),
+        ("allow: {live: [odd_sizes]}", "allow.live.0: 'odd_sizes' does not match"),
     ],
 )
 def test_a_wrong_configuration_ends_in_one_clear_line(tmp_path, text, message):

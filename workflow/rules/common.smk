@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from dpam.configuration import validated
-from dpam.datasets import find, is_present, missing_message
+from dpam.datasets import default_root, find, is_present, missing_message
+from dpam.datasets.archives import stem
 from dpam.errors import DpamError
 from dpam.fingerprint import code_fingerprint
 from dpam.tables import BASELINES
@@ -58,6 +59,22 @@ def dataset_facts(name):
         stop(error)
 
 
+def check_parts(dataset, parts):
+    """Stop if a part is no distortion type of the dataset; says which there are."""
+    unknown = [part for part in parts if part not in ("all", *dataset.distortions)]
+    if unknown:
+        known = ", ".join(("all", *dataset.distortions))
+        stop(f"{dataset.name} has no distortion type {', '.join(unknown)}; known are {known}")
+
+
+def check_official(names):
+    """Stop if a known dataset has no official split; one of the user's own may have one."""
+    lacking = [name for name in names if name not in config["plain"]]
+    lacking = [name for name in lacking if not dataset_facts(name).official]
+    if lacking:
+        stop(f"{', '.join(lacking)}: no official split; take split00 to split09 or authors")
+
+
 def scores_of(block):
     """All rows that an experiment's block stands for."""
     for dataset, method, split, seed in product(
@@ -71,7 +88,14 @@ def scores_of(block):
             "self": [dataset],
             "others": [other for other in block["datasets"] if other != dataset],
         }.get(str(block["test_on"]), block["test_on"])
-        for part in dataset_facts(dataset).distortions if every else block["parts"]:
+        parts = block["parts"]
+        if every:
+            parts = dataset_facts(dataset).distortions
+        elif dataset not in config["plain"]:
+            check_parts(dataset_facts(dataset), parts)
+        if split == "official":
+            check_official([dataset, *targets])
+        for part in parts:
             for target in targets:
                 yield Score(block["name"], dataset, part, method, split, seed, target)
 
@@ -95,7 +119,7 @@ wildcard_constraints:
     part="[a-z0-9_]+",
     method="slic|rim|ainet",
     baseline="|".join(BASELINES),
-    split=r"split\d\d|whole",
+    split=r"split\d\d|authors|official|whole",
     seed=r"\d+",
 
 
@@ -113,21 +137,22 @@ def dataset_root(wildcards):
 
 def root_of(name):
     """Where a dataset should lie."""
-    plain = config["plain"].get(name, {})
-    default = plain.get("images") or (
-        os.path.dirname(plain["labels"]) if plain else os.path.join(config["data_root"], name)
-    )
-    return config["roots"].get(name, default) or "."
+    homes = dataset_facts(name).homes
+    return config["roots"].get(name) or default_root(config["data_root"], name, homes)
 
 
 def folder_state(wildcards):
-    """Names, sizes and times of a dataset's files, hashed: what a look from outside can tell."""
+    """Names, sizes and times of a dataset's files, hashed: what a look from outside can tell.
+
+    What was unpacked here counts as its archive, and hidden files do not.
+    """
     if wildcards.dataset in MADE_HERE:
         return "made by this workflow"
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(root_of(wildcards.dataset), followlinks=True):
-        folders.sort()
-        for name in sorted(files):
+        made = {stem(Path(name)) for name in files}
+        folders[:] = sorted(name for name in folders if name not in made and name[0] != ".")
+        for name in sorted(name for name in files if name[0] != "."):
             status = os.stat(os.path.join(folder, name))
             digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
@@ -142,6 +167,31 @@ def own_dataset(wildcards):
     """Option that describes a dataset of the user's own, as JSON; nothing for known ones."""
     plain = config["plain"].get(wildcards.dataset)
     return ["--plain", json.dumps(plain)] if plain else []
+
+
+def allowed_findings(wildcards):
+    """Option with the findings that the configuration accepts; nothing if there are none."""
+    allow = config["allow"].get(wildcards.dataset)
+    return ["--allow", *allow] if allow else []
+
+
+def superpixel_options(wildcards):
+    """The option that the superpixel method reads, and no other."""
+    option = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
+    value = config["superpixels"][option]
+    return [f"--{option}", value] if value else []
+
+
+def superpixel_weights(wildcards):
+    """The file of weights that the superpixel method needs, if it needs one."""
+    if wildcards.method != "ainet":
+        return []
+    if config["superpixels"]["ainet"] is None:
+        stop(
+            "superpixel method ainet needs weights: name their file as superpixels.ainet, make one "
+            "with `dpam train-ainet IMAGES --output FILE`, or take ainet out of `methods`"
+        )
+    return config["superpixels"]["ainet"]
 
 
 def identity(wildcards):
@@ -171,9 +221,10 @@ def paths_of_runs(name):
 
 
 def packs():
-    """The pack of each dataset that is trained on, one method each, for pictures of its images."""
-    methods = {score.dataset: score.method for score in reversed(NETWORKS)}
-    return [f"<results>/data/{name}/{methods[name]}.h5" for name in DATASETS if name in methods]
+    """The packs of each dataset that is trained on, for pictures of its images."""
+    return list(
+        dict.fromkeys(f"<results>/data/{score.dataset}/{score.method}.h5" for score in NETWORKS)
+    )
 
 
 def benchmarks_of_runs():

@@ -19,6 +19,21 @@ rule make_demo_data:
         " --output {output:q} --log {log:q}"
 
 
+# Only when asked for by its name: snakemake download.
+rule download:
+    log:
+        "<logs>/download.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        names=[name for name in DATASETS if name not in {*MADE_HERE, *config["plain"]}],
+        roots=json.dumps({name: root_of(name) for name in DATASETS}),
+        code=fingerprint("download"),
+    shell:
+        "dpam download {params.names} --roots {params.roots:q} --log {log:q}"
+
+
 rule verify_download:
     input:
         root=dataset_root,
@@ -33,11 +48,12 @@ rule verify_download:
     threads: 8
     params:
         own=own_dataset,
+        allow=allowed_findings,
         state=folder_state,
         code=fingerprint("verify_download"),
     shell:
         "dpam verify-download {wildcards.dataset} --root {input.root:q} {params.own:q}"
-        " --output {output:q} --log {log:q}"
+        " {params.allow:q} --threads {threads} --output {output:q} --log {log:q}"
 
 
 rule normalise_labels:
@@ -57,14 +73,16 @@ rule normalise_labels:
         code=fingerprint("normalise_labels"),
     shell:
         "dpam normalise-labels {wildcards.dataset} --root {input.root:q} {params.own:q}"
-        " --output {output:q} --log {log:q}"
+        " --verified {input.verified:q} --output {output:q} --log {log:q}"
 
 
 rule draw_splits:
     input:
-        "<results>/data/{dataset}/labels.csv",
+        labels="<results>/data/{dataset}/labels.csv",
+        verified="<results>/data/{dataset}/verified.json",
     output:
-        "<results>/data/{dataset}/splits.csv",
+        splits="<results>/data/{dataset}/splits.csv",
+        near="<results>/data/{dataset}/near_duplicates.csv",
     log:
         "<logs>/draw_splits/{dataset}.log",
     benchmark:
@@ -75,7 +93,8 @@ rule draw_splits:
         seed=config["splits"]["seed"],
         code=fingerprint("draw_splits"),
     shell:
-        "dpam draw-splits {input:q} --seed {params.seed} --output {output:q} --log {log:q}"
+        "dpam draw-splits {input.labels:q} --verified {input.verified:q} --seed {params.seed}"
+        " --output {output.splits:q} --near-duplicates {output.near:q} --log {log:q}"
 
 
 rule pack_superpixels:
@@ -83,6 +102,7 @@ rule pack_superpixels:
         root=dataset_root,
         verified="<results>/data/{dataset}/verified.json",
         labels="<results>/data/{dataset}/labels.csv",
+        weights=superpixel_weights,
     output:
         "<results>/data/{dataset}/{method}.h5",
     log:
@@ -95,8 +115,10 @@ rule pack_superpixels:
     params:
         own=own_dataset,
         image_size=config["image_size"],
+        how=superpixel_options,
         code=fingerprint("pack_superpixels"),
     shell:
         "dpam pack-superpixels {wildcards.dataset} --root {input.root:q} {params.own:q}"
-        " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method} --image-size {params.image_size} --threads {threads}"
+        " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method}"
+        " {params.how:q} --image-size {params.image_size} --threads {threads}"
         " --output {output:q} --log {log:q}"

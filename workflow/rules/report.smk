@@ -54,6 +54,7 @@ rule plot:
         curves=captioned("figures/training_curves.svg", "Figures"),
         scatter=captioned("figures/scatter.svg", "Figures"),
         examples=captioned("figures/examples.svg", "Figures"),
+        superpixels=captioned("figures/superpixels.svg", "Figures"),
         cross=captioned("figures/cross_dataset.svg", "Figures"),
     log:
         "<logs>/plot.log",
@@ -77,6 +78,7 @@ rule report:
         significance=rules.tabulate.output.significance,
         curves="<results>/figures/training_curves.svg",
         figures=rules.plot.output,
+        verified=expand("<results>/data/{dataset}/verified.json", dataset=DATASETS),
         histories=paths_of_runs("history.csv"),
         costs=benchmarks_of_runs(),
         plotted="<benchmarks>/plot/all.tsv",
@@ -94,5 +96,5 @@ rule report:
         code=fingerprint("report"),
     shell:
         "dpam report --tables-dir {params.tables:q} --figures-dir {params.figures:q}"
-        " --benchmarks-dir {params.benchmarks:q} --config {params.config:q}"
+        " --benchmarks-dir {params.benchmarks:q} --verified {input.verified:q} --config {params.config:q}"
         " --output {output:q} --log {log:q}"

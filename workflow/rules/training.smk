@@ -7,6 +7,8 @@ rule train:
         splits="<results>/data/{dataset}/splits.csv",
     output:
         weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
+        released="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released.safetensors",
+        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/epochs.h5",
         history="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/history.csv",
     log:
         "<logs>/train/{dataset}-{part}-{method}-{split}-seed{seed}.log",
@@ -20,9 +22,11 @@ rule train:
     params:
         model=as_json("model"),
         training=as_json("training"),
+        scaling=config["labels"]["scaling"],
         code=fingerprint("train"),
     shell:
         "dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
         " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
-        " --training {params.training:q} --threads {threads}"
-        " --output {output.weights:q} --history {output.history:q} --log {log:q}"
+        " --training {params.training:q} --scaling {params.scaling} --threads {threads}"
+        " --output {output.weights:q} --released {output.released:q}"
+        " --predictions {output.predictions:q} --history {output.history:q} --log {log:q}"

@@ -34,7 +34,8 @@ def smaller(name: str, rows: list[Row]) -> Dataset:
     """The dataset, expecting as many images and references as the miniature has."""
     dataset = DATASETS[name]
     references = len({row[1] for row in rows}) if dataset.references else None
-    return dataclasses.replace(dataset, images=len(rows), references=references)
+    sides = (3, 4) if dataset.sides else None
+    return dataclasses.replace(dataset, images=len(rows), references=references, sides=sides)
 
 
 def live(root: Path, realigned: bool = True) -> list[Row]:
@@ -178,15 +179,23 @@ def koniq10k(root: Path, sets: bool = False) -> list[Row]:
     ]
     for number, row in enumerate(rows):
         write_image(root / row[0], number)
-    if sets:
-        name, head, tail = "koniq10k_distributions_sets.csv", "MOS,SD,set", "0.5,training"
+    names = [Path(row[0]).name.lower() for row in rows]
+    if sets:  # MOS is the z-score here; the score on the scale of the votes is in the votes
+        write_text(
+            root / "koniq10k_distributions_sets.csv",
+            "image_name,c1,c2,c3,c4,c5,c_total,MOS,SD,set",
+            f"{names[0]},0,0.1,0.1,0.6,0.2,100,77.38,0.5,training",
+            f"{names[1]},0.952,0,0.048,0,0,125,1.93,0.5,test",
+        )
     else:
-        name, head, tail = "koniq10k_scores_and_distributions.csv", "MOS,SD,MOS_zscore", "0.5,80.1"
-    write_text(
-        root / name,
-        f'"image_name",c1,c2,c3,c4,c5,c_total,{head}',
-        *(f'"{Path(row[0]).name.lower()}",0,1,2,3,4,10,{row[4]},{tail}' for row in rows),
-    )
+        write_text(
+            root / "koniq10k_scores_and_distributions.csv",
+            '"image_name",c1,c2,c3,c4,c5,c_total,MOS,SD,MOS_zscore',
+            *(
+                f'"{name}",0,1,2,3,4,10,{row[4]},0.5,80.1'
+                for name, row in zip(names, rows, strict=True)
+            ),
+        )
     return rows
 
 

@@ -1,0 +1,209 @@
+"""Findings stop or are accepted; a second verification looks at changed files only."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import miniatures
+import numpy as np
+import pytest
+from PIL import Image
+
+from dpam.datasets import DATASETS, find, inspection
+from dpam.datasets.inspection import NEAR, difference_hash, inspect, near_duplicates
+from dpam.datasets.verification import verify
+from dpam.errors import DpamError
+
+OWN = {"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": True}
+
+
+def scene(seed: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
+    """A smooth picture with some structure, different for each seed."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """Six photographs with labels; the folder of the results is beside them."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    names = [f"{number}.png" for number in range(6)]
+    for number, name in enumerate(names):
+        scene(number).save(folder / name)
+    miniatures.write_text(folder / "mine.csv", "image,score", *(f"{name},5" for name in names))
+    return folder
+
+
+def opened(monkeypatch) -> list[str]:
+    """The paths that are decoded from now on, in this process."""
+    paths: list[str] = []
+    decode = Image.open
+
+    def counting(content, *arguments, **options):
+        paths.append("decoded")
+        return decode(content, *arguments, **options)
+
+    monkeypatch.setattr(Image, "open", counting)
+    monkeypatch.setattr(inspection, "ProcessPoolExecutor", HereOnly)
+    return paths
+
+
+class HereOnly:
+    """A pool that works in this process, so that its calls can be counted."""
+
+    def __init__(self, _: int) -> None:
+        self.map = lambda call, *items, chunksize: map(call, *items)
+        self.shutdown = lambda cancel_futures: None
+
+
+def test_the_second_time_only_changes_are_looked_at(root, tmp_path, monkeypatch):
+    memory = tmp_path / "inspections.json"
+    paths = opened(monkeypatch)
+    dataset = find("mine", OWN)
+    first = verify(dataset, root, memory=memory)
+    assert len(paths) == 6
+    assert verify(dataset, root, memory=memory) == first
+    assert len(paths) == 6
+    os.utime(root / "1.png", (1, 1))  # another time, the same content: read, not decoded
+    assert verify(dataset, root, memory=memory) == first
+    assert len(paths) == 6
+    scene(70).save(root / "2.png")
+    second = verify(dataset, root, memory=memory)
+    assert len(paths) == 7
+    assert second["fingerprint"] != first["fingerprint"]
+    memory.write_text(memory.read_text().replace('"pillow": "', '"pillow": "0.'))
+    assert verify(dataset, root, memory=memory) == second
+    assert len(paths) == 13, "another decoder looks at everything again"
+    memory.write_text("no JSON")
+    assert verify(dataset, root, memory=memory) == second
+
+
+def test_what_was_found_is_kept_when_verification_stops(root, tmp_path, monkeypatch):
+    memory = tmp_path / "inspections.json"
+    (root / "5.png").write_bytes(b"broken")
+    with pytest.raises(DpamError, match=r"5\.png: does not decode"):
+        verify(find("mine", OWN), root, memory=memory)
+    paths = opened(monkeypatch)
+    scene(5).save(root / "5.png")
+    verify(find("mine", OWN), root, memory=memory)
+    assert len(paths) == 1
+
+
+def test_an_interrupted_verification_goes_on(root, tmp_path, monkeypatch):
+    memory = tmp_path / "inspections.json"
+    paths = opened(monkeypatch)
+    look = inspection.inspect
+
+    def interrupted(path, before):
+        if path.endswith("4.png"):
+            raise KeyboardInterrupt
+        return look(path, before)
+
+    monkeypatch.setattr(inspection, "inspect", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            verify(find("mine", OWN), root, memory=memory)
+        assert len(paths) == 4
+    monkeypatch.setattr(inspection, "inspect", look)
+    verify(find("mine", OWN), root, memory=memory)
+    assert len(paths) == 6
+
+
+def test_several_processes_find_the_same(root):
+    one, two = (verify(find("mine", OWN), root, threads=threads) for threads in (1, 2))
+    assert one == two
+
+
+def test_findings_are_accepted_by_kind_or_one_by_one(root):
+    dataset = replace(find("mine", OWN), images=7, sides=(64, 96))
+    (root / "0.png").write_bytes(b"broken")
+    (root / "1.png").unlink()
+    scene(2, (200, 64)).save(root / "2.png")
+    scene(9).save(root / "stray.png")
+    with pytest.raises(DpamError) as caught:
+        verify(dataset, root)
+    message = str(caught.value)
+    for line in (
+        "5 problem(s)",
+        "1.png: has a label but is not there [missing_image]",
+        "0.png: does not decode",
+        "[undecodable]",
+        "2.png: is 200 x 64, expected sides of 64 to 96 pixels [odd_size]",
+        "stray.png: has no label [unlabelled_image]",
+        "labelled images: found 6, expected 7 [wrong_count]",
+        "`allow:`",
+    ):
+        assert line in message
+    some = ["odd_size", "unlabelled_image stray.png", "undecodable other.png", "wrong_count"]
+    with pytest.raises(DpamError) as caught:
+        verify(dataset, root, some)
+    assert "2 problem(s)" in str(caught.value)
+    assert "2.png" not in str(caught.value)
+    everything = [*some, "undecodable 0.png", "missing_image"]
+    found = verify(dataset, root, everything)
+    assert len(found["accepted"]) == 5
+    assert "stray.png: has no label [unlabelled_image]" in found["accepted"]
+    assert found["left_out"] == ["0.png", "1.png"]
+    assert found["findings"] == ["undecodable other.png: is allowed, but was not found"]
+
+
+def test_an_unknown_finding_cannot_be_allowed(root):
+    with pytest.raises(DpamError, match=r"unknown finding.*\n  - odd_sizes\n.*odd_size"):
+        verify(find("mine", OWN), root, ["odd_sizes"])
+
+
+@pytest.mark.parametrize("name", ["csiq", "tid2013", "kadid10k", "koniq10k", "live"])
+def test_sizes_of_the_published_images(name):
+    published = {"csiq": (512, 512), "koniq10k": (1024, 768), "live": (768, 512)}
+    sides = DATASETS[name].sides
+    assert sides is not None
+    size = published.get(name, (512, 384))
+    assert sides[0] <= min(size)
+    assert max(size) <= sides[1]
+
+
+def test_near_duplicates_among_authentic_photographs(root):
+    scene(0).save(root / "1.png", compress_level=1)  # the same picture
+    scene(0, (192, 128)).save(root / "3.png")
+    found = verify(find("mine", OWN), root)
+    pairs = {(image, other) for image, other, _ in found["near_duplicates"]}
+    assert pairs == {("0.png", "1.png"), ("0.png", "3.png"), ("1.png", "3.png")}
+    synthetic = replace(find("mine", OWN), kind="synthetic")
+    assert verify(synthetic, root)["near_duplicates"] == []
+
+
+def test_a_perceptual_hash_survives_recompression_and_tells_scenes_apart(tmp_path):
+    scene(1).save(tmp_path / "a.jpg", quality=95)
+    scene(1).save(tmp_path / "b.jpg", quality=20)
+    scene(2).save(tmp_path / "c.jpg", quality=95)
+    scene(1).convert("P").save(tmp_path / "d.png")
+    looks = {path.name: inspect(str(path)).look for path in sorted(tmp_path.iterdir())}
+    pairs = near_duplicates(looks)
+    assert set(zip(pairs["image"], pairs["other"], strict=True)) == {
+        ("a.jpg", "b.jpg"),
+        ("a.jpg", "d.png"),
+        ("b.jpg", "d.png"),
+    }
+    assert len(bytes.fromhex(looks["a.jpg"])) == 32
+
+
+def test_near_duplicates_against_a_plain_count():
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 2, (5, 256))
+    bits = np.concatenate([base ^ (rng.random((5, 256)) < share) for share in (0, 0.05, 0.1, 0.2)])
+    looks = {f"{number:02d}": np.packbits(row).tobytes().hex() for number, row in enumerate(bits)}
+    expected = {
+        (f"{first:02d}", f"{second:02d}", int((bits[first] != bits[second]).sum()))
+        for first in range(20)
+        for second in range(first + 1, 20)
+        if (bits[first] != bits[second]).sum() <= NEAR
+    }
+    assert 5 < len(expected) < 60
+    assert set(near_duplicates(looks).itertuples(index=False, name=None)) == expected
+
+
+def test_pictures_without_structure_are_no_near_duplicates():
+    looks = {f"{shade}.png": difference_hash(Image.new("L", (50, 50), shade)) for shade in (3, 200)}
+    assert near_duplicates(looks).empty
+    assert near_duplicates({}).empty

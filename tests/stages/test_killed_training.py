@@ -1,0 +1,86 @@
+"""A training that is killed again and again ends as the one that was left alone."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+from samples import labels_table, photograph, preparation
+
+from dpam.preparation import prepare
+from dpam.store import write_pack
+
+MODEL = {"backbone": "test_vit", "embed_dim": 16}
+TRAINING = {"epochs": 40, "batch_size": 3, "learning_rate": 1e-3, "ema": 0.9}
+KILLS = 10
+
+
+@pytest.fixture
+def data(tmp_path):
+    how = preparation("crop")
+    labels = labels_table(24)
+    settings = {"dataset": "tiny", "title": "Tiny", "preparation": vars(how)}
+    images = (prepare(photograph(i), how) for i in range(len(labels)))
+    write_pack(tmp_path / "tiny.h5", labels, how, settings, images)
+    parts = ["train"] * 18 + ["validation"] * 3 + ["test"] * 3
+    splits = pd.DataFrame({"image": labels["image"], "split00": parts})
+    splits.to_csv(tmp_path / "splits.csv", index=False)
+    return tmp_path
+
+
+def start(data, run):
+    folder = data / run
+    arguments = [
+        *("train", data / "tiny.h5", "--splits", data / "splits.csv", "--threads", 1),
+        *("--model", json.dumps(MODEL), "--training", json.dumps(TRAINING)),
+        *("--output", folder / "model.safetensors", "--history", folder / "history.csv"),
+        *("--released", folder / "released.safetensors", "--predictions", folder / "epochs.h5"),
+    ]
+    command = [sys.executable, "-m", "dpam.cli", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process, words):
+    """Read its messages up to the one with `words`; go on reading beside."""
+    for line in process.stderr:
+        if words in line:
+            break
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+
+
+def test_ten_kills_change_nothing(data):
+    alone = start(data, "alone")
+    assert "epoch 40/40" in alone.communicate()[1]
+    assert alone.returncode == 0
+
+    moments = random.Random(20)
+    stopped = 0
+    for kill in range(KILLS):
+        process = start(data, "killed")
+        wait_for(process, "epoch ")  # its own first, or those before, said again
+        try:
+            process.wait(moments.uniform(0, 1.2))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM if kill % 3 == 2 else signal.SIGKILL)
+            stopped += 1
+            process.wait()
+            assert process.returncode in (-signal.SIGKILL, os.EX_TEMPFAIL)
+        assert not (data / "killed/model.safetensors").exists() or process.returncode == 0
+    assert stopped >= KILLS // 2
+    last = start(data, "killed")
+    last.communicate()
+    assert last.returncode == 0
+
+    for file in ("model.safetensors", "released.safetensors"):
+        first, second = (load_file(data / run / file) for run in ("alone", "killed"))
+        assert all(first[name].equal(second[name]) for name in first)
+    first, second = (pd.read_csv(data / run / "history.csv") for run in ("alone", "killed"))
+    numbers = [name for name in first if "second" not in name and name != "memory_gb"]
+    pd.testing.assert_frame_equal(first[numbers], second[numbers])
+    assert not list((data / "killed").glob("*progress*"))

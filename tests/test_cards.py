@@ -1,0 +1,85 @@
+"""The table and the cards of datasets say what is known, and what is here."""
+
+from pathlib import Path
+
+import miniatures
+import pandas as pd
+import pytest
+
+from dpam.cards import card, histogram, overview, state
+from dpam.cli import main
+from dpam.datasets import DATASETS, find
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A folder with a complete LIVE, part of KADID-10k, and a packed TID2013."""
+    miniatures.live(tmp_path / "live")
+    miniatures.kadid10k(tmp_path / "kadid10k")
+    (tmp_path / "tid2013").mkdir()
+    (tmp_path / "tid2013" / "tid2013.rar").touch()
+    return tmp_path
+
+
+def test_the_table_names_every_dataset_and_where_to_get_it(data, capsys):
+    assert main(["datasets", "--data-root", str(data)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line for line in lines[2:]}
+    assert list(rows) == list(DATASETS)
+    assert "complete" in rows["live"]
+    assert str(data / "live") in rows["live"]
+    assert "3 labels" in rows["kadid10k"]
+    assert "archives" in rows["tid2013"]
+    assert "missing" in rows["csiq"]
+    assert DATASETS["csiq"].page in rows["csiq"]
+    assert "dpam download koniq10k" in rows["koniq10k"]
+    assert rows["demo_authentic"].endswith("dpam make-demo-data demo_authentic")
+    assert overview({"spaq": str(data)}).count("\n") == 2
+
+
+def test_states(data, tmp_path):
+    own = find("mine", {"labels": "mine.csv", "score_range": [0, 1], "higher_is_better": True})
+    root = tmp_path / "mine"
+    miniatures.write_text(root / "mine.csv", "image,score", "a.png,0.5", "b.png,1")
+    assert state(own, root) == "2 of 2 images missing"
+    miniatures.write_image(root / "a.png")
+    miniatures.write_image(root / "b.png", 1)
+    assert state(own, root) == "complete"
+    (root / "mine.csv").write_text("nothing")
+    assert state(own, root) == "labels unreadable"
+    assert state(own, tmp_path / "nowhere") == "missing"
+
+
+def test_a_card_with_a_histogram(data, capsys):
+    picture = data / "live.svg"
+    assert main(["datasets", "live", "--data-root", str(data), "--svg", str(picture)]) == 0
+    text = capsys.readouterr().out
+    for fact in ("LIVE (live)", "779, made from 29 references", "lower is better", "fast_fading"):
+        assert fact in text
+    assert "779 scores, median " in text
+    assert text.count("#") > 100
+    assert "LIVE: 779 images" in picture.read_text()
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_card_of_a_missing_dataset_says_where_to_get_it(data):
+    text = card(DATASETS["koniq10k"], data / "koniq10k")
+    assert "own split    yes" in text
+    assert "dpam download koniq10k" in text
+    assert "median" not in text
+    assert "archives" in card(DATASETS["tid2013"], data / "tid2013")
+
+
+def test_the_bars_are_as_long_as_the_counts():
+    lines = histogram(pd.Series([0.0, 0.01, 0.5, 0.5, 0.5, 0.5, 1.0]))
+    assert len(lines) == 21
+    assert lines[0].split() == ["0.00-0.05", "2", "#" * 25]
+    assert lines[10].split() == ["0.50-0.55", "4", "#" * 50]
+    assert lines[19].split() == ["0.95-1.00", "1", "#" * 12]
+    assert lines[1].split() == ["0.05-0.10", "0"]
+    assert lines[20] == "7 scores, median 0.500; 0 is the worst, 1 the best"
+
+
+def test_a_picture_needs_a_dataset(capsys):
+    assert main(["datasets", "--svg", "a.svg"]) == 1
+    assert "--svg: name a dataset, too" in capsys.readouterr().err

@@ -1,0 +1,45 @@
+"""What the README shows works as it stands."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import yaml
+from miniatures import write_image
+
+from dpam.cli import COMMANDS
+from dpam.configuration import validated
+
+TOP = Path(__file__).resolve().parent.parent
+README = (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_configurations_are_valid():
+    whole = yaml.safe_load((TOP / "config.yaml").read_text(encoding="utf-8"))
+    for block in blocks("yaml"):
+        validated({**whole, **yaml.safe_load(block)}, TOP / "workflow/schemas/config.schema.yaml")
+
+
+def test_the_dataset_in_one_file(tmp_path):
+    (block,) = blocks("python")
+    module: dict[str, Any] = {}
+    exec(block, module)  # noqa: S102 - our own README
+    book = openpyxl.Workbook()
+    book.active.append(["photo", "vote"])
+    book.active.append(["Beach.jpg", 4.5])
+    book.save(tmp_path / "votes.xlsx")
+    write_image(tmp_path / "Photos" / "beach.JPG")
+    found = module["HOLIDAY"].read_labels(tmp_path)
+    assert found["image"].tolist() == ["Photos/beach.JPG"]
+    assert found["raw_score"].tolist() == [4.5]
+
+
+def test_commands_that_are_shown_exist():
+    shown = set(re.findall(r"(?m)(?:`|^|bin/)dpam ([a-z][a-z-]*)", README))
+    assert shown <= set(COMMANDS)
+    assert {"datasets", "download", "predict"} <= shown
