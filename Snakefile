@@ -10,14 +10,16 @@
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
+#   <results>/data/{dataset}/{baseline}.npy            features of a baseline, one row per image
 #   <results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/
 #       model.safetensors, history.csv                 one training run
 #       on-{test_dataset}.csv                          its predictions, one row per image
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
+#     baselines have the last two, under their name as method
 #   <results>/scores.csv                               which runs belong to which experiment
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
-# with part: all or a distortion type; method: slic, rim, ainet; split: split00 ... split09,
-# authors, official or whole.
+# with part: all or a distortion type; method: slic, rim, ainet; baseline: brisque_svr, vit_ridge;
+# split: split00 ... split09, authors, official or whole.
 
 from snakemake.utils import min_version
 

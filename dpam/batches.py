@@ -1,15 +1,20 @@
 """Batches of network inputs: crops, flips and the texture of crops."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dpam.images import texture
-from dpam.preparation import Prepared, planes
+from dpam.images import resize_cubic, texture
+from dpam.preparation import Prepared, planes, resize
 from dpam.store import Pack
+
+Views = int | Literal["whole"]
+VIEWS: tuple[Views, ...] = ("whole", 1, 4, 5, 9, 16, 25)  # what may be chosen, see `fixed_views`
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,34 @@ def collate(views: Sequence[View], size: int) -> Batch:
     )
 
 
-def fixed_views(image: Prepared, size: int, count: int) -> list[View]:
-    """The same views of an image each time.
+def fixed_views(image: Prepared, size: int, views: Views) -> list[View]:
+    """The same views of an image each time, no place twice.
 
-    A whole image has one. Of larger ones: the centre, and for a count of 5 the four corners too.
+    Args:
+        image: an image that was prepared whole has one view, itself, whatever is asked for.
+        size: side of the view.
+        views: 1, the centre; 5, the centre and the four corners; another square number n * n, a
+            grid of n x n from corner to corner; "whole", the image resized to size x size, with
+            the texture of the whole, as images that are prepared whole.
     """
+    if views == "whole":
+        return [View(image if image.texture is not None else whole(image, size))]
     down, right = image.pixels.shape[0] - size, image.pixels.shape[1] - size
-    views = [View(image, down // 2, right // 2)]
-    if count == 5 and (down or right):
-        views += [View(image, top, left) for top in (0, down) for left in (0, right)]
-    return views
+    places = [(down // 2, right // 2)]
+    if views == 5:
+        places += [(top, left) for top in (0, down) for left in (0, right)]
+    elif views > 1:
+        side = math.isqrt(views)
+        steps = [step / (side - 1) for step in range(side)]
+        places = [(round(down * y), round(right * x)) for y in steps for x in steps]
+    return [View(image, top, left) for top, left in dict.fromkeys(places)]
+
+
+def whole(image: Prepared, size: int) -> Prepared:
+    """An image prepared for crops, as it would be had it been prepared whole."""
+    grain = resize_cubic(texture(planes(image.pixels)[None]), size, size)[0].numpy()
+    pixels = resize(image.pixels, size, size)
+    return Prepared(pixels, grain, image.mean, image.covariance)
 
 
 @dataclass(frozen=True)

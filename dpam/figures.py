@@ -22,7 +22,7 @@ from matplotlib.typing import RcKeyType
 from PIL import Image
 
 from dpam.files import write_text
-from dpam.tables import decimal
+from dpam.tables import decimal, method_name
 
 # The only colours of lines and text, by role; blue and orange are Okabe and Ito's, whom
 # colour-blind people can tell apart. A page may replace them to suit a dark background.
@@ -430,7 +430,7 @@ def cross_dataset(scores: pd.DataFrame) -> Figure:
         )
         values = table.reindex(index=trained, columns=tested).to_numpy(dtype=float)
         draw_matrix(axes, values, trained, tested)
-        axes.set_title(method if len(methods) > 1 else "", pad=30)
+        axes.set_title(method_name(method) if len(methods) > 1 else "", pad=30)
     kinds = ", ".join(dict.fromkeys(crossed["label_kind"]))
     figure.supxlabel(f"Labels: {kinds}", x=0.01, ha="left", fontsize=8, color=COLOURS["muted"])
     return figure
@@ -481,7 +481,9 @@ def titles(rows: pd.DataFrame) -> list[str]:
         if row["test_dataset"] != row["dataset"]:
             words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
         words += [row["part"]] * (row["part"] != "all")
-        words += [row["method"]] * several["method"] + [row["split"]] * several["split"]
+        words += [method_name(row["method"])] * several["method"] + [row["split"]] * several[
+            "split"
+        ]
         words += [f"seed {row['seed']}"] * several["seed"]
         texts.append(textwrap.fill(", ".join(words), 28, break_long_words=False))
     return texts

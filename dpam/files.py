@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError
 
 NAMES = ("image", "reference", "distortion", "level", "label_kind", "dataset", "part", "method")
-TEXT = dict.fromkeys((*NAMES, "official", "split", "test_dataset", "experiment", "run"), str)
+KEYS = ("official", "split", "test_dataset", "experiment", "run", "selection")
+TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 
 @contextmanager
@@ -49,6 +51,26 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table as CSV atomically, without its index."""
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False)
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write an array of numbers as .npy atomically."""
+    with atomic(path) as temporary:
+        np.save(temporary, array, allow_pickle=False)
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """Read an array of numbers (.npy); objects, which could run code, are refused.
+
+    Raises:
+        DpamError: the file is missing or is no such array.
+    """
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise DpamError(f"{path}: expected an array (.npy), found something else") from error
 
 
 def read_json(path: str | Path) -> Any:

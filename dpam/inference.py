@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dpam.batches import Batch, View, collate, fixed_views
+from dpam.batches import Batch, View, Views, collate, fixed_views
 from dpam.model import DPAM
 from dpam.preparation import Prepared
 
@@ -28,7 +28,7 @@ def predict(
     net: DPAM,
     images: Iterable[Prepared],
     size: int,
-    views: int,
+    views: Views,
     device: torch.device,
     batch_size: int = 32,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +38,7 @@ def predict(
         net: on `device`; it is left in evaluation mode.
         images: prepared images; read one by one.
         size: side of the network's input.
-        views: 1 (the centre) or 5 (centre and corners); whole images always have one.
+        views: see `dpam.batches.fixed_views`.
         device: where the network lies.
         batch_size: views per batch.
 

@@ -1,13 +1,15 @@
 """How well predictions agree with labels: the numbers of the field's papers."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import least_squares
 from scipy.special import expit
 from scipy.stats import kendalltau
 
+from dpam.bootstrap import groups_of, intervals
 from dpam.correlation import plcc, srcc
 
 # A logistic of four parameters says something only about more images than that.
@@ -15,6 +17,21 @@ MINIMUM_TO_FIT = 5
 # The logistic's width in standard deviations of the prediction: from practically a step to
 # practically a straight line. Without bounds, the fit to points on a straight line has no end.
 NARROWEST, WIDEST = 0.01, 10.0
+MOST_EVALUATIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What became of a fit of `logistic4`.
+
+    Attributes:
+        parameters: (upper, lower, centre, width); None unless the fit converged.
+        status: "converged"; "not converged"; or "undefined", where there is nothing to fit: fewer
+            than five images, a constant side, or a value that is not finite.
+    """
+
+    parameters: tuple[float, float, float, float] | None
+    status: Literal["converged", "not converged", "undefined"]
 
 
 def krcc(prediction: np.ndarray, label: np.ndarray) -> float:
@@ -49,9 +66,7 @@ def logistic4(x: np.ndarray, upper: float, lower: float, centre: float, width: f
     return np.asarray((upper - lower) * expit((x - centre) / abs(width)) + lower)
 
 
-def fit_logistic4(
-    prediction: np.ndarray, label: np.ndarray
-) -> tuple[float, float, float, float] | None:
+def fit_logistic4(prediction: np.ndarray, label: np.ndarray) -> Fit:
     """Least-squares fit of `logistic4` from prediction to label, on the very images given.
 
     The start values are fixed: the largest and the smallest label, the mean of the predictions
@@ -63,14 +78,13 @@ def fit_logistic4(
         label: (n,) numbers.
 
     Returns:
-        (upper, lower, centre, width) in the units of label, label, prediction, prediction; None
-        for fewer than five images, a constant side, a value that is not finite, or a fit that
-        does not converge.
+        the parameters in the units of label, label, prediction, prediction, and whether the fit
+        converged.
     """
     x = np.asarray(prediction, dtype=np.float64)
     y = np.asarray(label, dtype=np.float64)
     if len(x) < MINIMUM_TO_FIT or np.isnan(plcc(x, y)):
-        return None
+        return Fit(None, "undefined")
     mean, deviation = x.mean(), x.std()
     standardised = (x - mean) / deviation
 
@@ -81,54 +95,72 @@ def fit_logistic4(
         residual,
         x0=[y.max(), y.min(), 0.0, 1.0],
         bounds=([-np.inf] * 3 + [NARROWEST], [np.inf] * 3 + [WIDEST]),
-        max_nfev=10_000,
+        max_nfev=MOST_EVALUATIONS,
     )
     if not fit.success:
-        return None
+        return Fit(None, "not converged")
     upper, lower, centre, width = fit.x.tolist()
-    return upper, lower, float(mean + centre * deviation), float(width * deviation)
+    return Fit(
+        (upper, lower, float(mean + centre * deviation), float(width * deviation)), "converged"
+    )
 
 
 def score(
-    prediction: np.ndarray, label: np.ndarray, distortion: Sequence[str] | None = None
+    prediction: np.ndarray,
+    label: np.ndarray,
+    reference: Sequence[str] | None = None,
+    distortion: Sequence[str] | None = None,
+    level: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """All numbers of one run on one test dataset.
 
     Args:
         prediction: (n,) predictions on the scale of the labels.
         label: (n,) labels in [0, 1], higher is better.
+        reference: (n,) names of the reference images, empty text where unknown; for intervals.
         distortion: (n,) names of the distortion types, empty text where unknown.
+        level: (n,) levels of the distortions as text, empty where unknown.
 
     Returns:
         n, srcc, krcc, plcc; plcc_fitted and rmse_fitted after the logistic mapping, which is
-        fitted on these same images; rmse without a mapping; logistic, its four parameters;
-        by_distortion {type: {n, srcc, plcc}}. RMSE is in units of the label. What is not
-        defined is None.
+        fitted on these same images; rmse without a mapping; logistic, its four parameters, and
+        logistic_status (see `Fit`); groups, the number of references (or images without one), and
+        intervals {number: [low, high]} of 95 % over them (see `dpam.bootstrap`); by_distortion
+        and by_level {name: {n, srcc, plcc}}. RMSE is in units of the label. What is not defined
+        is None.
     """
     x = np.asarray(prediction, dtype=np.float64)
     y = np.asarray(label, dtype=np.float64)
-    logistic = fit_logistic4(x, y)
-    fitted = None if logistic is None else logistic4(x, *logistic)
+    fit = fit_logistic4(x, y)
+    fitted = None if fit.parameters is None else logistic4(x, *fit.parameters)
     numbers: dict[str, Any] = {
-        "n": len(x),
-        "srcc": _defined(srcc(x, y)),
+        **correlations(x, y),
         "krcc": _defined(krcc(x, y)),
-        "plcc": _defined(plcc(x, y)),
         "rmse": _rmse(x, y),
         "plcc_fitted": None if fitted is None else _defined(plcc(fitted, y)),
         "rmse_fitted": None if fitted is None else _rmse(fitted, y),
-        "logistic": None if logistic is None else list(logistic),
-        "by_distortion": {},
+        "logistic": None if fit.parameters is None else list(fit.parameters),
+        "logistic_status": fit.status,
     }
-    kinds = np.asarray([] if distortion is None else distortion, dtype=str)
-    for kind in sorted(set(kinds.tolist()) - {""}):
-        rows = kinds == kind
-        numbers["by_distortion"][kind] = {
-            "n": int(rows.sum()),
-            "srcc": _defined(srcc(x[rows], y[rows])),
-            "plcc": _defined(plcc(x[rows], y[rows])),
-        }
-    return numbers
+    group = groups_of(reference, len(x))
+    found = intervals(x, y, fitted, group)
+    numbers["groups"] = len(set(group.tolist()))
+    numbers["intervals"] = {
+        name: list(interval) if interval is not None and numbers[name] is not None else None
+        for name, interval in found.items()
+    }
+    return numbers | {"by_distortion": _by(distortion, x, y), "by_level": _by(level, x, y)}
+
+
+def correlations(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """n, srcc and plcc of (n,) predictions and (n,) labels; None where not defined."""
+    return {"n": len(x), "srcc": _defined(srcc(x, y)), "plcc": _defined(plcc(x, y))}
+
+
+def _by(names: Sequence[str] | None, x: np.ndarray, y: np.ndarray) -> dict[str, dict[str, Any]]:
+    kinds = np.asarray([] if names is None else names, dtype=str)
+    chosen = {kind: kinds == kind for kind in sorted(set(kinds.tolist()) - {""})}
+    return {kind: correlations(x[rows], y[rows]) for kind, rows in chosen.items()}
 
 
 def _rmse(x: np.ndarray, y: np.ndarray) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dpam.errors import DpamError
+from dpam.errors import DpamError, listed
 
 RELEASED_SEED = 20
 
@@ -60,6 +60,50 @@ def draw(labels: pd.DataFrame, seed: int, count: int = 10) -> pd.DataFrame:
     grouped = splits.drop(columns=["image", "official"], errors="ignore").groupby(group)
     assert (grouped.nunique().max() == 1).all()
     return splits
+
+
+def parts_to_score(
+    labels: pd.DataFrame, splits: pd.DataFrame, split: str, part: str, own: bool
+) -> pd.Series:
+    """Which part each image belongs to that a run is tested on.
+
+    On the dataset that it was trained on, those are the split's validation and test parts, of one
+    distortion type if it was trained on one. On another dataset it is the same split's test part,
+    or every image if it was trained on a `whole` dataset.
+
+    Args:
+        labels: columns image and distortion.
+        splits: as `draw` returns it, of the same images.
+        split: the run's split.
+        part: all, or the distortion type that the run was trained on.
+        own: whether this is the dataset that the run was trained on.
+
+    Returns:
+        (n,) in the order of labels: validation, test, or empty text for images not to be tested.
+
+    Raises:
+        DpamError: images that the splits lack, or no image of the test part.
+    """
+    known = splits.set_index("image")[split].reindex(labels["image"])
+    if known.isna().any():
+        raise listed(
+            f"{known.isna().sum()} image(s) of the dataset are in no part",
+            known.index[known.isna()].tolist(),
+            "Draw the splits again.",
+        )
+    parts = pd.Series(known.to_numpy(), labels.index, dtype=str)
+    if own:
+        kept = parts.isin(["validation", "test"])
+        if part != "all":
+            kept &= labels["distortion"] == part
+    elif split == "whole":
+        parts[:], kept = "test", parts.notna()
+    else:
+        kept = parts == "test"
+    if not (kept & (parts == "test")).any():
+        of_type = "" if part == "all" else f" of type {part}"
+        raise DpamError(f"{split} has no image{of_type} in its test part")
+    return parts.where(kept, "")
 
 
 def groups(labels: pd.DataFrame) -> pd.Series:

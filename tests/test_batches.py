@@ -2,9 +2,11 @@
 
 import numpy as np
 import torch
+from samples import photograph, preparation
 
 from dpam.batches import EpochPlan, View, collate, fixed_views
 from dpam.images import texture
+from dpam.preparation import Prepared, prepare
 from dpam.store import Pack
 
 
@@ -78,3 +80,34 @@ def test_fixed_views_are_the_centre_and_the_corners(pack_file):
         else:
             assert places == {(0, 0)}
         assert len(fixed_views(image, 64, 1)) == 1
+
+
+def test_a_grid_of_views_reaches_from_corner_to_corner_without_repeats(pack_file):
+    with Pack(pack_file) as pack:
+        image = pack.prepared(0)
+        down, right = image.pixels.shape[0] - 64, image.pixels.shape[1] - 64
+        for views in (4, 9, 16, 25):
+            places = [(view.top, view.left) for view in fixed_views(image, 64, views)]
+            assert len(places) == len(set(places))
+            if image.texture is None:
+                assert len(places) == views
+                assert places[0] == (0, 0)
+                assert places[-1] == (down, right)
+                mirrored = {(down - top, right - left) for top, left in places}
+                assert {(round(t), round(x)) for t, x in mirrored} == set(places)
+            else:
+                assert places == [(0, 0)]
+        if image.texture is None:  # as high as a view: a row of places
+            strip = Prepared(image.pixels[:64], None, image.mean, image.covariance)
+            places = [(view.top, view.left) for view in fixed_views(strip, 64, 5)]
+            assert places == [(0, right // 2), (0, 0), (0, right)]
+
+
+def test_the_whole_image_is_as_if_prepared_whole():
+    image, how = photograph(3), preparation("crop")
+    cut, expected = prepare(image, how)[0], prepare(image, preparation("whole"))[0]
+    (view,) = fixed_views(cut, 64, "whole")
+    assert np.array_equal(view.image.pixels, expected.pixels)
+    assert np.array_equal(view.image.texture, expected.texture)
+    assert np.array_equal(view.image.mean, expected.mean)
+    assert fixed_views(expected, 64, "whole")[0].image is expected

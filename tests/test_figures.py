@@ -183,7 +183,7 @@ def test_cross_dataset_by_method_and_with_undefined_values(tmp_path: Path) -> No
         dataset=["a", "a"], test_dataset=["b", "b"], method=["slic", "rim"], srcc=[0.5, np.nan]
     )
     text = words(saved(figures.cross_dataset(table), tmp_path / "f.svg")).split("\n")
-    assert {"slic", "rim", "0.500"} <= set(text)
+    assert {"DPAM, SLIC", "DPAM, RIM", "0.500"} <= set(text)
 
 
 def test_nothing_to_show_is_said_in_words(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Correlations and scores against scipy, known curves and by hand."""
 
+import json
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from dpam.correlation import plcc, srcc
-from dpam.metrics import fit_logistic4, krcc, logistic4, score
+from dpam.metrics import Fit, fit_logistic4, krcc, logistic4, score
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -82,13 +84,14 @@ def test_logistic_is_the_published_formula() -> None:
 @pytest.mark.parametrize("width", [0.05, 0.3])
 def test_fit_finds_the_curve_that_made_the_labels(centre: float, width: float) -> None:
     x = centre + np.linspace(-1, 1, 60)
-    fitted = fit_logistic4(x, logistic4(x, 0.95, 0.1, centre, width))
-    assert fitted == pytest.approx((0.95, 0.1, centre, width), rel=1e-3)
+    fit = fit_logistic4(x, logistic4(x, 0.95, 0.1, centre, width))
+    assert fit.status == "converged"
+    assert fit.parameters == pytest.approx((0.95, 0.1, centre, width), rel=1e-3)
 
 
 def test_fit_to_straight_line_is_as_good_as_the_line() -> None:
     x = np.linspace(0, 1, 50)
-    fitted = fit_logistic4(x, 0.2 + 0.5 * x)
+    fitted = fit_logistic4(x, 0.2 + 0.5 * x).parameters
     assert fitted is not None
     np.testing.assert_allclose(logistic4(x, *fitted), 0.2 + 0.5 * x, atol=1e-3)
 
@@ -96,19 +99,43 @@ def test_fit_to_straight_line_is_as_good_as_the_line() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_fit_is_never_worse_than_a_straight_line(seed: int) -> None:
     prediction, label = noisy(40, seed)
-    fitted = fit_logistic4(prediction, label)
+    fitted = fit_logistic4(prediction, label).parameters
     assert fitted is not None
     line = np.polyval(np.polyfit(prediction, label, 1), prediction)
     error = ((logistic4(prediction, *fitted) - label) ** 2).mean()
     assert error <= ((line - label) ** 2).mean() * 1.01
 
 
+def test_fit_is_the_one_of_scipys_curve_fit() -> None:
+    prediction, label = noisy(200)
+    start = [label.max(), label.min(), prediction.mean(), prediction.std()]
+    expected, _ = optimize.curve_fit(logistic4, prediction, label, p0=start)
+    fitted = fit_logistic4(prediction, label).parameters
+    assert fitted is not None
+    by_us, by_scipy = (logistic4(prediction, *p) for p in (fitted, expected))
+    np.testing.assert_allclose(by_us, by_scipy, atol=1e-4)
+
+
 def test_fit_needs_five_images_and_two_values() -> None:
     prediction, label = noisy(5)
-    assert fit_logistic4(prediction, label) is not None
-    assert fit_logistic4(prediction[:4], label[:4]) is None
-    assert fit_logistic4(np.full(5, 0.3), label) is None
-    assert fit_logistic4(prediction, np.full(5, 0.3)) is None
+    assert fit_logistic4(prediction, label).parameters is not None
+    nothing = Fit(None, "undefined")
+    assert fit_logistic4(prediction[:4], label[:4]) == nothing
+    assert fit_logistic4(np.full(5, 0.3), label) == nothing
+    assert fit_logistic4(prediction, np.full(5, 0.3)) == nothing
+    assert fit_logistic4(np.array([np.nan, 1, 2, 3, 4]), label) == nothing
+
+
+def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dpam.metrics.MOST_EVALUATIONS", 2)
+    prediction, label = noisy(50)
+    assert fit_logistic4(prediction, label) == Fit(None, "not converged")
+    numbers = score(prediction, label)
+    assert numbers["logistic_status"] == "not converged"
+    assert numbers["logistic"] is numbers["plcc_fitted"] is numbers["rmse_fitted"] is None
+    assert numbers["intervals"]["plcc_fitted"] is None
+    assert numbers["srcc"] is not None
+    assert numbers["intervals"]["srcc"] is not None
 
 
 def test_fit_to_two_values_is_a_step() -> None:
@@ -131,19 +158,51 @@ def test_score_of_curved_predictions() -> None:
     assert numbers["by_distortion"] == {}
 
 
-def test_score_per_distortion_type() -> None:
+def test_score_per_distortion_type_and_level() -> None:
     label = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     prediction = np.array([0.1, 0.2, 0.3, 0.6, 0.5, 0.4])
-    numbers = score(prediction, label, ["blur"] * 3 + ["noise"] * 2 + [""])
+    kinds, levels = ["blur"] * 3 + ["noise"] * 2 + [""], ["1", "2", "", "1", "2", "2"]
+    numbers = score(prediction, label, distortion=kinds, level=levels)
     assert numbers["by_distortion"] == {
         "blur": {"n": 3, "srcc": pytest.approx(1), "plcc": pytest.approx(1)},
         "noise": {"n": 2, "srcc": pytest.approx(-1), "plcc": pytest.approx(-1)},
     }
+    assert {level: part["n"] for level, part in numbers["by_level"].items()} == {"1": 2, "2": 3}
+    assert numbers["by_level"]["1"]["srcc"] == pytest.approx(1)
+    assert score(prediction, label)["by_level"] == {}
+
+
+def test_intervals_lie_around_their_numbers_and_know_references() -> None:
+    prediction, label = noisy(60)
+    reference = [f"scene{i // 6}" for i in range(60)]
+    numbers = score(prediction, label, reference)
+    assert numbers["groups"] == 10
+    assert score(prediction, label)["groups"] == 60
+    for name, (low, high) in numbers["intervals"].items():
+        assert low < numbers[name] < high
+    assert numbers["intervals"] != score(prediction, label)["intervals"]
 
 
 def test_undefined_scores_are_none() -> None:
-    numbers = score(np.full(6, 0.4), np.linspace(0, 1, 6), ["blur"] * 5 + ["noise"])
+    numbers = score(np.full(6, 0.4), np.linspace(0, 1, 6), distortion=["blur"] * 5 + ["noise"])
     undefined = ("srcc", "krcc", "plcc", "plcc_fitted", "rmse_fitted", "logistic")
     assert [numbers[key] for key in undefined] == [None] * 6
+    assert numbers["logistic_status"] == "undefined"
     assert numbers["rmse"] is not None
     assert numbers["by_distortion"]["noise"] == {"n": 1, "srcc": None, "plcc": None}
+    assert numbers["intervals"]["srcc"] is None
+    assert numbers["intervals"]["rmse"] is not None
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("kind", ["equal", "tied", "opposite"])
+def test_any_few_images_have_an_answer(n: int, kind: str) -> None:
+    label = np.linspace(0.1, 0.9, n)
+    prediction = {"equal": label * 0 + 0.5, "tied": label.round(0), "opposite": 1 - label}[kind]
+    numbers = score(prediction, label, ["a"] * n, ["blur"] * n, ["1"] * n)
+    json.dumps(numbers, allow_nan=False)
+    assert numbers["n"] == n
+    if kind == "opposite" and n > 1:
+        assert [numbers[name] for name in ("srcc", "plcc", "krcc")] == pytest.approx([-1] * 3)
+    if kind == "equal" or n < 2:
+        assert numbers["srcc"] is numbers["plcc"] is numbers["krcc"] is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpam.errors import DpamError
-from dpam.splits import apart, draw
+from dpam.splits import apart, draw, parts_to_score
 
 
 def table(references: list[str]) -> pd.DataFrame:
@@ -82,6 +82,39 @@ def test_numbers_as_references():
     labels = pd.DataFrame({"image": list("abcd"), "reference": [1, 1, 2, 3], "official": ""})
     splits = draw(labels, 0)
     assert splits["split00"][0] == splits["split00"][1]
+
+
+@pytest.fixture
+def parts() -> tuple[pd.DataFrame, pd.DataFrame]:
+    images = ["a", "b", "c", "d", "e", "f"]
+    labels = pd.DataFrame({"image": images, "distortion": ["blur", "noise"] * 3})
+    split = ["train", "test", "test", "validation", "validation", "train"]
+    splits = pd.DataFrame({"image": images, "split00": split, "whole": "train"})
+    return labels, splits.iloc[::-1]
+
+
+@pytest.mark.parametrize(
+    ("split", "part", "own", "expected"),
+    [
+        ("split00", "all", True, ["", "test", "test", "validation", "validation", ""]),
+        ("split00", "blur", True, ["", "", "test", "", "validation", ""]),
+        ("split00", "blur", False, ["", "test", "test", "", "", ""]),
+        ("whole", "all", False, ["test"] * 6),
+        ("whole", "noise", False, ["test"] * 6),
+    ],
+)
+def test_what_a_run_is_tested_on(parts, split, part, own, expected):
+    assert parts_to_score(*parts, split, part, own).tolist() == expected
+
+
+def test_what_cannot_be_tested_is_refused(parts):
+    labels, splits = parts
+    with pytest.raises(DpamError, match="whole has no image in its test part"):
+        parts_to_score(labels, splits, "whole", "all", own=True)
+    with pytest.raises(DpamError, match="split00 has no image of type fog"):
+        parts_to_score(labels, splits, "split00", "fog", own=True)
+    with pytest.raises(DpamError, match=r"1 image\(s\) of the dataset are in no part[^$]*  - c"):
+        parts_to_score(labels, splits[splits["image"] != "c"], "split00", "all", own=True)
 
 
 RELEASED = json.loads(

@@ -10,7 +10,20 @@ import pytest
 
 from dpam.cli import main
 from dpam.errors import DpamError
-from dpam.tables import caption, escape_latex, latex, read_scores, readable, summarise
+from dpam.published import published
+from dpam.tables import (
+    as_text,
+    caption,
+    escape_latex,
+    latex,
+    markdown,
+    paper_layout,
+    read_results,
+    read_scores,
+    readable,
+    summarise,
+    types_and_levels,
+)
 
 NUMBERS = {
     "krcc": 0.6,
@@ -19,7 +32,16 @@ NUMBERS = {
     "plcc_fitted": 0.75,
     "rmse_fitted": 0.1,
     "logistic": [0.9, 0.1, 0.5, 0.2],
-    "by_distortion": {},
+    "by_distortion": {"blur": {"n": 9, "srcc": 0.4, "plcc": None}},
+    "by_level": {"1": {"n": 50, "srcc": 0.3, "plcc": 0.2}},
+    "logistic_status": "converged",
+    "groups": 40,
+    "intervals": {
+        **dict.fromkeys(["plcc", "rmse", "plcc_fitted", "rmse_fitted"]),
+        "srcc": [0.45, 0.91],
+    },
+    "validation": {"n": 30, "srcc": 0.65, "plcc": None},
+    "selection": "validation",
 }
 SRCC = {"split00": 0.5, "split01": 0.8, "split02": 0.9}
 
@@ -91,6 +113,99 @@ def test_undefined_values_stay_undefined(tmp_path: Path) -> None:
     assert row["PLCC"] == "0.700 ± 0.000"
 
 
+def test_a_logistic_that_did_not_converge_is_said(tmp_path: Path) -> None:
+    failed = {"plcc_fitted": None, "rmse_fitted": None, "logistic": None}
+    failed |= {"logistic_status": "not converged"}
+    rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01", **failed)]
+    table = summarise(read_scores(listed(tmp_path, rows)))
+    assert table["not_converged"].tolist() == [1]
+    (row,) = readable(table).to_dict("records")
+    assert row["PLCC fitted"] == "not converged: 1 of 2 fits"
+    assert row["PLCC"] == "0.700 ± 0.000"
+    alone = summarise(read_scores(listed(tmp_path, rows[1:])))
+    assert readable(alone).loc[0, "RMSE fitted"] == "not converged"
+    undefined = add(tmp_path, "e", **failed | {"logistic_status": "undefined"})
+    alone = summarise(read_scores(listed(tmp_path, [undefined])))
+    assert readable(alone).loc[0, "RMSE fitted"] == "\N{EN DASH}"
+
+
+def test_a_single_run_has_its_interval_and_several_their_deviation(tmp_path: Path) -> None:
+    rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01")]
+    alone = summarise(read_scores(listed(tmp_path, rows[:1])))
+    assert readable(alone).loc[0, "SRCC"] == "0.500 [0.450, 0.910]"
+    assert readable(alone).loc[0, "PLCC"] == "0.700"
+    both = summarise(read_scores(listed(tmp_path, rows)))
+    assert readable(both).loc[0, "SRCC"] == "0.650 ± 0.212"
+    assert np.isnan(both.loc[0, "srcc_low"])
+
+
+def test_weights_selected_by_different_rules_are_rows_of_their_own(tmp_path: Path) -> None:
+    rows = [add(tmp_path, "individual")]
+    scores = read_scores(listed(tmp_path, rows))
+    released = scores.assign(selection="test", srcc=0.9)
+    table = summarise(pd.concat([scores, released]))
+    assert table["srcc_median"].tolist() == [0.5, 0.9]
+    assert readable(table)["weights selected on"].tolist() == ["validation", "test"]
+    layout = paper_layout(table).tail(2)
+    assert layout["weights selected on"].tolist() == ["validation", "test"]
+    assert layout["kadid10k SRCC"].tolist() == [0.5, 0.9]
+
+
+def test_individual_results_stand_below_the_published_ones(tmp_path: Path) -> None:
+    rows = [add(tmp_path, "individual", split=split) for split in SRCC]
+    rows += [add(tmp_path, "individual", dataset="csiq"), add(tmp_path, "individual", dataset="x")]
+    rows += [add(tmp_path, "individual", dataset="csiq", method="vit_ridge", srcc=0.3)]
+    layout = paper_layout(summarise(read_scores(listed(tmp_path, rows))))
+    assert layout.columns.tolist() == [
+        *["method", "results", "kadid10k SRCC", "kadid10k PLCC", "csiq SRCC", "csiq PLCC"],
+        *["x SRCC", "x PLCC"],
+    ]
+    by_method = layout.set_index("method")
+    dpam, maniqa = by_method.loc["DPAM"], by_method.loc["MANIQA"]
+    assert dpam["results"] == maniqa["results"] == "published"
+    assert (dpam["kadid10k SRCC"], maniqa["csiq PLCC"]) == (0.937, 0.968)
+    assert by_method.loc["HOSA"].isna().tolist() == [False, True, True, False, False, True, True]
+    assert "RichIQA" not in by_method.index  # nothing published on either dataset
+    ours = by_method.loc["DPAM, SLIC"]
+    assert (ours["results"], ours["kadid10k SRCC"], ours["x PLCC"]) == ("measured", 0.8, 0.7)
+    assert by_method.loc["frozen ViT features, ridge", "csiq SRCC"] == 0.3
+    assert as_text(layout).iloc[-1].tolist()[2:4] == ["\N{EN DASH}"] * 2
+
+
+def test_layouts_across_datasets_and_of_single_types(tmp_path: Path) -> None:
+    pairs = [("live", "csiq"), ("csiq", "live")]
+    rows = [add(tmp_path, "cross", dataset=a, test_dataset=b, split="whole") for a, b in pairs]
+    layout = paper_layout(summarise(read_scores(listed(tmp_path, rows))))
+    assert layout["trained on"].tolist() == ["live", "csiq"]
+    assert layout.columns[3::2].tolist() == ["live SRCC", "csiq SRCC"]
+    assert layout["csiq SRCC"].isna().tolist() == [False, True]
+    assert set(layout["results"]) == {"measured"}
+
+    rows = [add(tmp_path, "single", part="blur"), add(tmp_path, "single", part="noise")]
+    layout = paper_layout(summarise(read_scores(listed(tmp_path, rows))))
+    assert layout["distortion"].tolist() == ["blur", "noise"]
+    assert set(layout["results"]) == {"measured"}
+
+
+def test_types_and_levels_over_splits(individual: Path) -> None:
+    table = types_and_levels(read_results(individual))
+    assert table["by"].tolist() == ["distortion", "level"]
+    assert table["name"].tolist() == ["blur", "1"]
+    assert table["splits"].tolist() == [3, 3]
+    assert table["srcc_median"].tolist() == [0.4, 0.3]
+    assert table["plcc_std"].tolist() == pytest.approx([np.nan, 0], nan_ok=True)
+    assert types_and_levels([]).empty
+
+
+def test_published_results_are_complete_and_plausible() -> None:
+    table = published()
+    assert len(table) == 24 * 7
+    assert table.duplicated(["method", "dataset"]).sum() == 0
+    values = table[["srcc", "plcc"]].to_numpy()
+    assert ((values > 0.5) & (values < 1) | np.isnan(values)).all()
+    assert (table["srcc"].isna() == table["plcc"].isna()).all()
+
+
 def test_readable_shows_what_tells_rows_apart(individual: Path, tmp_path: Path) -> None:
     alone = readable(summarise(read_scores(individual)))
     assert alone.columns[:4].tolist() == ["dataset", "labels", "images", "splits"]
@@ -102,11 +217,11 @@ def test_readable_shows_what_tells_rows_apart(individual: Path, tmp_path: Path) 
     crossed = readable(summarise(read_scores(listed(tmp_path, rows))))
     assert crossed.columns[:3].tolist() == ["trained on", "tested on", "labels"]
     assert "published SRCC" not in crossed
-    assert crossed.loc[0, "SRCC"] == "0.500"
+    assert crossed.loc[0, "SRCC"] == "0.500 [0.450, 0.910]"
 
     rows = [add(tmp_path, "e", part="blur"), add(tmp_path, "e", method="rim", seed=21)]
     parts = readable(summarise(read_scores(listed(tmp_path, rows))))
-    assert parts.columns[:3].tolist() == ["dataset", "distortion", "superpixels"]
+    assert parts.columns[:3].tolist() == ["dataset", "distortion", "method"]
 
     rows = [add(tmp_path, "e"), add(tmp_path, "e", seed=21)]
     (seeds,) = readable(summarise(read_scores(listed(tmp_path, rows)))).to_dict("records")
@@ -114,9 +229,9 @@ def test_readable_shows_what_tells_rows_apart(individual: Path, tmp_path: Path) 
 
 
 def test_negative_numbers_have_a_minus_sign(tmp_path: Path) -> None:
-    rows = [add(tmp_path, "e", srcc=-0.25)]
+    rows = [add(tmp_path, "e", plcc=-0.25)]
     table = readable(summarise(read_scores(listed(tmp_path, rows))))
-    assert table.loc[0, "SRCC"] == "\N{MINUS SIGN}0.250"
+    assert table.loc[0, "PLCC"] == "\N{MINUS SIGN}0.250"
     assert r"$-$0.250" in latex(table, "")
 
 
@@ -125,6 +240,18 @@ def test_pseudo_labels_are_named(tmp_path: Path) -> None:
     table = summarise(read_scores(listed(tmp_path, rows)))
     assert "pseudo-MOS (HaarPSI), computed, not given by people" in caption("individual", table)
     assert readable(table).loc[0, "labels"] == "pseudo-MOS (HaarPSI)"
+
+
+def test_markdown_is_escaped_and_complete() -> None:
+    table = pd.DataFrame({"data_set": ["a|b", "<i>"], "SRCC": ["0.9 ± 0.1", "[0.1]"]})
+    assert markdown(table, "A *caption*").splitlines() == [
+        r"A \*caption\*",
+        "",
+        r"| data\_set | SRCC |",
+        "| --- | --- |",
+        r"| a\|b | 0.9 ± 0.1 |",
+        r"| \<i\> | \[0.1\] |",
+    ]
 
 
 def test_latex_is_escaped_and_complete() -> None:
@@ -143,6 +270,7 @@ def test_latex_is_escaped_and_complete() -> None:
         r"\end{tabular}",
         r"\end{table}",
     ]
+    assert escape_latex("a \N{RIGHTWARDS ARROW} b, p < 1") == r"a $\rightarrow$ b, p $<$ 1"
     assert escape_latex("{~}#$") == r"\{\textasciitilde{}\}\#\$"
 
 
@@ -151,8 +279,14 @@ def test_command_writes_one_table_per_experiment(tmp_path: Path) -> None:
     rows += [add(tmp_path, "my_own", test_dataset="csiq", split="whole")]
     output = tmp_path / "tables"
     assert main(["tabulate", str(listed(tmp_path, rows)), "--output-dir", str(output)]) == 0
-    names = ["individual.csv", "individual.tex", "my_own.csv", "my_own.tex", "scores.csv"]
-    assert sorted(path.name for path in output.iterdir()) == names
+    experiments = ["individual", "individual_paper", "my_own", "my_own_paper"]
+    names = ["scores.csv", "types_and_levels.csv"]
+    for name in [*experiments, "significance"]:
+        names += [f"{name}.{ending}" for ending in ("csv", "md", "tex")]
+    assert sorted(path.name for path in output.iterdir()) == sorted(names)
+    for name in ("individual_paper.md", "individual_paper.tex"):
+        assert "MANIQA" in (output / name).read_text()
+    assert "0.934" in (output / "individual_paper.csv").read_text()
     scores = pd.read_csv(output / "scores.csv")
     assert scores["srcc"].tolist() == [0.5, 0.8, 0.9, 0.7]
     assert scores["logistic_centre"].tolist() == [0.5] * 4

@@ -11,27 +11,38 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from dpam import significance
 from dpam.errors import DpamError
 from dpam.figures import COLOURS
 from dpam.files import read_csv, read_json
 from dpam.tables import (
     ABOUT_METRICS,
+    ABOUT_TYPES,
+    BASELINES,
     COLUMNS,
     DASH,
     HEADINGS,
     METRIC_HEADINGS,
     SETTING,
+    as_text,
     caption,
     decimal,
+    interval,
     is_pseudo,
+    layout_caption,
+    method_name,
     readable,
+    readable_types,
 )
 
 FOLDER = Path(__file__).parent
 TILES = 8  # more results in one experiment are summed up in three
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 LONG = 40  # rows; a longer table of runs is folded away
-TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "fingerprint"}
+TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}
+TEXT_HEADINGS |= {"first", "second", "by", "type or level", "fingerprint"}
+# Columns of the tables' files that are no numbers.
+TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}
 
 FIGURES = {
     "training_curves": "Loss and rank correlation of each training run per epoch. The weights of "
@@ -58,7 +69,7 @@ class Table:
     @property
     def right(self) -> list[bool]:
         """For each column, whether to align it right: numbers without a spread."""
-        spread = self.rows.map(lambda cell: "±" in str(cell)).any()
+        spread = self.rows.map(lambda cell: "±" in str(cell) or "[" in str(cell)).any()
         return [name not in TEXT_HEADINGS and not spread[name] for name in self.rows.columns]
 
 
@@ -73,11 +84,21 @@ class Tile:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment: its results in large numbers, and its table."""
+    """One experiment: its results in large numbers, its table, and that as laid out in papers."""
 
     name: str
     tiles: list[Tile]
     table: Table
+    paper: Table
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Methods compared over splits: those tested, if any, and those that share too few splits."""
+
+    table: Table | None
+    too_few: list[str]
+    fewest: int
 
 
 def render(
@@ -111,6 +132,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    networks = scores[~scores["method"].isin(BASELINES)]
     kinds = scores.drop_duplicates(["test_dataset", "label_kind"])
     copies = [read_json(path) for path in verified]
     return environment.get_template("page.html.j2").render(
@@ -125,7 +147,9 @@ def render(
             experiment(str(name), tables, output) for name in dict.fromkeys(scores["experiment"])
         ],
         crossed=bool((scores["dataset"] != scores["test_dataset"]).any()),
-        compared=scores.groupby("dataset")["method"].nunique().max() > 1,
+        significance=comparisons(tables, output),
+        types=types(tables, output),
+        compared=networks.groupby("dataset")["method"].nunique().max() > 1,
         figures={name: inline_svg(figures / f"{name}.svg", name) for name in FIGURES},
         captions=FIGURES,
         data=data(copies),
@@ -141,10 +165,9 @@ def render(
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     """A table that `dpam tabulate` wrote; empty numbers are nan."""
     table = read_csv(path, columns)
-    text = {*SETTING, *COLUMNS} - {"seed"}
     return pd.DataFrame(
         {
-            name: table[name].astype(str) if name in text else pd.to_numeric(table[name])
+            name: table[name].astype(str) if name in TEXT else pd.to_numeric(table[name])
             for name in table.columns
         }
     )
@@ -152,10 +175,15 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 
 def summary(scores: pd.DataFrame) -> str:
     """What was run, in a sentence."""
-    trained, tested = scores["run"].nunique(), len(scores.drop_duplicates(["run", "test_dataset"]))
+    runs = scores.drop_duplicates("run")
+    tested = len(scores.drop_duplicates(["run", "test_dataset"]))
+    baselines = int(runs["method"].isin(BASELINES).sum())
+    trained = counted(len(runs) - baselines, "network")
+    if baselines:
+        trained += f" and {counted(baselines, 'baseline')}"
     datasets = list(dict.fromkeys([*scores["dataset"], *scores["test_dataset"]]))
     return (
-        f"{counted(trained, 'network')} trained and {counted(tested, 'test')} made on "
+        f"{trained} trained and {counted(tested, 'test')} made on "
         f"{counted(len(datasets), 'dataset')}: {', '.join(datasets)}."
     )
 
@@ -169,9 +197,36 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     """One experiment from its table."""
     path = tables / f"{name}.csv"
     table = read_table(path, SETTING)
-    files = [(file.name, link(file, output)) for file in (path, path.with_suffix(".tex"))]
-    shown = Table(caption(name, table), readable(table), files)
-    return Experiment(name.replace("_", " ").capitalize(), tiles(table), shown)
+    shown = Table(caption(name, table), readable(table), files_of(path, output))
+    path = tables / f"{name}_paper.csv"
+    layout = as_text(read_table(path, ["method", "results"]))
+    paper = Table(layout_caption(name, table), layout, files_of(path, output))
+    return Experiment(name.replace("_", " ").capitalize(), tiles(table), shown, paper)
+
+
+def comparisons(tables: Path, output: Path) -> Comparisons | None:
+    """What was compared over splits; None if no two methods were."""
+    path = tables / "significance.csv"
+    table = read_table(path, significance.COLUMNS)
+    if table.empty:
+        return None
+    text = significance.readable(table)
+    shown = None if text.empty else Table(significance.CAPTION, text, files_of(path, output))
+    return Comparisons(shown, significance.too_few(table), significance.FEWEST_SPLITS)
+
+
+def types(tables: Path, output: Path) -> Table | None:
+    """Distortion types and levels; None if none are known."""
+    path = tables / "types_and_levels.csv"
+    table = read_table(path, [*SETTING, "by", "name"])
+    files = [(path.name, link(path, output))]
+    return None if table.empty else Table(ABOUT_TYPES, readable_types(table), files)
+
+
+def files_of(path: Path, output: Path) -> list[tuple[str, str]]:
+    """Name and link of a table as CSV, LaTeX and Markdown."""
+    files = [path.with_suffix(ending) for ending in (".csv", ".tex", ".md")]
+    return [(file.name, link(file, output)) for file in files]
 
 
 def tiles(table: pd.DataFrame) -> list[Tile]:
@@ -193,8 +248,10 @@ def tile_of(row: pd.Series, words: pd.Series) -> Tile:
     title = row["dataset"]
     if row["test_dataset"] != row["dataset"]:
         title += f" \N{RIGHTWARDS ARROW} {row['test_dataset']}"
-    extra = [words[heading] for heading in ("distortion", "superpixels") if heading in words]
+    extra = [words[heading] for heading in ("distortion", "method") if heading in words]
     detail = f"{words['images']} images"
+    if not pd.isna(row["srcc_low"]):
+        detail += f", 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"
     if row["splits"] > 1:
         detail += f", median of {row['splits']} splits"
     return Tile(decimal(row["srcc_median"]), ", ".join([title, *extra]), detail)
@@ -205,12 +262,16 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
     rows = []
     for row in scores.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
         folder = Path(row["run"])
-        files = [folder / "history.csv", folder / f"on-{row['test_dataset']}.csv"]
+        files = {"predictions": folder / f"on-{row['test_dataset']}.csv"}
+        took = {}
+        if row["method"] not in BASELINES:
+            files = {"history": folder / "history.csv", **files}
+            took = training(files["history"])
         rows.append(
             {
                 "trained on": row["dataset"],
                 "distortion": row["part"],
-                "superpixels": row["method"],
+                "method": method_name(row["method"]),
                 "split": row["split"],
                 "seed": row["seed"],
                 "tested on": row["test_dataset"],
@@ -218,17 +279,19 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                 "images": row["n"],
                 **{
                     heading: decimal(row[metric])
+                    + interval(row.get(f"{metric}_low"), row.get(f"{metric}_high"))
                     for metric, heading in (METRIC_HEADINGS | {"rmse": "RMSE"}).items()
                 },
-                **training(files[0]),
+                **took,
                 "files": Markup(" ").join(
                     Markup('<a href="{}">{}</a>').format(link(file, output), name)
-                    for file, name in zip(files, ("history", "predictions"), strict=True)
+                    for name, file in files.items()
                 ),
             }
         )
-    table = pd.DataFrame(rows)
-    alike = [name for name in ("distortion", "superpixels", "seed") if len(set(table[name])) == 1]
+    table = pd.DataFrame(rows).fillna(DASH)
+    table["files"] = table.pop("files")  # last, whatever the first row lacks
+    alike = [name for name in ("distortion", "method", "seed") if len(set(table[name])) == 1]
     path = tables / "scores.csv"
     text = (
         "Every training run and its tests. Seconds: of the whole training, its evaluations "

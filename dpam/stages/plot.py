@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from dpam import figures
 from dpam.files import read_csv
 from dpam.store import Pack
-from dpam.tables import read_scores
+from dpam.tables import BASELINES, read_scores
 
 HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "held_out"]
 COMPARED = 4  # datasets whose superpixel methods are shown side by side
-PREDICTIONS = ["image", "score", "prediction"]
+PREDICTIONS = ["image", "part", "score", "prediction"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +50,9 @@ def pick(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, int]:
 
 
 def training_curves(scores: pd.DataFrame) -> Figure:
-    """The histories of the runs."""
-    runs = scores.drop_duplicates("run").assign(test_dataset=lambda rows: rows["dataset"])
+    """The histories of the networks; baselines have none."""
+    networks = scores[~scores["method"].isin(BASELINES)]
+    runs = networks.drop_duplicates("run").assign(test_dataset=lambda rows: rows["dataset"])
     shown, hidden = pick(runs, ["dataset", "part", "method"])
     histories = [
         read_csv(Path(run) / "history.csv", HISTORY).apply(pd.to_numeric, errors="coerce")
@@ -74,8 +75,9 @@ def scatter(scores: pd.DataFrame) -> Figure:
 
 
 def predictions(run: str, test_dataset: str) -> pd.DataFrame:
-    """The predictions of one run on one dataset."""
-    return read_csv(Path(run) / f"on-{test_dataset}.csv", PREDICTIONS)
+    """The predictions of one run on the test part of one dataset."""
+    table = read_csv(Path(run) / f"on-{test_dataset}.csv", PREDICTIONS)
+    return table[table["part"] == "test"]
 
 
 def examples(scores: pd.DataFrame, packs: list[str]) -> Figure:
@@ -129,7 +131,8 @@ def superpixels(packs: list[str]) -> Figure:
 
 def predictions_of(scores: pd.DataFrame, dataset: str) -> dict[str, str]:
     """Image -> prediction in words, of a network of the dataset itself if possible."""
-    rows = scores[(scores["test_dataset"] == dataset) & (scores["part"] == "all")]
+    networks = (scores["part"] == "all") & ~scores["method"].isin(BASELINES)
+    rows = scores[(scores["test_dataset"] == dataset) & networks]
     own = rows["dataset"] == dataset
     words: dict[str, str] = {}
     for row in pd.concat([rows[own], rows[~own]]).to_dict("records"):

@@ -1,7 +1,10 @@
 """Score one run's predictions on one dataset: SRCC, KRCC, PLCC and RMSE, as JSON.
 
-PLCC stands raw and after the VQEG logistic of four parameters, which is fitted on the scored
-images themselves. RMSE is in units of the normalised score, 0 to 1.
+Scored is the test part. PLCC stands raw and after the VQEG logistic of four parameters, which is
+fitted on the scored images themselves; whether it converged is said. RMSE is in units of the
+normalised score, 0 to 1. Intervals of 95 % are percentiles of a seeded bootstrap over references
+(over images where there is none). Distortion types and levels have numbers of their own where
+they are known; so has the validation part.
 """
 
 import argparse
@@ -16,7 +19,8 @@ from dpam.files import read_csv, write_json
 from dpam.stages.arguments import json_object
 
 IDENTITY = ["dataset", "part", "method", "split", "seed", "test_dataset"]
-COLUMNS = ["image", "distortion", "label_kind", "score", "prediction"]
+TEXT = ["image", "part", "reference", "distortion", "level", "label_kind", "selection"]
+COLUMNS = [*TEXT, "score", "prediction"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,18 +39,34 @@ def run(args: argparse.Namespace) -> None:
     """Read predictions, compute the numbers, write them with the identity of the run."""
     identity = parse_identity(args.identity)
     table = read_csv(args.predictions, COLUMNS)
-    if table.empty:
-        raise DpamError(f"{args.predictions}: expected a row per image, found none")
-    label, prediction = (numbers(args.predictions, table, name) for name in ("score", "prediction"))
-    kinds = sorted(set(table["label_kind"].astype(str)))
-    if len(kinds) != 1:
+    test, validation = (table[table["part"] == part] for part in ("test", "validation"))
+    if test.empty:
         raise DpamError(
-            f"{args.predictions}: expected one label_kind on all rows, found {', '.join(kinds)}"
+            f"{args.predictions}: expected a row per image of the test part, found none"
         )
-    result = metrics.score(prediction, label, table["distortion"].astype(str).tolist())
+    common = {name: the_only(args.predictions, table, name) for name in ("label_kind", "selection")}
+    prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "score"))
+    names = {name: test[name].tolist() for name in ("reference", "distortion", "level")}
+    result = metrics.score(prediction, label, **names)
     if result["logistic"] is None:
-        logging.warning("%s: no logistic could be fitted", args.predictions)
-    write_json(args.output, {**identity, "label_kind": kinds[0], **result})
+        logging.warning(
+            "%s: the logistic could not be fitted: %s", args.predictions, result["logistic_status"]
+        )
+    sides = (numbers(args.predictions, validation, name) for name in ("prediction", "score"))
+    result["validation"] = None if validation.empty else metrics.correlations(*sides)
+    write_json(args.output, {**identity, **common, **result})
+
+
+def the_only(path: str, table: pd.DataFrame, column: str) -> str:
+    """The value that a column has in all rows.
+
+    Raises:
+        DpamError: it has several.
+    """
+    values = sorted(set(table[column]))
+    if len(values) != 1:
+        raise DpamError(f"{path}: expected one {column} on all rows, found {', '.join(values)}")
+    return str(values[0])
 
 
 def parse_identity(text: str) -> dict[str, str | int]:

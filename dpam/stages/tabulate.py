@@ -1,15 +1,21 @@
-"""Tables over all scores: every number in one long table, and one table per experiment.
+"""Tables over all scores: every number in one long table, and two tables per experiment.
 
-Writes scores.csv (one row per run and test dataset) and, for each experiment, EXPERIMENT.csv and
-EXPERIMENT.tex with median, mean and standard deviation over splits. The published values of DPAM
-stand beside ours where they compare.
+Writes scores.csv (one row per run and test dataset), types_and_levels.csv (distortion types and
+levels within runs) and for each experiment, as CSV, LaTeX and Markdown:
+
+  EXPERIMENT        median, mean and standard deviation over splits, a row per setting
+  EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
+
+and, in the same three forms, significance: each two methods compared over the splits they share.
 """
 
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
+from dpam import significance, tables
 from dpam.files import write_csv, write_text
-from dpam.tables import ABOUT_METRICS, caption, latex, read_scores, readable, summarise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +27,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read every score of the list, write the tables."""
     output = Path(args.output_dir)
-    scores = read_scores(args.scores)
+    scores = tables.read_scores(args.scores)
     write_csv(output / "scores.csv", scores)
+    kinds = tables.types_and_levels(tables.read_results(args.scores))
+    write_csv(output / "types_and_levels.csv", kinds)
+    pairs = significance.compare_methods(scores)
+    text = significance.readable(pairs)
+    write(output / "significance", pairs, text, significance.CAPTION)
     for experiment, rows in scores.groupby("experiment", sort=False):
-        table = summarise(rows)
-        write_csv(output / f"{experiment}.csv", table)
-        title = f"{caption(str(experiment), table)} {ABOUT_METRICS}"
-        write_text(output / f"{experiment}.tex", latex(readable(table), title))
+        table = tables.summarise(rows)
+        layout = tables.paper_layout(table)
+        title = tables.caption(str(experiment), table)
+        about = f"{title} {tables.ABOUT_METRICS}"
+        write(output / str(experiment), table, tables.readable(table), about)
+        about = tables.layout_caption(str(experiment), table)
+        write(output / f"{experiment}_paper", layout, tables.as_text(layout), about)
+
+
+def write(path: Path, table: pd.DataFrame, text: pd.DataFrame, caption: str) -> None:
+    """Write a table as CSV, and its text as LaTeX and Markdown."""
+    write_csv(path.with_suffix(".csv"), table)
+    write_text(path.with_suffix(".tex"), tables.latex(text, caption))
+    write_text(path.with_suffix(".md"), tables.markdown(text, caption))

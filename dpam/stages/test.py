@@ -1,9 +1,16 @@
-"""Predict every image of a test part exactly once.
+"""Predict every image of a test part exactly once, and of the validation part, too.
 
-On the dataset that the network was trained on, the test part is that of the run's split. On
-another dataset it is the same split's test part, too, or, for a network trained on a `whole`
-dataset, every image. Scores of a network that was trained with `--scaling faithful` are stretched
-over the tested images, as released.
+On the dataset that the network was trained on, these are the parts of the run's split; the column
+`part` says which an image belongs to. On another dataset it is the same split's test part or, for
+a network trained on a `whole` dataset, every image.
+
+A prediction is the mean over fixed views of the image, `spread` their standard deviation. Where
+whole images are the network's input, there is one view. Where it is crops, --views says which: 1,
+the centre; 5, centre and corners; 4, 9, 16 or 25, a grid from corner to corner; whole, the image
+resized to the network's input.
+
+Scores of a network that was trained with `--scaling faithful` are stretched over the images of
+either part, as released.
 """
 
 import argparse
@@ -12,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dpam.batches import VIEWS, Views
 from dpam.errors import DpamError
 from dpam.files import read_csv, write_csv
 from dpam.inference import predict
@@ -19,10 +27,15 @@ from dpam.model.checkpoint import load_checkpoint
 from dpam.progress import track
 from dpam.runtime import device
 from dpam.scaling import stretched
+from dpam.splits import parts_to_score
 from dpam.store import Pack
 
 COPIED = ["image", "reference", "distortion", "level", "label_kind", "score"]
-VIEWS = 5
+
+
+def number_of_views(text: str) -> Views:
+    """A number of views, or `whole`."""
+    return "whole" if text == "whole" else int(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="weights (.safetensors) of train")
     parser.add_argument("pack", type=Path, help="the pack to test on (.h5)")
     parser.add_argument("--splits", type=Path, required=True, help="splits.csv of that dataset")
+    parser.add_argument(
+        "--views", type=number_of_views, choices=VIEWS, default=5, help="of each image"
+    )
     parser.add_argument("--output", type=Path, required=True, help="one row per image (.csv)")
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
 
@@ -39,25 +55,29 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     net, trained = load_checkpoint(args.checkpoint)
-    splits = read_csv(args.splits, ["image", trained["split"]]).set_index("image")
+    split = trained["split"]
+    splits = read_csv(args.splits, ["image", split])
     with Pack(args.pack) as pack:
-        labels = pack.labels
-        kept = np.ones(len(pack), bool)
-        if trained["split"] != "whole":
-            kept &= (splits[trained["split"]].reindex(labels["image"]) == "test").to_numpy()
         own = pack.settings["dataset"] == trained["dataset"]
-        if own and trained["part"] != "all":
-            kept &= (labels["distortion"] == trained["part"]).to_numpy()
-        rows = np.flatnonzero(kept)
-        if not len(rows):
-            raise DpamError(f"{args.splits}: no test image in {trained['split']} of {args.pack}")
+        try:
+            parts = parts_to_score(pack.labels, splits, split, trained["part"], own)
+        except DpamError as error:
+            raise DpamError(f"{args.splits}: {error}") from error
+        rows = np.flatnonzero(parts != "")
         images = (
             pack.prepared(int(row)) for row in track(rows, f"testing on {pack.settings['dataset']}")
         )
         size = pack.preparation.image_size
-        prediction, spread = predict(net.to(device()), images, size, VIEWS, device())
-    assert len(prediction) == len(rows), "every image is scored once"
-    table = labels.iloc[rows][COPIED].assign(prediction=prediction, spread=spread)
+        prediction, spread = predict(net.to(device()), images, size, args.views, device())
+        table = pack.labels.iloc[rows][COPIED]
+    assert len(prediction) == len(rows), "every image is scored"
+    assert table["image"].is_unique, "no image is scored twice"
+    table = table.assign(
+        part=parts.iloc[rows],
+        prediction=prediction,
+        spread=spread,
+        selection=trained["selected_by"],
+    )
     if trained.get("scaling") == "faithful":
-        table["score"] = stretched(table["score"])
+        table["score"] = table.groupby("part")["score"].transform(stretched)
     write_csv(args.output, table)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from dpam.cli import main
 from dpam.report.page import duration, flattened
-from dpam.tables import readable
+from dpam.tables import readable, readable_types
 
 SETTINGS = {"training": {"learning_rate": 1e-05}, "experiments": [{"name": "individual"}]}
 
@@ -102,6 +102,9 @@ def test_page_holds_every_number(page: Path) -> None:
     for name in ("individual", "cross_dataset", "single_distortion"):
         for cell in readable(pd.read_csv(tables / f"{name}.csv")).to_numpy().ravel():
             assert cell in text
+    types = pd.read_csv(tables / "types_and_levels.csv")
+    for cell in readable_types(types).to_numpy().ravel():
+        assert cell in text
     for value in pd.read_csv(tables / "scores.csv")[["srcc", "krcc", "rmse"]].to_numpy().ravel():
         assert f"{value:.3f}" in text
     for expected in ["97.5", "81.5", "2 min 46 s", "1 min 30 s", "812", "training.learning_rate"]:
@@ -112,7 +115,7 @@ def test_page_says_what_was_reached_on_photographs_never_seen(page: Path) -> Non
     text = " ".join(Reader(page.read_text(encoding="utf-8")).text.split())
     table = pd.read_csv(page.parent.parent / "tables" / "individual.csv")
     assert "on photographs never seen in training" in text
-    assert f"SRCC {table['srcc_median'][0]:.3f} demo_a 20 images, median of 2 splits" in text
+    assert f"SRCC {table['srcc_median'][0]:.3f} demo_a, DPAM, SLIC 20 images, median" in text
 
 
 def test_accepted_findings_are_named(page: Path) -> None:
@@ -134,6 +137,7 @@ def test_pseudo_labels_are_announced(page: Path, tmp_path: Path) -> None:
     text = Reader(html).text
     assert "pseudo-labels" not in text
     assert "Across datasets" not in text
+    assert "Differences between methods" not in text
     assert "No benchmark files were found" in text
 
 
@@ -142,8 +146,39 @@ def test_page_is_accessible(page: Path) -> None:
     tags = Reader(html).tags
     assert '<html lang="en">' in html
     assert tags.count("h1") == 1
-    assert tags.count("table") == tags.count("caption") == 6
+    assert tags.count("table") == tags.count("caption") == 10
     assert tags.count("figure") == tags.count("figcaption") == tags.count("svg") == 4
+
+
+def test_methods_are_compared_where_they_share_enough_splits(tmp_path: Path) -> None:
+    table = fake_results.labels("mine", 30)
+    rows = [
+        fake_results.add_run(tmp_path, "e", "mine", table, split=f"split{i:02d}", method=method)
+        for i in range(7)
+        for method in ("slic", "rim")
+    ]
+    rows += [
+        fake_results.add_run(tmp_path, "e", "other", table, method=method)
+        for method in ("slic", "rim")
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    fake_results.add_pack(tmp_path, "mine", "Mine", table)
+    text = " ".join(Reader(make_page(tmp_path).read_text(encoding="utf-8")).text.split())
+    compared = pd.read_csv(tmp_path / "tables" / "significance.csv")
+    assert f"{compared['t_test_holm'][0]:.3f} {compared['wilcoxon_holm'][0]:.3f}" in text
+    assert "Shared by DPAM, SLIC and DPAM, RIM on other (e): 1." in text
+
+
+def test_baselines_are_rows_without_a_training(page: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    text = " ".join(Reader(html).text.split())
+    assert "4 networks and 1 baseline trained" in text
+    assert "BRISQUE features, SVR" in text
+    assert "brisque_svr/split00/seed20/on-demo_a.csv" in html
+    assert "brisque_svr/split00/seed20/history.csv" not in html
+    assert "Shared by DPAM, SLIC and BRISQUE features, SVR on demo_a (individual): 1." in text
+    svg = (page.parent.parent / "figures" / "training_curves.svg").read_text(encoding="utf-8")
+    assert "BRISQUE" not in svg
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

@@ -101,8 +101,11 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     assert call(*test) == 0
     table = pd.read_csv(predictions)
     splits = pd.read_csv(out / "s.csv")
-    expected = splits.loc[splits["split00"] == "test", "image"]
-    assert sorted(table["image"]) == sorted(expected)
+    parts = splits.set_index("image")["split00"]
+    assert table["image"].is_unique
+    assert set(table["image"]) == set(parts.index[parts != "train"])
+    assert (table["part"].to_numpy() == parts[table["image"]]).all()
+    assert set(table["selection"]) == {"validation"}
 
     # The same photograph from its file scores as from the pack, on the declared scale.
     capsys.readouterr()
@@ -125,7 +128,8 @@ def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
         assert load_checkpoint(weights)[1]["scaling"] == scaling
         test = [weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
         assert call("test", *test) == 0
-        scores[scaling] = pd.read_csv(predictions)["score"]
+        table = pd.read_csv(predictions)
+        scores[scaling] = table.loc[table["part"] == "test", "score"]
     assert sorted(scores["faithful"]) == [0, 1]
     assert scores["declared"].between(0.1, 0.9).all()
     assert scores["declared"].idxmax() == scores["faithful"].idxmax()

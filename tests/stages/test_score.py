@@ -25,8 +25,10 @@ def table() -> pd.DataFrame:
             "image": [f"images/{i}.png" for i in range(6)],
             "reference": "a",
             "distortion": ["blur", "blur", "blur", "noise", "noise", "noise"],
-            "level": "",
+            "level": ["1", "2", "1", "2", "1", "2"],
             "label_kind": "pseudo-MOS (HaarPSI)",
+            "part": "test",
+            "selection": "validation",
             "score": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
             "prediction": [0.1, 0.3, 0.2, 0.4, 0.6, 0.5],
             "spread": 0.0,
@@ -48,6 +50,22 @@ def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> Non
     assert result["n"] == 6
     assert result["srcc"] == pytest.approx(1 - 6 * 4 / (6 * 35))
     assert result["by_distortion"]["noise"]["srcc"] == pytest.approx(0.5)
+    assert result["by_level"]["1"] == {"n": 3, "srcc": 1.0, "plcc": pytest.approx(0.9449, abs=1e-4)}
+    assert result["selection"] == "validation"
+    assert result["groups"] == 1  # all of one reference
+    assert result["intervals"]["srcc"] is None
+    assert result["validation"] is None
+
+
+def test_the_validation_part_is_scored_apart(table: pd.DataFrame, tmp_path: Path) -> None:
+    assert command(table, tmp_path) == 0
+    alone = json.loads((tmp_path / "on-demo-b.json").read_text())
+    other = table.assign(part="validation", prediction=1 - table["score"])
+    assert command(pd.concat([other, table]), tmp_path) == 0
+    both = json.loads((tmp_path / "on-demo-b.json").read_text())
+    assert both.pop("validation") == {"n": 6, "srcc": -1.0, "plcc": pytest.approx(-1)}
+    assert {**both, "validation": None} == alone
+    assert command(other, tmp_path) == 1
 
 
 def test_constant_predictions_give_null(
@@ -55,7 +73,7 @@ def test_constant_predictions_give_null(
 ) -> None:
     assert command(table.assign(prediction=0.5), tmp_path) == 0
     assert json.loads((tmp_path / "on-demo-b.json").read_text())["srcc"] is None
-    assert "no logistic" in capsys.readouterr().err
+    assert "the logistic could not be fitted: undefined" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
 AFTER_SCORING = {"score", "tabulate", "plot", "report"}
 AFTER_TRAINING = {"train", "test"} | AFTER_SCORING
+WITH_VIT = {"extract_vit", "train_baseline"}
 
 
 @contextmanager
@@ -37,7 +38,14 @@ def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
     score = json.loads((run / "on-demo_authentic.json").read_text())
     assert score["label_kind"].startswith("pseudo-MOS")
     assert score["n"] > 2
+    for baseline in ("brisque_svr", "vit_ridge"):
+        run = results / f"runs/demo_synthetic/all/{baseline}/split00/seed20"
+        assert sorted(file.name for file in run.iterdir()) == [
+            "on-demo_synthetic.csv",
+            "on-demo_synthetic.json",
+        ]
     page = (results / "report/index.html").read_text()
+    assert "BRISQUE features, SVR" in page
     assert "pseudo-MOS" in page
     assert list(results.rglob("*.part*")) == []
 
@@ -80,10 +88,15 @@ def test_the_learning_rate_reruns_training_and_what_follows_and_no_packing(finis
         assert finished.planned(*CONFIGURATION) == AFTER_TRAINING
 
 
+def test_the_views_rerun_from_testing_on_and_no_training(finished):
+    with edited(finished.folder / "config.yaml", "\nviews: 5", "\nviews: 1"):
+        assert finished.planned(*CONFIGURATION) == {"test"} | AFTER_SCORING
+
+
 def test_the_network_reruns_training_and_what_follows_and_no_packing(finished):
     network = finished.folder / "dpam/model/regression.py"
     with edited(network, "import torch\n", "import math\nimport torch\n"):
-        assert finished.planned(*CONFIGURATION) == AFTER_TRAINING
+        assert finished.planned(*CONFIGURATION) == AFTER_TRAINING | WITH_VIT
 
 
 def test_snakemakes_own_report_carries_the_page_and_the_figures(finished):

@@ -15,6 +15,7 @@ from dpam.datasets import default_root, find, is_present, missing_message
 from dpam.datasets.archives import stem
 from dpam.errors import DpamError
 from dpam.fingerprint import code_fingerprint
+from dpam.tables import BASELINES
 
 # The one file that pip and conda both take their versions from is made into this environment.
 ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
@@ -77,7 +78,10 @@ def check_official(names):
 def scores_of(block):
     """All rows that an experiment's block stands for."""
     for dataset, method, split, seed in product(
-        block["datasets"], block["methods"], block["splits"], block["seeds"]
+        block["datasets"],
+        block["methods"] + block["baselines"],
+        block["splits"],
+        block["seeds"],
     ):
         every = block["parts"] == "every"
         targets = {
@@ -97,6 +101,7 @@ def scores_of(block):
 
 
 SCORES = list(dict.fromkeys(score for block in config["experiments"] for score in scores_of(block)))
+NETWORKS = [score for score in SCORES if score.method not in BASELINES]
 EXPERIMENTS = list(dict.fromkeys(score.experiment for score in SCORES))
 DATASETS = {
     name: dataset_facts(name)
@@ -113,6 +118,7 @@ wildcard_constraints:
     made="|".join(MADE_HERE) or "none",
     part="[a-z0-9_]+",
     method="slic|rim|ainet",
+    baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
     seed=r"\d+",
 
@@ -210,14 +216,14 @@ def paths_of_scores(ending):
 
 
 def paths_of_runs(name):
-    """A file of each run."""
-    return list(dict.fromkeys(f"{score.run}/{name}" for score in SCORES))
+    """A file of each trained network."""
+    return list(dict.fromkeys(f"{score.run}/{name}" for score in NETWORKS))
 
 
 def packs():
     """The packs of each dataset that is trained on, for pictures of its images."""
     return list(
-        dict.fromkeys(f"<results>/data/{score.dataset}/{score.method}.h5" for score in SCORES)
+        dict.fromkeys(f"<results>/data/{score.dataset}/{score.method}.h5" for score in NETWORKS)
     )
 
 
@@ -227,7 +233,7 @@ def benchmarks_of_runs():
         dict.fromkeys(
             f"<benchmarks>/train/{score.dataset}-{score.part}-{score.method}-{score.split}"
             f"-seed{score.seed}.tsv"
-            for score in SCORES
+            for score in NETWORKS
         )
     )
 

@@ -1,4 +1,4 @@
-# Predictions of each run on each dataset it is tested on, and their numbers.
+# Predictions of each run and baseline on each dataset it is tested on, and their numbers.
 
 
 rule test:
@@ -18,10 +18,87 @@ rule test:
     resources:
         gpu=1,
     params:
+        views=config["views"],
         code=fingerprint("test"),
     shell:
         "dpam test {input.weights:q} {input.pack:q} --splits {input.splits:q}"
-        " --threads {threads} --output {output:q} --log {log:q}"
+        " --views {params.views} --threads {threads} --output {output:q} --log {log:q}"
+
+
+rule extract_brisque:
+    input:
+        root=dataset_root,
+        verified="<results>/data/{dataset}/verified.json",
+        labels="<results>/data/{dataset}/labels.csv",
+    output:
+        "<results>/data/{dataset}/brisque_svr.npy",
+    log:
+        "<logs>/extract_brisque/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_brisque/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    params:
+        code=fingerprint("extract_brisque"),
+    shell:
+        "dpam extract-brisque {input.labels:q} --root {input.root:q} --threads {threads}"
+        " --output {output:q} --log {log:q}"
+
+
+rule extract_vit:
+    input:
+        root=dataset_root,
+        verified="<results>/data/{dataset}/verified.json",
+        labels="<results>/data/{dataset}/labels.csv",
+    output:
+        "<results>/data/{dataset}/vit_ridge.npy",
+    log:
+        "<logs>/extract_vit/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_vit/{dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        own=own_dataset,
+        backbone=json.dumps(
+            {key: config["model"][key] for key in ("backbone", "pretrained", "weights", "taps")}
+        ),
+        image_size=config["image_size"],
+        code=fingerprint("extract_vit"),
+    shell:
+        "dpam extract-vit {wildcards.dataset} --root {input.root:q} {params.own:q}"
+        " --labels {input.labels:q} --model {params.backbone:q}"
+        " --image-size {params.image_size} --threads {threads} --output {output:q} --log {log:q}"
+
+
+rule train_baseline:
+    input:
+        features="<results>/data/{dataset}/{baseline}.npy",
+        labels="<results>/data/{dataset}/labels.csv",
+        splits="<results>/data/{dataset}/splits.csv",
+        test_features="<results>/data/{test_dataset}/{baseline}.npy",
+        test_labels="<results>/data/{test_dataset}/labels.csv",
+        test_splits="<results>/data/{test_dataset}/splits.csv",
+    output:
+        "<results>/runs/{dataset}/{part}/{baseline}/{split}/seed{seed}/on-{test_dataset}.csv",
+    log:
+        "<logs>/train_baseline/{dataset}-{part}-{baseline}-{split}-seed{seed}-on-{test_dataset}.log",
+    benchmark:
+        "<benchmarks>/train_baseline/{dataset}-{part}-{baseline}-{split}-seed{seed}-on-{test_dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        code=fingerprint("train_baseline"),
+    shell:
+        "dpam train-baseline {wildcards.baseline} --features {input.features:q}"
+        " --labels {input.labels:q} --splits {input.splits:q}"
+        " --test-features {input.test_features:q} --test-labels {input.test_labels:q}"
+        " --test-splits {input.test_splits:q} --split {wildcards.split} --part {wildcards.part}"
+        " --seed {wildcards.seed} --output {output:q} --log {log:q}"
 
 
 rule score:
@@ -33,6 +110,8 @@ rule score:
         "<logs>/score/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
     benchmark:
         "<benchmarks>/score/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
+    wildcard_constraints:
+        method="[a-z_]+",
     conda:
         ENVIRONMENT
     params:

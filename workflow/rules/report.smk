@@ -22,7 +22,14 @@ rule tabulate:
         scores=paths_of_scores(".json"),
     output:
         scores="<results>/tables/scores.csv",
-        tables=expand("<results>/tables/{name}.{ending}", name=EXPERIMENTS, ending=["csv", "tex"]),
+        kinds="<results>/tables/types_and_levels.csv",
+        significance=expand("<results>/tables/significance.{ending}", ending=["csv", "tex", "md"]),
+        tables=expand(
+            "<results>/tables/{name}{layout}.{ending}",
+            name=EXPERIMENTS,
+            layout=["", "_paper"],
+            ending=["csv", "tex", "md"],
+        ),
     log:
         "<logs>/tabulate.log",
     benchmark:
@@ -67,6 +74,8 @@ rule report:
     input:
         scores="<results>/tables/scores.csv",
         tables=rules.tabulate.output.tables,
+        kinds=rules.tabulate.output.kinds,
+        significance=rules.tabulate.output.significance,
         curves="<results>/figures/training_curves.svg",
         figures=rules.plot.output,
         verified=expand("<results>/data/{dataset}/verified.json", dataset=DATASETS),

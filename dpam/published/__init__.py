@@ -1,0 +1,23 @@
+"""Results of 24 methods as published, to stand beside our own.
+
+Source: results.csv is the table of comparisons in the paper of DPAM, *Dual Perception-Aware Blind
+Image Quality Assessment with Semantic-Distortion Integration and Dynamic Global-Local Refinement*:
+SRCC and PLCC on the test parts of seven datasets, empty where the paper has none. For DPAM itself
+the released code draws one split and keeps the epoch that is best on its test part.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+
+@cache
+def published() -> pd.DataFrame:
+    """Columns method, dataset, srcc, plcc; nan where nothing was published."""
+    wide = pd.read_csv(Path(__file__).parent / "results.csv")
+    long = wide.melt("method", var_name="column")
+    names = long["column"].str.rsplit("_", n=1, expand=True)
+    long = long.assign(dataset=names[0], metric=names[1])
+    table = long.pivot_table("value", ["method", "dataset"], "metric", sort=False, dropna=False)
+    return table.rename_axis(columns=None).reset_index()[["method", "dataset", "srcc", "plcc"]]

@@ -1,0 +1,57 @@
+"""BRISQUE features of every image of a dataset, for the baseline brisque_svr.
+
+Writes a matrix of 36 columns (.npy), one row per row of the labels.
+"""
+
+import argparse
+import multiprocessing
+import os
+from multiprocessing.pool import Pool
+from pathlib import Path
+
+import numpy as np
+
+from dpam.brisque import FEATURES, SMALLEST, brisque_features
+from dpam.errors import DpamError, listed
+from dpam.files import read_csv, write_array
+from dpam.images import decode
+from dpam.progress import track
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("labels", type=Path, help="labels.csv of normalise-labels")
+    parser.add_argument("--root", type=Path, required=True, help="the dataset's folder")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
+    parser.add_argument("--output", type=Path, required=True, help="the features to write (.npy)")
+
+
+def attempt(path: Path) -> np.ndarray | DpamError:
+    """Features of one image file; hand back the error if that fails, so that all can be listed."""
+    try:
+        rgb = decode(path)
+    except DpamError as error:
+        return error
+    height, width = rgb.shape[:2]
+    if min(height, width) < SMALLEST:
+        return DpamError(
+            f"{path}: the image is {width}x{height}; at least {SMALLEST}x{SMALLEST} is needed"
+        )
+    return brisque_features(rgb)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    paths = [args.root / image for image in read_csv(args.labels, ["image"])["image"]]
+    with multiprocessing.get_context("spawn").Pool(args.threads) as pool:
+        found = extract(pool, paths)
+    failures = [str(result) for result in found if isinstance(result, DpamError)]
+    if failures:
+        raise listed(f"{len(failures)} of {len(paths)} images cannot be used", failures)
+    write_array(args.output, np.array(found, dtype=np.float32).reshape(-1, FEATURES))
+
+
+def extract(pool: Pool, paths: list[Path]) -> list[np.ndarray | DpamError]:
+    """Features, or what is wrong, of each image file."""
+    results = pool.imap(attempt, paths, chunksize=4)
+    return list(track(results, "BRISQUE features", total=len(paths)))
