@@ -4,7 +4,6 @@ All of it follows the released preprocessing: cubic resizing as OpenCV's (a = -0
 antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256.
 """
 
-import struct
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
@@ -51,10 +50,12 @@ def decode(path: str | Path, file: BinaryIO | None = None) -> np.ndarray:
     except IsADirectoryError as error:
         raise DpamError(f"{path}: expected an image, found a folder") from error
     except UnidentifiedImageError as error:
-        raise DpamError(f"{path}: expected an image, found something else{lacking(path)}") from error
+        raise DpamError(
+            f"{path}: expected an image, found something else{lacking(path)}"
+        ) from error
     except Image.DecompressionBombError as error:
         raise DpamError(f"{path}: the image has more than {LARGEST:,} pixels") from error
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError) as error:
+    except Exception as error:  # of a damaged file, Pillow's readers raise anything
         raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
 
 
@@ -135,7 +136,8 @@ def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
     uint8 comes back as uint8, rounded and clipped; floats come back as floats, and may leave
     the range of the input by the kernel's overshoot.
     """
-    planes = image.reshape(1, -1, *image.shape[-2:]).float()
+    planes = image.reshape(1, -1, *image.shape[-2:])
+    planes = planes.to(torch.promote_types(image.dtype, torch.float32))
     planes = F.interpolate(planes, (height, width), mode="bicubic", align_corners=False)
     resized = planes.reshape(*image.shape[:-2], height, width)
     if image.dtype == torch.uint8:

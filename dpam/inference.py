@@ -57,13 +57,8 @@ def answers(
         batch_size: views per batch.
     """
     net.eval()
-    numbered = (
-        (left, view)
-        for image in images
-        for left, view in reversed(list(enumerate(reversed(fixed_views(image, size, views)))))
-    )
     waiting: list[tuple[float, np.ndarray, np.ndarray]] = []
-    for chunk in chunks(numbered, batch_size):
+    for chunk in chunks(numbered_views(images, size, views), batch_size):
         with torch.inference_mode():
             batch = collate([view for _, view in chunk], size).to(device)
             quality, score, weight = net(*network_inputs(net, batch), return_maps=True)
@@ -75,6 +70,13 @@ def answers(
                 qualities, scores, weights = zip(*waiting, strict=True)
                 yield Answer(np.array(qualities), np.stack(scores), np.stack(weights))
                 waiting = []
+
+
+def numbered_views(images: Iterable[Prepared], size: int, views: int) -> Iterator[tuple[int, View]]:
+    """The fixed views of images, each with the number of views of its image that are to follow."""
+    for image in images:
+        fixed = fixed_views(image, size, views)
+        yield from zip(reversed(range(len(fixed))), fixed, strict=True)
 
 
 def predict(
