@@ -97,12 +97,19 @@ class IqaMetric(nn.Module):
         segmented = image
         if image.shape[1:] != held.label_map.shape:
             segmented = resize_cubic(image, *held.label_map.shape)
-        mean, covariance = colours(segmented.flip(0), torch.from_numpy(held.label_map.astype(int)))
-        chosen = torch.from_numpy(select(len(mean), preparation.superpixels)).to(image.device)
-        statistics = [
-            values[chosen].to(image).expand(len(views), -1, -1) for values in (mean, covariance)
-        ]
-        quality = self.net((pictures - normal[0]) / normal[1], grain, *statistics).mean()
+        colour_mean, colour_covariance = colours(
+            segmented.flip(0), torch.from_numpy(held.label_map.astype(int))
+        )
+        chosen = torch.from_numpy(select(len(colour_mean), preparation.superpixels)).to(
+            image.device
+        )
+        mean, covariance = (
+            values[chosen].to(image).expand(len(views), -1, -1)
+            for values in (colour_mean, colour_covariance)
+        )
+        quality: Tensor = self.net(
+            (pictures - normal[0]) / normal[1], grain, mean, covariance
+        ).mean()
         low, high = self.score_range
         rising = self.scorer.higher_is_better != self.scorer.falls
         return low + (quality if rising else 1 - quality) * (high - low)

@@ -75,7 +75,7 @@ def overlay(
         np.nan_to_num(values), cmap=colours, vmin=limits[0], vmax=limits[1], alpha=seen
     )
     bar = figure.colorbar(drawn, ax=axes, shrink=0.8, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def write(folder: Path, image: str, explanation: Explanation, scale: str) -> Path:

@@ -89,22 +89,32 @@ def growing(path: Path, resume: bool) -> Iterator[Callable[[Row], None]]:
     """
     refuse_unknown(path)
     lines = lines_file(path)
-    try:
+    with writing(path):
         lines.parent.mkdir(parents=True, exist_ok=True)
-        with lines.open("a" if resume else "w", encoding="utf-8", newline="") as file:
-            if lines.suffix == ".csv" and not file.tell():
+        file = lines.open("a" if resume else "w", encoding="utf-8", newline="")
+
+    def add(row: Row) -> None:
+        with writing(path):
+            file.write(csv_line(row) if lines.suffix == ".csv" else json_line(row))
+            file.flush()
+
+    with file:
+        if lines.suffix == ".csv" and not file.tell():
+            with writing(path):
                 file.write(csv_line(Row._fields))
-
-            def add(row: Row) -> None:
-                file.write(csv_line(row) if lines.suffix == ".csv" else json_line(row))
-                file.flush()
-
-            yield add
-    except OSError as error:
-        raise DpamError(f"{path}: cannot be written: {error.strerror or error}") from error
+        yield add
     if path.suffix == ".parquet":
         write_parquet(path, read_rows(lines))
         lines.unlink()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Errors of the operating system become a DpamError about the file."""
+    try:
+        yield
+    except OSError as error:
+        raise DpamError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def refuse_unknown(path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -148,12 +148,6 @@ class Scorer:
         better = "higher" if self.higher_is_better else "lower"
         return f"{self.label_kind} from {low:g} to {high:g}, {better} is better"
 
-    @overload
-    def score(self, photos: str | Path | Image.Image) -> float: ...
-    @overload
-    def score(self, photos: Sequence[Photo]) -> np.ndarray: ...
-    @overload
-    def score(self, photos: np.ndarray | Tensor) -> float | np.ndarray: ...
     def score(self, photos: Photo | Sequence[Photo]) -> float | np.ndarray:
         """Scores on the scale of the labels that the network was trained with.
 
@@ -170,8 +164,8 @@ class Scorer:
         """
         several = isinstance(photos, Sequence) and not isinstance(photos, str)
         if several or (isinstance(photos, np.ndarray | Tensor) and photos.ndim == 4):
-            return np.array([rated.score for rated in self.rate(photos)])  # type: ignore[arg-type]
-        (rated,) = self.rate([photos])  # type: ignore[list-item]
+            return np.array([rated.score for rated in self.rate(cast(Iterable[Photo], photos))])
+        (rated,) = self.rate([cast(Photo, photos)])
         return rated.score
 
     def rate(self, photos: Iterable[Photo]) -> Iterator[Score]:
@@ -302,7 +296,7 @@ def stretched(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """(a, b) values at the nearest of (height, width) places."""
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
-    return values[rows[:, None], columns]
+    return np.asarray(values[rows[:, None], columns])
 
 
 def upside_down(answer: Answer) -> Answer:

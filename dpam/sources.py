@@ -141,7 +141,7 @@ def tar_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamE
     """The images in a tar file, compressed or not; None for those that are done."""
     with tarfile.open(archive, "r|*") as file:
         for member in file:
-            file.members = []  # it would remember them all
+            file.members = []  # type: ignore[attr-defined] # it would remember them all
             name = f"{archive}/{member.name}"
             if not member.isfile() or not is_wanted(member.name):
                 continue
