@@ -36,7 +36,7 @@ def draw(explanation: Explanation, title: str, scale: str) -> Figure:
     shown, score = explanation.picture, explanation.score
     height, width = shown.photo.shape[:2]
     tall = min(max(height / width, 0.3), 1.5) * WIDTH / 3
-    figure = Figure(figsize=(WIDTH, 2 * tall + 1.3), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.75 * tall + 1.2), layout="constrained")
     grid = figure.subplots(2, 3)
     pictures = [shown.photo, None, None, outlined(shown.photo, shown.label_map), None, None]
     for axes, heading, image in zip(grid.flat, PANELS + MORE, pictures, strict=True):

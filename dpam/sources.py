@@ -61,10 +61,10 @@ def files(places: Iterable[str], recursive: bool) -> Iterator[Path | DpamError]:
                 deeper = "" if recursive else "; -r also looks into the folders in it"
                 yield DpamError(f"{place}: no image in this folder{deeper}")
         elif glob.has_magic(place) and not path.exists():
-            matches = sorted(glob.iglob(place, recursive=True))
-            if not matches:
-                yield DpamError(f"{place}: no file matches this pattern")
-            yield from files(matches, recursive)
+            pattern = str(path.relative_to(path.anchor))
+            matches = Path(path.anchor).glob(pattern)  # follows no links into loops
+            wanted = sorted(match for match in matches if is_image_name(match) or is_archive(match))
+            yield from wanted or [DpamError(f"{place}: no image matches this pattern")]
         else:
             yield path
 
