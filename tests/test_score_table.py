@@ -17,6 +17,11 @@ def write(path, rows, resume=False):
             add(row)
 
 
+def stopped_after(count):
+    yield from ROWS[:count]
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_a_table_cut_off_anywhere_is_completed(tmp_path, ending):
     path = tmp_path / f"scores.{ending}"
@@ -43,12 +48,8 @@ def test_every_row_is_there_at_once(tmp_path):
 def test_parquet_is_complete_or_absent_and_can_be_resumed(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     path = tmp_path / "scores.parquet"
-    stopped = growing(path, resume=False)
-    add = stopped.__enter__()
-    for row in ROWS[:4]:
-        add(row)
     with pytest.raises(KeyboardInterrupt):
-        stopped.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        write(path, stopped_after(4))
     assert not path.exists()
     assert list(prepare_to_resume(path)) == ROWS[:4]
     write(path, ROWS[4:7], resume=True)
