@@ -64,7 +64,9 @@ def files(places: Iterable[str], recursive: bool) -> Iterator[Path | DpamError]:
             pattern = str(path.relative_to(path.anchor))
             matches = Path(path.anchor).glob(pattern)  # follows no links into loops
             wanted = sorted(match for match in matches if is_image_name(match) or is_archive(match))
-            yield from wanted or [DpamError(f"{place}: no image matches this pattern")]
+            yield from wanted
+            if not wanted:
+                yield DpamError(f"{place}: no image matches this pattern")
         else:
             yield path
 
