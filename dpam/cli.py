@@ -28,6 +28,7 @@ COMMANDS = {
     "plot": ("dpam.stages.plot", "figures of training, predictions and superpixels"),
     "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
     "predict": ("dpam.stages.predict", "score your own photographs"),
+    "info": ("dpam.stages.info", "a card of a checkpoint: network, training, scores, origin"),
     "superpixels": ("dpam.stages.superpixels", "outline the superpixels of your own photographs"),
     "train-ainet": ("dpam.stages.train_ainet", "train the superpixel method AINet, label-free"),
     "bench": ("dpam.stages.bench", "time and memory of the network, beside the plain form"),
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     start_logging(log_file(arguments))
     try:
         args = build_parser(command).parse_args(arguments)
-        args.run(args)
+        return args.run(args) or 0
     except DpamError as error:
         logging.error("dpam %s: %s", command, error)
         return 1
@@ -107,7 +108,6 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:
         logging.exception("dpam %s: this is a bug in dpam", command)
         return 70
-    return 0
 
 
 if __name__ == "__main__":

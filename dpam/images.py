@@ -4,43 +4,112 @@ All of it follows the released preprocessing: cubic resizing as OpenCV's (a = -0
 antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
 from dpam.errors import DpamError
 
+LARGEST = 200_000_000  # pixels of an image; Pillow's own limit is below the largest cameras
+Image.MAX_IMAGE_PIXELS = LARGEST
+
+HEIF = find_spec("pillow_heif") is not None
+if HEIF:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
 BLUR_SIGMA = 2.0
 BLUR_RADIUS = 6  # 13 x 13, the kernel that OpenCV chooses for uint8 and sigma 2
 
 
-def decode(path: str | Path) -> np.ndarray:
+def decode(path: str | Path, file: BinaryIO | None = None) -> np.ndarray:
     """Read an image file completely, upright as its EXIF orientation says.
 
+    Args:
+        path: of the file; with `file`, only what errors call it.
+        file: the open file, or bytes from elsewhere.
+
     Returns:
-        (H, W, 3) uint8 RGB; transparency is laid on white.
+        (H, W, 3) uint8 RGB; transparency is laid on white, 16 bits become 8.
 
     Raises:
-        DpamError: the file is missing, is no image, or is truncated.
+        DpamError: the file is missing, is no image, is truncated, or has more than LARGEST pixels.
     """
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.has_transparency_data:
-                upright = Image.alpha_composite(
-                    Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
-                )
-            return np.asarray(upright.convert("RGB"))
+        with Image.open(path if file is None else file) as image:
+            return rgb_of(image)
     except FileNotFoundError as error:
         raise DpamError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise DpamError(f"{path}: expected an image, found a folder") from error
     except UnidentifiedImageError as error:
-        raise DpamError(f"{path}: expected an image, found something else") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DpamError(
+            f"{path}: expected an image, found something else{lacking(path)}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DpamError(f"{path}: the image has more than {LARGEST:,} pixels") from error
+    except Exception as error:  # of a damaged file, Pillow's readers raise anything
         raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
+
+
+def rgb_of(image: Image.Image) -> np.ndarray:
+    """An open image of any mode of Pillow as `decode` returns it.
+
+    Raises:
+        Image.DecompressionBombError: it has more than LARGEST pixels.
+        ValueError: Pillow has no way from its mode to RGB.
+    """
+    if image.width * image.height > LARGEST:
+        raise Image.DecompressionBombError
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "La":  # Pillow knows only the way back to LA
+        upright = upright.convert("LA")
+    if upright.mode.startswith(("I", "F")):
+        return np.repeat(eight_bits(np.asarray(upright))[..., None], 3, axis=-1)
+    if upright.mode == "LAB":
+        to_rgb = ImageCms.buildTransform(
+            ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
+        )
+        upright = ImageCms.applyTransform(upright, to_rgb) or upright
+    if upright.has_transparency_data:
+        upright = Image.alpha_composite(
+            Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
+        )
+    return np.asarray(upright.convert("RGB"))
+
+
+def eight_bits(grey: np.ndarray) -> np.ndarray:
+    """Grey of more than 8 bits as uint8, which Pillow would clip instead of scaling.
+
+    Integers count to 65535; floats to 1, or to 255 if any is above 1.
+    """
+    if np.issubdtype(grey.dtype, np.integer):
+        scaled = grey / 257
+    else:
+        finite = np.nan_to_num(grey, posinf=0, neginf=0)
+        scaled = finite if finite.max() > 1 else finite * 255
+    return np.asarray(scaled.round().clip(0, 255).astype(np.uint8))
+
+
+def lacking(path: str | Path) -> str:
+    """What would help to read a file that Pillow does not know."""
+    if Path(path).suffix.lower() in (".heic", ".heif") and not HEIF:
+        return "; HEIC needs a plugin: `pip install pillow-heif`"
+    return ""
+
+
+def is_image_name(name: str | Path) -> bool:
+    """Whether a file's name ends as those of images that can be decoded here; no hidden files."""
+    path = Path(name)
+    known = Image.registered_extensions()
+    return path.suffix.lower() in known and not path.name.startswith(".")
 
 
 def image_files(paths: list[Path]) -> list[Path]:
@@ -49,11 +118,10 @@ def image_files(paths: list[Path]) -> list[Path]:
     Raises:
         DpamError: a folder holds no image.
     """
-    endings = set(Image.registered_extensions())
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+            found = sorted(file for file in path.iterdir() if is_image_name(file))
             if not found:
                 raise DpamError(f"{path}: no image in this folder")
             files.extend(found)
@@ -68,7 +136,8 @@ def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
     uint8 comes back as uint8, rounded and clipped; floats come back as floats, and may leave
     the range of the input by the kernel's overshoot.
     """
-    planes = image.reshape(1, -1, *image.shape[-2:]).float()
+    planes = image.reshape(1, -1, *image.shape[-2:])
+    planes = planes.to(torch.promote_types(image.dtype, torch.float32))
     planes = F.interpolate(planes, (height, width), mode="bicubic", align_corners=False)
     resized = planes.reshape(*image.shape[:-2], height, width)
     if image.dtype == torch.uint8:

@@ -1,10 +1,10 @@
 """Batched scores of prepared images."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -23,7 +23,64 @@ def network_inputs(net: DPAM, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Ten
     return image, batch.texture, batch.mean, batch.covariance
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of the V views of one image.
+
+    Attributes:
+        quality: (V,) float64, on the scale of the labels that the network was trained with.
+        token_score: (V, g, g) float32, of each patch, at least 0.
+        token_weight: (V, g, g) float32, in (0, 1); the quality is the weighted mean of the scores.
+    """
+
+    quality: np.ndarray
+    token_score: np.ndarray
+    token_weight: np.ndarray
+
+
+def answers(
+    net: DPAM,
+    images: Iterable[Prepared],
+    size: int,
+    views: Views,
+    device: torch.device,
+    batch_size: int = 32,
+) -> Iterator[Answer]:
+    """Answers about images, in their order, as soon as the batch with an image's last view is done.
+
+    Args:
+        net: on `device`; it is left in evaluation mode.
+        images: prepared images; read one by one, so that any number of them fits in memory.
+        size: side of the network's input.
+        views: see `dpam.batches.fixed_views`.
+        device: where the network lies.
+        batch_size: views per batch.
+    """
+    net.eval()
+    waiting: list[tuple[float, np.ndarray, np.ndarray]] = []
+    for chunk in chunks(numbered_views(images, size, views), batch_size):
+        with torch.inference_mode():
+            batch = collate([view for _, view in chunk], size).to(device)
+            quality, score, weight = net(*network_inputs(net, batch), return_maps=True)
+        maps = [tensor.float().cpu().numpy() for tensor in (score, weight)]
+        rows = zip(quality.tolist(), *maps, strict=True)
+        for (left, _), row in zip(chunk, rows, strict=True):
+            waiting.append(row)
+            if not left:  # views of this image
+                qualities, scores, weights = zip(*waiting, strict=True)
+                yield Answer(np.array(qualities), np.stack(scores), np.stack(weights))
+                waiting = []
+
+
+def numbered_views(
+    images: Iterable[Prepared], size: int, views: Views
+) -> Iterator[tuple[int, View]]:
+    """The fixed views of images, each with the number of views of its image that are to follow."""
+    for image in images:
+        fixed = fixed_views(image, size, views)
+        yield from zip(reversed(range(len(fixed))), fixed, strict=True)
+
+
 def predict(
     net: DPAM,
     images: Iterable[Prepared],
@@ -32,32 +89,18 @@ def predict(
     device: torch.device,
     batch_size: int = 32,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score every image once: the mean over its fixed views.
-
-    Args:
-        net: on `device`; it is left in evaluation mode.
-        images: prepared images; read one by one.
-        size: side of the network's input.
-        views: see `dpam.batches.fixed_views`.
-        device: where the network lies.
-        batch_size: views per batch.
+    """Score every image once: the mean over its fixed views; arguments as of `answers`.
 
     Returns:
         predictions (n,) on the scale of the labels the network was trained with, and their
         standard deviations over the views (n,), both float64.
     """
-    net.eval()
-    rows: list[int] = []
-    scores: list[float] = []
-    views_of_all = (
-        (row, view) for row, image in enumerate(images) for view in fixed_views(image, size, views)
-    )
-    for chunk in chunks(views_of_all, batch_size):
-        batch = collate([view for _, view in chunk], size).to(device)
-        rows.extend(row for row, _ in chunk)
-        scores.extend(net(*network_inputs(net, batch)).double().tolist())
-    by_image = pd.Series(scores, dtype=float).groupby(rows)
-    return by_image.mean().to_numpy(), by_image.std(ddof=0).to_numpy()
+    found = [
+        (answer.quality.mean(), answer.quality.std())
+        for answer in answers(net, images, size, views, device, batch_size)
+    ]
+    mean, spread = np.array(found, dtype=np.float64).reshape(-1, 2).T
+    return mean, spread
 
 
 def chunks(views: Iterator[tuple[int, View]], size: int) -> Iterator[list[tuple[int, View]]]:

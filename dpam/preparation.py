@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
@@ -114,17 +114,25 @@ def select(count: int, wanted: int) -> np.ndarray:
     return np.linspace(0, count - 1, wanted).astype(np.int64)
 
 
-def read_photograph(path: str | Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an image file.
+def read_photograph(path: str | Path, file: BinaryIO | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an image file; see `dpam.images.decode`.
 
     Raises:
         DpamError: the file cannot be decoded, or the photograph is smaller than 32 x 32.
     """
-    rgb = decode(path)
+    return large_enough(decode(path, file), path)
+
+
+def large_enough(rgb: np.ndarray, name: str | Path) -> np.ndarray:
+    """The photograph itself, (H, W, 3).
+
+    Raises:
+        DpamError: it is smaller than 32 x 32.
+    """
     height, width = rgb.shape[:2]
     if min(height, width) < SMALLEST:
         raise DpamError(
-            f"{path}: the image is {width}x{height}; at least {SMALLEST}x{SMALLEST} is needed"
+            f"{name}: the image is {width}x{height}; at least {SMALLEST}x{SMALLEST} is needed"
         )
     return rgb
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 from skimage import data
 
 from dpam.errors import DpamError
-from dpam.images import blur, decode, grey, resize_cubic, texture
+from dpam.images import HEIF, blur, decode, grey, resize_cubic, rgb_of, texture
 from dpam.preparation import planes, resize
 
 CASES = json.loads((Path(__file__).parent / "data/preprocessing.json").read_text())["cases"]
@@ -81,6 +81,84 @@ def test_decode_lays_transparency_on_white_and_turns_upright(tmp_path):
     exif[0x0112] = 6  # turn by 90 degrees
     lying.save(tmp_path / "lying.jpg", exif=exif)
     assert decode(tmp_path / "lying.jpg").shape == (40, 30, 3)
+
+
+RAMP = np.linspace(0, 255, 40 * 40).reshape(40, 40)  # grey
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        RAMP.astype(np.uint8),
+        (RAMP * 257).astype(np.uint16),
+        (RAMP * 257).astype(np.int32),
+        (RAMP / 255).astype(np.float32),
+        RAMP.astype(np.float32),
+    ],
+    ids=["8 bit", "16 bit", "32 bit", "float to 1", "float to 255"],
+)
+def test_grey_of_any_depth_is_the_same_photograph(tmp_path, stored):
+    Image.fromarray(stored).save(tmp_path / "grey.tif")
+    found = decode(tmp_path / "grey.tif")
+    assert found.shape == (40, 40, 3)
+    assert np.abs(found - RAMP[..., None]).max() <= 1.01
+    assert (found == found[..., :1]).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "CMYK", "YCbCr", "HSV", "LAB", "RGBX", "RGBa"])
+def test_every_mode_of_pillow_becomes_rgb(mode):
+    red = Image.new("RGB", (40, 30), (200, 30, 60))
+    if mode == "LAB":  # the colour (200, 30, 60) in it, D50; 128 is no hue
+        image = Image.new("LAB", (40, 30), (109, 128 + 64, 128 + 27))
+    elif mode == "P":
+        image = red.quantize()
+    elif mode == "RGBa":
+        image = red.convert("RGBA").convert("RGBa")
+    else:
+        image = red.convert(mode)
+    found = rgb_of(image)
+    assert found.shape == (30, 40, 3)
+    if mode != "1":
+        assert np.abs(found[0, 0].astype(int) - (200, 30, 60)).max() < 12
+
+
+def test_premultiplied_grey_is_laid_on_white():
+    image = Image.new("LA", (40, 30), (100, 0)).convert("La")
+    assert (rgb_of(image) == 255).all()
+
+
+def test_images_up_to_the_limit_are_read_and_larger_ones_named(tmp_path, monkeypatch):
+    Image.new("1", (120, 100)).save(tmp_path / "large.png")
+    monkeypatch.setattr("dpam.images.LARGEST", 12_000)
+    assert decode(tmp_path / "large.png").shape == (100, 120, 3)
+    monkeypatch.setattr("dpam.images.LARGEST", 11_999)
+    with pytest.raises(DpamError, match=r"large.png: the image has more than 11,999 pixels"):
+        decode(tmp_path / "large.png")
+    assert Image.MAX_IMAGE_PIXELS == 200_000_000
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_avif_is_read(tmp_path):
+    Image.new("RGB", (40, 30), (200, 30, 60)).save(tmp_path / "a.avif")
+    assert np.abs(decode(tmp_path / "a.avif").astype(int) - (200, 30, 60)).max() < 6
+
+
+def test_heic_is_read_or_the_plugin_named(tmp_path):
+    path = tmp_path / "a.heic"
+    if HEIF:
+        Image.new("RGB", (64, 48), (200, 30, 60)).save(path)
+        assert np.abs(decode(path).astype(int) - (200, 30, 60)).max() < 6
+    else:
+        path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+        with pytest.raises(DpamError, match="pip install pillow-heif"):
+            decode(path)
+
+
+def test_resizing_computes_in_float64_what_comes_in_it():
+    image = torch.rand(1, 30, 30, dtype=torch.float64)
+    found = resize_cubic(image, 11, 17)
+    assert found.dtype == torch.float64
+    assert (found - resize_cubic(image.float(), 11, 17)).abs().max() > 0
 
 
 def test_what_cannot_be_decoded_is_named(tmp_path):

@@ -2,17 +2,20 @@
 
 The file must hold a state dict of the published network (325 tensors, with or without the prefix
 "module."). Only tensors are read from it; no code in it is ever run.
+
+It does not say what it was trained on. --dataset does, and lets `dpam predict` score photographs
+with it, prepared by that dataset's recipe, on that dataset's scale:
+
+    dpam import-checkpoint authors.pt koniq.safetensors --dataset koniq10k
 """
 
 import argparse
-import hashlib
 import logging
 from pathlib import Path
 
-from dpam.errors import DpamError
-from dpam.model import DPAM
-from dpam.model.checkpoint import from_authors, save_checkpoint
-from dpam.tensors import read_tensors
+from dpam.datasets import DATASETS
+from dpam.model.checkpoint import save_checkpoint
+from dpam.released import from_release
 
 log = logging.getLogger(__name__)
 
@@ -21,18 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("authors", type=Path, help="checkpoint of the authors (.pt, .pth)")
     parser.add_argument("output", type=Path, help="file to write (.safetensors)")
+    parser.add_argument(
+        "--dataset",
+        metavar="DATASET",
+        help=f"what it was trained on: {', '.join(DATASETS)}",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    try:
-        state = from_authors(read_tensors(args.authors))
-    except DpamError as error:
-        raise DpamError(f"{args.authors}: {error}") from error
-    net = DPAM()
-    net.load_state_dict(state)
-    with args.authors.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    origin = {"file": args.authors.name, "sha256": digest, "format": "the authors'"}
-    save_checkpoint(args.output, net, {"imported_from": origin})
-    log.info("%s: %d tensors of %s", args.output, len(state), args.authors)
+    net, metadata = from_release(args.authors, args.dataset)
+    save_checkpoint(args.output, net, metadata)
+    log.info("%s: %d tensors of %s", args.output, len(net.state_dict()), args.authors)
+    if args.dataset is None:
+        log.info("`dpam predict` will need to know what it was trained on: --dataset")

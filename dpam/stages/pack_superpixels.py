@@ -17,6 +17,7 @@ from dpam.errors import DpamError, listed
 from dpam.files import read_csv, read_json
 from dpam.preparation import CPU, Preparation, Prepared, Segmentation, prepare_all, read_photograph
 from dpam.progress import track
+from dpam.recipes import facts_of, preparation_of
 from dpam.runtime import device, record
 from dpam.stages.arguments import add_dataset, add_superpixels
 from dpam.store import write_pack
@@ -56,25 +57,16 @@ def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     dataset = find(args.dataset, args.plain)
     labels = read_csv(args.labels, ["image", "score", "label_kind"])
-    preparation = Preparation(
-        network_input=dataset.network_input,
-        image_size=args.image_size,
+    preparation = preparation_of(
+        dataset,
+        args.image_size,
         method=args.method,
-        superpixels=dataset.recipe.count,
-        superpixel_size=dataset.recipe.size,
-        region_size=dataset.recipe.region_size,
-        ruler=dataset.recipe.ruler,
-        iterations=dataset.recipe.iterations,
         backend=args.backend,
         rim=args.rim,
         ainet=args.ainet,
     )
     settings = {
-        "dataset": dataset.name,
-        "title": dataset.title,
-        "label_kind": dataset.label_kind,
-        "score_range": dataset.score_range,
-        "higher_is_better": dataset.higher_is_better,
+        **facts_of(dataset),
         "preparation": vars(preparation),
         "dataset_fingerprint": read_json(args.verified)["fingerprint"],
         "made_by": record(),

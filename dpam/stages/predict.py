@@ -1,82 +1,301 @@
 """Score your own photographs with a trained network.
 
-Prints one line per photograph: the score on the scale of the dataset that the network was trained
-on, and on 0 to 100, higher is better. Photographs that cannot be read are named, the rest is
-scored, and the exit status is 1.
+One line per photograph: the score on the scale of the dataset that the network was trained on, the
+score from 0 (worst) to 100 (best), and the standard deviation of the latter over the views that
+were scored. A table on a terminal, CSV elsewhere.
+
+    dpam predict photo.jpg --checkpoint model.safetensors
+    dpam predict -r holidays/ archive.zip 'more/*.png' --checkpoint model.safetensors --top 20
+    find . -name '*.jpg' | dpam predict - --checkpoint model.safetensors --threshold 60
+    dpam predict -r photos/ --checkpoint model.safetensors --output scores.csv --resume
+
+Folders, patterns and zip and tar archives stand for the images in them; archives are not unpacked.
+With --output every row is written as soon as it is known, and --resume goes on after a stop. It
+does not compare checkpoints: resume with the one that you began with.
+
+A photograph that cannot be read is one line; the others are scored. The exit status is the number
+of those that failed, 63 if there are more.
+
+--labels names a CSV (columns image, score) or lines "image score", on the dataset's scale, and adds
+SRCC, PLCC, KRCC, RMSE and a scatter plot. Images are found by their name, or by the end of their
+path.
+
+The authors' flags are understood: --image_dir, --ckpt_slic, --label_path and --slic_dir. Their
+pickled superpixels are not read but computed. A checkpoint of theirs needs --dataset.
 """
 
 import argparse
 import logging
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path, PurePath
 
-import pandas as pd
+import numpy as np
+from tqdm import tqdm
 
-from dpam.errors import DpamError, listed
-from dpam.files import write_csv
-from dpam.images import image_files
-from dpam.inference import predict
-from dpam.model.checkpoint import load_checkpoint
-from dpam.preparation import Preparation, Prepared, prepare_file
+from dpam import figures, metrics, quality_maps
+from dpam.datasets import DATASETS
+from dpam.datasets.native import numbers, read_named_scores, read_table
+from dpam.errors import DpamError
+from dpam.parallel import in_order
+from dpam.preparation import CPU, Prepared, prepare
 from dpam.progress import track
-from dpam.runtime import device
+from dpam.score_table import Row, csv_line, growing, prepare_to_resume, selected
+from dpam.scorer import Explanation, Picture, Scorer, load, picture
+from dpam.sources import Source, sources, total
 
 log = logging.getLogger(__name__)
 
-VIEWS = 5
+MOST_FAILURES = 63  # in the exit status; 70, 75 and those of signals mean something else
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("photographs", nargs="+", type=Path, help="image files, or folders of them")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="weights (.safetensors)")
-    parser.add_argument("--output", type=Path, help="also write the table here (.csv)")
-
-
-def native_score(score: float, metadata: dict[str, Any]) -> float:
-    """A score in [0, 1], higher better, on the dataset's own scale."""
-    low, high = metadata["score_range"]
-    share = score if metadata["higher_is_better"] else 1 - score
-    return float(low + share * (high - low))
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the stage."""
-    net, metadata = load_checkpoint(args.checkpoint)
-    if "preparation" not in metadata:
-        raise DpamError(f"{args.checkpoint}: does not say how photographs are to be prepared")
-    preparation = Preparation.from_json(metadata["preparation"])
-    files = image_files(args.photographs)
-    scored: list[Path] = []
-    failures: list[str] = []
-
-    def prepared_images() -> Iterator[Prepared]:
-        for path in track(files, "scoring"):
-            try:
-                prepared, _ = prepare_file(path, preparation, device())
-            except DpamError as error:
-                failures.append(str(error))
-                continue
-            scored.append(path)
-            yield prepared
-
-    scores, spread = predict(
-        net.to(device()), prepared_images(), preparation.image_size, VIEWS, device()
+    parser.add_argument(
+        "photographs",
+        nargs="*",
+        help="files, folders, patterns, archives; - for a list of those on standard input",
     )
-    low, high = metadata["score_range"]
-    scale = f"{metadata['label_kind']} {low:g}-{high:g}"
-    table = pd.DataFrame(
-        {
-            "image": [str(path) for path in scored],
-            scale: [round(native_score(score, metadata), 4) for score in scores],
-            "score_100": (100 * scores).round(2),
-            "spread_100": (100 * spread).round(2),
-        }
+    parser.add_argument(
+        "--checkpoint",
+        "--ckpt_slic",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="weights (.safetensors), or the authors' (.pt)",
     )
-    if len(table):
-        print(table.to_string(index=False))
-    if args.output:
-        write_csv(args.output, table)
-    if failures:
-        raise listed(f"{len(failures)} of {len(files)} photographs were not scored", failures)
+    parser.add_argument(
+        "--dataset",
+        metavar="DATASET",
+        help=f"what a checkpoint of the authors was trained on: {', '.join(DATASETS)}",
+    )
+    parser.add_argument("-r", "--recursive", action="store_true", help="folders in folders, too")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write all rows (.csv, .jsonl, .parquet)"
+    )
+    parser.add_argument("--resume", action="store_true", help="pass over what --output has")
+    parser.add_argument("--sort", choices=["best", "worst"], help="print these first, at the end")
+    parser.add_argument("--top", type=int, metavar="N", help="print only the first N, best first")
+    parser.add_argument(
+        "--threshold", type=float, metavar="S", help="print only those with at least S of 100"
+    )
+    parser.add_argument("--maps", type=Path, metavar="DIR", help="draw where the quality is lost")
+    parser.add_argument(
+        "--labels", "--label_path", type=Path, metavar="FILE", help="compare with these scores"
+    )
+    parser.add_argument(
+        "--scatter",
+        type=Path,
+        metavar="FILE",
+        default=Path("scatter.svg"),
+        help="with --labels: plot to write",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="threads that decode and prepare"
+    )
+    parser.add_argument("--batch-size", type=int, default=32, help="views per batch")
+    parser.add_argument("--image_dir", metavar="DIR", help="as a folder among the photographs")
+    parser.add_argument("--slic_dir", metavar="DIR", help="not read")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photograph ready for the network, and, for --maps, what there is to show of it."""
+
+    name: str
+    prepared: Prepared
+    picture: Picture | None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the stage; returns how many photographs failed."""
+    places = [*args.photographs, *([args.image_dir] if args.image_dir else [])]
+    if not places:
+        raise DpamError("no photographs: name files, folders, patterns or archives, or - ")
+    for name in ("top", "workers", "batch_size"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise DpamError(f"--{name.replace('_', '-')}: expected at least 1")
+    if args.resume and not args.output:
+        raise DpamError("--resume needs --output, the table to go on with")
+    if args.slic_dir:
+        log.info("%s: pickled superpixels are not read; computing them", args.slic_dir)
+    labels = read_labels(args.labels) if args.labels else {}
+    scorer = load(args.checkpoint, args.dataset)
+
+    earlier = prepare_to_resume(args.output) if args.resume else iter(())
+    done = {row.image for row in earlier}
+    before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
+    known = None if "-" in places else total(places, args.recursive)
+    named = chain.from_iterable(
+        (line.rstrip("\r\n") for line in sys.stdin if line.strip()) if place == "-" else [place]
+        for place in places
+    )
+    run = Run(args, scorer, None if known is None else max(0, known - len(done)))
+    labelled: list[tuple[float, float]] = []
+
+    def kept_with_labels(rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            label = label_of(row.image, labels)
+            if label is not None:
+                labelled.append((row.score_100 / 100, label))
+            yield row
+
+    rows = run.rows(sources(named, args.recursive, done))
+    with growing(args.output, args.resume) if args.output else nullcontext(None) as add:
+
+        def written() -> Iterator[Row]:
+            for row in rows:
+                if add is not None:
+                    add(row)
+                yield row
+
+        everything = kept_with_labels(chain(before, written()))
+        show(selected(everything, args.sort, args.top, args.threshold), scorer)
+    if args.labels:
+        compare(labelled, scorer, args.scatter)
+    seconds = time.monotonic() - run.started
+    log.info(
+        "%d scored in %.1f s (%.2f images/s)%s; %d failed",
+        *(run.scored, seconds, run.scored / seconds),
+        f", {len(done)} passed over" if args.resume else "",
+        run.failed,
+    )
+    return min(run.failed, MOST_FAILURES)
+
+
+class Run:
+    """Scores photographs and counts them."""
+
+    def __init__(self, args: argparse.Namespace, scorer: Scorer, total: int | None) -> None:
+        self.args, self.scorer, self.total = args, scorer, total
+        self.scored = self.failed = 0
+        self.started = time.monotonic()
+
+    def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
+        """A row for each photograph that can be read."""
+        args, scorer = self.args, self.scorer
+        on_gpu = scorer.preparation.method != "slic" and scorer.device.type == "cuda"
+        work = partial(job, scorer=scorer, with_picture=bool(args.maps))
+        jobs = in_order(work, found, 1 if on_gpu else args.workers)
+        waiting: deque[Job] = deque()
+
+        def prepared() -> Iterator[Prepared]:
+            for result in track(jobs, "scoring", self.total):
+                if isinstance(result, DpamError):
+                    self.failed += 1
+                    tqdm.write(str(result), file=sys.stderr)
+                    continue
+                waiting.append(result)
+                yield result.prepared
+
+        for answer in scorer.answers(prepared(), args.batch_size):
+            done = waiting.popleft()
+            rated = scorer.rated(answer)
+            self.scored += 1
+            if done.picture is not None:
+                explanation = Explanation(rated, answer, done.picture)
+                quality_maps.write(args.maps, done.name, explanation, scorer.scale)
+            yield Row(
+                done.name,
+                round(rated.score, 4),
+                round(rated.score_100, 2),
+                round(rated.spread_100, 2),
+            )
+
+
+def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job | DpamError:
+    """Decode and prepare one photograph; an error is handed back."""
+    if isinstance(source, DpamError):
+        return source
+    try:
+        rgb = source.read()
+    except DpamError as error:
+        return error
+    where = CPU if scorer.preparation.method == "slic" else scorer.device
+    prepared, segmentation = prepare(rgb, scorer.preparation, where)
+    shown = None
+    if with_picture:
+        shown = picture(rgb, prepared, segmentation, scorer.preparation.image_size)
+    return Job(source.name, prepared, shown)
+
+
+def show(rows: Iterable[Row], scorer: Scorer) -> None:
+    """Print rows as they come: a table on a terminal, CSV elsewhere."""
+    if not sys.stdout.isatty():
+        print(csv_line(Row._fields), end="", flush=True)
+        for row in rows:
+            print(csv_line(row), end="", flush=True)
+        return
+    print(f"score: {scorer.scale}; 0 to 100: higher is better")
+    print(f"{'score':>10} {'0-100':>7} {'spread':>7}  image")
+    for row in rows:
+        line = f"{row.score:10.4f} {row.score_100:7.2f} {row.spread_100:7.2f}  {row.image}"
+        tqdm.write(line, file=sys.stdout)
+
+
+def read_labels(path: Path) -> dict[str, float]:
+    """Image -> score on the dataset's scale, from a CSV or from the authors' lines.
+
+    Raises:
+        DpamError: the file is missing, of another kind, or has scores that are no numbers.
+    """
+    if not path.is_file():
+        raise DpamError(f"{path}: no such file")
+    if path.suffix.lower() == ".csv":
+        table = read_table(path, ["image", "score"])
+    else:
+        table = read_named_scores(path)
+    values = numbers(table["score"])
+    wrong = table["image"][~np.isfinite(values)]
+    if len(wrong):
+        raise DpamError(f"{path}: no number as score of {', '.join(wrong)}")
+    return dict(zip(table["image"], values.tolist(), strict=True))
+
+
+def label_of(image: str, labels: dict[str, float]) -> float | None:
+    """The label of an image: of its name, or else of the longest end of its path that has one."""
+    parts = PurePath(image).parts
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((labels[end] for end in (image, *ends) if end in labels), None)
+
+
+def compare(pairs: list[tuple[float, float]], scorer: Scorer, plot: Path) -> None:
+    """Say how well scores agree with labels, and plot them.
+
+    Args:
+        pairs: prediction in [0, 1], label on the dataset's scale.
+        scorer: the network.
+        plot: SVG to write.
+
+    Raises:
+        DpamError: no photograph has a label.
+    """
+    if not pairs:
+        raise DpamError("--labels: no photograph has a label; images are found by their name")
+    prediction, label = np.array(pairs).T
+    label = scorer.quality(label)
+    result = metrics.score(prediction, label)
+    low, high = scorer.score_range
+    texts = [
+        f"{name} {'not defined' if result[key] is None else format(factor * result[key], '.4f')}"
+        for name, key, factor in (
+            ("SRCC", "srcc", 1),
+            ("PLCC", "plcc", 1),
+            ("PLCC fitted", "plcc_fitted", 1),
+            ("KRCC", "krcc", 1),
+            ("RMSE", "rmse", high - low),
+        )
+    ]
+    with figures.style():
+        title = str(scorer.metadata.get("title", scorer.metadata.get("dataset", "")))
+        srcc = float("nan") if result["srcc"] is None else result["srcc"]
+        cloud = figures.Cloud(title, scorer.label_kind, label, prediction, srcc)
+        figures.save(figures.scatter([cloud]), plot)
+    log.info("%s (%d labelled; RMSE: %s); %s", ", ".join(texts), len(pairs), scorer.scale, plot)

@@ -26,14 +26,15 @@ def slico(
             several pieces.
 
     Returns:
-        (H, W) uint16 label map, labels 0 ... K-1 without gaps.
+        (H, W) uint16 label map, labels 0 ... K-1 without gaps; uint32 if there are too many.
 
     Raises:
         DpamError: the backend is not installed.
     """
     labels = BACKENDS[backend](np.ascontiguousarray(image), region_size, float(ruler), iterations)
     occurs = np.bincount(labels.reshape(-1)) > 0
-    return np.asarray((np.cumsum(occurs) - 1).astype(np.uint16)[labels])
+    kind = np.uint16 if occurs.sum() <= 2**16 else np.uint32
+    return np.asarray((np.cumsum(occurs) - 1).astype(kind)[labels])
 
 
 def grid(image: np.ndarray, region_size: int) -> tuple[int, int]:

@@ -1,0 +1,77 @@
+"""Print the card of a checkpoint: what network it is, trained on what, how, and by what code.
+
+dpam info model.safetensors
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dpam.model import DPAM
+from dpam.model.checkpoint import load_checkpoint
+
+# Line of the card, and the entry of the metadata that it shows.
+TRAINING = {
+    "dataset": "title",
+    "labels": "label_kind",
+    "part": "part",
+    "split": "split",
+    "scaling": "scaling",
+    "seed": "seed",
+    "epoch": "selected_epoch",
+    "selected on": "selected_by",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("checkpoint", type=Path, help="weights (.safetensors)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    net, metadata = load_checkpoint(args.checkpoint)
+    lines = [("checkpoint", str(args.checkpoint)), *card(net, metadata)]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        print(f"{name:<{width}}  {text}")
+
+
+def card(net: DPAM, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The lines of the card, as far as the metadata tells."""
+    size = net.image_size
+    count = sum(parameter.numel() for parameter in net.parameters())
+    yield "network", f"DPAM, {pairs({**net.settings, 'input': f'{size}x{size}'})}"
+    yield "parameters", f"{count:,}"
+    yield "normalisation", f"mean {spaced(net.mean)}; std {spaced(net.std)} (RGB, of 1)"
+    if "preparation" in metadata:
+        yield "preparation", pairs(metadata["preparation"])
+    if "score_range" in metadata:
+        low, high = metadata["score_range"]
+        better = "higher" if metadata["higher_is_better"] else "lower"
+        yield "score range", f"{low:g} to {high:g}, {better} is better"
+    for line, key in TRAINING.items():
+        if key in metadata:
+            yield line, str(metadata[key])
+    if "training" in metadata:
+        yield "training", pairs(metadata["training"])
+    if "imported_from" in metadata:
+        yield "imported from", pairs(metadata["imported_from"])
+    made_by = metadata.get("made_by", {})
+    for line, key in (("commit", "commit"), ("machine", "device"), ("platform", "platform")):
+        if made_by.get(key):
+            yield line, str(made_by[key])
+    if made_by:
+        versions = {"dpam": made_by["dpam"], "Python": made_by["python"], **made_by["versions"]}
+        yield "versions", pairs(versions)
+
+
+def spaced(values: tuple[float, ...]) -> str:
+    """Numbers with a blank between."""
+    return " ".join(f"{value:g}" for value in values)
+
+
+def pairs(values: dict[str, Any]) -> str:
+    """A mapping as "name value, name value", without what is None."""
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)

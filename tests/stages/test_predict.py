@@ -1,0 +1,215 @@
+"""`dpam predict`, `dpam info` and a checkpoint of the authors, on files."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from samples import photograph, preparation
+
+import dpam
+from dpam.cli import main
+from dpam.metrics import score as metrics_of
+from dpam.model import DPAM
+from dpam.model.checkpoint import load_checkpoint, read_metadata, save_checkpoint, to_authors
+
+
+def call(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(3)
+    net = DPAM("test_vit", image_size=64, embed_dim=16)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.15)
+    about = {
+        "dataset": "tiny",
+        "title": "Tiny",
+        "label_kind": "MOS",
+        "score_range": [1, 5],
+        "higher_is_better": True,
+        "preparation": vars(preparation("crop")),
+    }
+    save_checkpoint(tmp_path / "model.safetensors", net, about)
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(5):
+        Image.fromarray(photograph(number)).save(folder / f"{number}.png")
+    Image.fromarray(photograph(5, 100, 120)).save(folder / "deep/5.png")
+    return folder
+
+
+def printed(capsys) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(capsys.readouterr().out))
+
+
+def test_scores_are_those_of_the_library(model, photos, capsys):
+    assert call("predict", "-r", photos, "--checkpoint", model, "--workers", 3) == 0
+    table = printed(capsys)
+    expected = list(dpam.load(model).rate(table["image"].tolist()))
+    assert len(expected) == 6
+    np.testing.assert_allclose(table["score"], [row.score for row in expected], atol=1e-3)
+    np.testing.assert_allclose(table["spread_100"], [row.spread_100 for row in expected], atol=0.02)
+    assert table["spread_100"].min() > 0
+
+
+def test_the_exit_status_counts_failures_and_the_rest_is_scored(model, photos, capsys):
+    (photos / "2.png").write_bytes(b"broken")
+    Image.new("RGB", (31, 60)).save(photos / "3.png")
+    none = photos / "none.jpg"
+    assert call("predict", photos, none, "--checkpoint", model) == 3
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 1 + 3
+    lines = err.splitlines()
+    assert len(lines) == 4
+    assert "2.png: expected an image" in lines[0]
+    assert "3.png: the image is 31x60" in lines[1]
+    assert "none.jpg: no such file" in lines[2]
+    assert lines[3].startswith("3 scored in")
+    assert lines[3].endswith("; 3 failed")
+
+
+def test_a_list_on_standard_input(model, photos, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{photos}/4.png\n\n{photos}/deep\n"))
+    assert call("predict", "-", "--checkpoint", model) == 0
+    assert [name[-5:] for name in printed(capsys)["image"]] == ["4.png", "5.png"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_stopped_run_goes_on(model, photos, tmp_path, capsys, ending):
+    output = tmp_path / f"scores.{ending}"
+    common = "predict", "-r", photos, "--checkpoint", model, "--output", output, "--batch-size", 1
+    assert call(*common) == 0
+    whole = output.read_bytes()
+    output.write_bytes(whole[: len(whole) * 2 // 3])
+    capsys.readouterr()
+    assert call(*common, "--resume", "--sort", "best") == 0
+    out, err = capsys.readouterr()
+    assert output.read_bytes() == whole
+    assert "passed over" in err
+    assert int(err.split()[0]) in range(1, 6), "only the missing ones are scored"
+    table = pd.read_csv(io.StringIO(out))
+    assert len(table) == 6
+    assert table["score_100"].is_monotonic_decreasing
+    assert call(*common, "--resume") == 0
+    assert capsys.readouterr().err.startswith("0 scored")
+
+
+def test_the_best_and_those_good_enough(model, photos, capsys):
+    assert call("predict", photos, "--checkpoint", model) == 0
+    everything = printed(capsys)
+    assert call("predict", photos, "--checkpoint", model, "--top", 2) == 0
+    best = everything.sort_values("score_100", ascending=False)
+    assert printed(capsys)["image"].tolist() == best["image"].tolist()[:2]
+    least = float(best["score_100"].iloc[2])
+    assert call("predict", photos, "--checkpoint", model, "--threshold", least) == 0
+    kept = everything[everything["score_100"] >= least]
+    assert printed(capsys)["image"].tolist() == kept["image"].tolist()
+
+
+def test_labels_are_compared_with_and_the_authors_flags_are_understood(
+    model, photos, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    native = [1.5, 4, 2.25, 3, 4.75]
+    lines = "".join(f"{i}.png {value}\n" for i, value in enumerate(native))
+    (tmp_path / "labels.txt").write_text(lines)
+    flags = "--image_dir", photos, "--ckpt_slic", model, "--label_path", "labels.txt"
+    assert call("predict", *flags, "--slic_dir", "caches") == 0
+    out, err = capsys.readouterr()
+    assert "caches: pickled superpixels are not read" in err
+    table = pd.read_csv(io.StringIO(out))
+    numbers = metrics_of(table["score_100"].to_numpy() / 100, (np.array(native) - 1) / 4)
+    assert f"SRCC {numbers['srcc']:.4f}, PLCC {numbers['plcc']:.4f}" in err
+    assert f"KRCC {numbers['krcc']:.4f}" in err
+    rmse = np.sqrt(np.mean((table["score"] - native) ** 2))
+    assert float(err.split("RMSE ")[1].split()[0]) == pytest.approx(rmse, abs=2e-3)
+    assert "<svg" in (tmp_path / "scatter.svg").read_text()
+
+    pd.DataFrame({"image": ["photos/0.png", "x.png"], "score": [2, 3]}).to_csv("l.csv")
+    assert call("predict", photos, "--checkpoint", model, "--labels", "l.csv") == 0
+    assert "(1 labelled" in capsys.readouterr().err
+    (tmp_path / "l.csv").write_text("image,score\nx.png,3\n")
+    assert call("predict", photos, "--checkpoint", model, "--labels", "l.csv") == 1
+    assert "no photograph has a label" in capsys.readouterr().err
+
+
+def test_maps_are_drawn_for_each_photograph(model, photos, tmp_path):
+    assert call("predict", photos, "--checkpoint", model, "--maps", tmp_path / "maps") == 0
+    files = sorted((tmp_path / "maps").iterdir())
+    assert len(files) == 5
+    assert files[0].name.startswith("0-")
+    with Image.open(files[0]) as drawn:
+        assert drawn.width > 1000
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ([], "no photographs"),
+        (["a.jpg", "--top", "0"], "--top: expected at least 1"),
+        (["a.jpg", "--resume"], "--resume needs --output"),
+        (["a.jpg", "--output", "a.xls"], "a.xls: expected a name that ends in"),
+        (["a.jpg", "--labels", "none.csv"], "none.csv: no such file"),
+        (["a.jpg", "--dataset", "koniq10k"], "the file says tiny"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_in_one_line(model, capsys, more, words):
+    assert call("predict", "--checkpoint", model, *more) == 1
+    err = capsys.readouterr().err
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_card_of_a_checkpoint(model, capsys):
+    assert call("info", model) == 0
+    card = capsys.readouterr().out
+    count = sum(tensor.numel() for tensor in load_checkpoint(model)[0].parameters())
+    assert f"{count:,}" in card
+    for words in ("1 to 5, higher is better", "test_vit", "mean 0.5 0.5 0.5", "Tiny", "crop"):
+        assert words in card
+
+
+def test_a_checkpoint_of_the_authors_scores_photographs(photos, tmp_path, capsys, monkeypatch):
+    """With a small network in the place of the published one."""
+    torch.manual_seed(1)
+    small = DPAM("test_vit", image_size=64, embed_dim=16)
+    torch.save(to_authors(small.state_dict(), small), tmp_path / "authors.pt")
+    monkeypatch.setattr("dpam.released.DPAM", lambda: DPAM("test_vit", image_size=64, embed_dim=16))
+    monkeypatch.setattr("dpam.model.checkpoint.layout_of", lambda net: {
+        name: tensor.shape for name, tensor in small.state_dict().items()
+    })  # fmt: skip
+    authors, ours = tmp_path / "authors.pt", tmp_path / "ours.safetensors"
+    assert call("import-checkpoint", authors, ours) == 0
+    capsys.readouterr()
+    assert call("predict", photos, "--checkpoint", ours) == 1
+    assert "does not say what it was trained on" in capsys.readouterr().err
+    assert call("import-checkpoint", authors, ours, "--dataset", "koniq10k") == 0
+    about = read_metadata(ours)
+    assert about["score_range"] == [1, 5]
+    assert about["preparation"]["superpixels"] == 135
+    assert about["imported_from"]["file"] == "authors.pt"
+    capsys.readouterr()
+    assert call("predict", photos / "0.png", "--checkpoint", ours) == 0
+    imported = capsys.readouterr().out
+    direct = "predict", photos / "0.png", "--ckpt_slic", authors
+    assert call(*direct, "--dataset", "koniq10k") == 0
+    assert capsys.readouterr().out == imported
+    assert call(*direct) == 1
+    assert "--dataset" in capsys.readouterr().err
+    assert call("import-checkpoint", authors, ours, "--dataset", "nothing") == 1
+    assert "no such dataset" in capsys.readouterr().err
+    assert json.loads(json.dumps(about)) == about
+    assert call("import-checkpoint", authors, ours, "--dataset", "live") == 0
+    assert read_metadata(ours)["predicts_dmos"] is True

@@ -1,0 +1,214 @@
+"""A trained network as a judge of photographs, and as a differentiable module."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from samples import photograph, preparation
+
+import dpam
+from dpam.errors import DpamError
+from dpam.images import texture
+from dpam.iqa_metric import colours
+from dpam.model import DPAM
+from dpam.model.checkpoint import save_checkpoint
+from dpam.preparation import planes, prepare
+from dpam.superpixels.statistics import label_map_statistics
+
+
+def checkpoint(folder, network_input="whole", higher_is_better=True, **more):
+    """An untrained network whose scores depend on the image."""
+    torch.manual_seed(3)
+    net = DPAM("test_vit", image_size=64, embed_dim=16)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.15)
+    metadata = {
+        "dataset": "tiny",
+        "label_kind": "MOS" if higher_is_better else "DMOS",
+        "score_range": [1, 5],
+        "higher_is_better": higher_is_better,
+        "preparation": vars(preparation(network_input)),
+        **more,
+    }
+    save_checkpoint(folder / "model.safetensors", net, metadata)
+    return folder / "model.safetensors"
+
+
+@pytest.fixture(params=["whole", "crop"])
+def path(request, tmp_path):
+    return checkpoint(tmp_path, request.param)
+
+
+def image(seed: int, height: int = 80, width: int = 96) -> torch.Tensor:
+    return planes(photograph(seed, height, width)).float() / 255
+
+
+def test_importing_the_package_needs_no_torch():
+    code = "import sys, dpam; dir(dpam); sys.exit('torch' in sys.modules or 'PIL' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    with pytest.raises(AttributeError, match="'nothing'"):
+        _ = dpam.nothing
+
+
+def test_every_form_of_a_photograph_has_the_same_score(path, tmp_path):
+    model = dpam.load(path)
+    rgb = photograph(0)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    expected = model.score(rgb)
+    assert isinstance(expected, float)
+    forms = [
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        Image.fromarray(rgb),
+        rgb / 255,
+        planes(rgb),
+        planes(rgb).float() / 255,
+    ]
+    for form in forms:
+        assert model.score(form) == expected
+    np.testing.assert_allclose(model.score(forms), [expected] * len(forms), rtol=1e-5)
+    many = model.score(np.stack([rgb, photograph(1)]))
+    assert many.shape == (2,)
+    np.testing.assert_allclose(many, [expected, model.score(photograph(1))], rtol=1e-5)
+    assert many[0] != many[1]
+    assert model.score([]).shape == (0,)
+
+
+def test_scores_are_on_the_scale_of_the_labels_and_on_0_to_100(tmp_path):
+    good = dpam.load(checkpoint(tmp_path))
+    (rated,) = good.rate([photograph(0)])
+    assert rated.score == pytest.approx(1 + 4 * rated.score_100 / 100)
+    bad = dpam.load(checkpoint(tmp_path, higher_is_better=False))
+    (turned,) = bad.rate([photograph(0)])
+    assert turned.score_100 == rated.score_100
+    assert turned.score == pytest.approx(6 - rated.score)
+    assert bad.quality(turned.score) == pytest.approx(rated.score_100 / 100)
+    assert "DMOS from 1 to 5, lower is better" in bad.scale
+    falling = dpam.load(checkpoint(tmp_path, higher_is_better=False, predicts_dmos=True))
+    (fallen,) = falling.rate([photograph(0)])
+    assert fallen.score_100 == pytest.approx(100 - rated.score_100)
+    assert fallen.score == pytest.approx(rated.score)
+    lost = falling.explain(photograph(0)).lost_map
+    assert np.mean(lost) == pytest.approx(1 - fallen.score_100 / 100, abs=1e-5)
+
+
+def test_what_is_lost_adds_up_to_what_the_score_lacks(path):
+    explanation = dpam.load(path).explain(photograph(2, 120, 192))
+    photo, boxes = explanation.picture.photo, explanation.picture.boxes
+    assert explanation.lost_map.shape == photo.shape[:2] == (120, 192)
+    assert explanation.picture.label_map.shape == explanation.picture.texture.shape == (120, 192)
+    means = []
+    for box, score, weight in zip(
+        boxes, explanation.answer.token_score, explanation.answer.token_weight, strict=True
+    ):
+        assert 0 <= box[0] < box[2] <= 120
+        assert 0 <= box[1] < box[3] <= 192
+        means.append((score * weight).sum() / weight.sum())
+    np.testing.assert_allclose(means, explanation.answer.quality, rtol=1e-5)
+    assert np.mean(means) == pytest.approx(explanation.score.score_100 / 100, rel=1e-5)
+    if len(boxes) == 1:
+        lost = explanation.lost_map.mean()
+        assert lost == pytest.approx(1 - explanation.score.score_100 / 100, rel=1e-4)
+        assert explanation.weight_map.mean() == pytest.approx(1, rel=1e-4)
+    else:
+        seen = np.zeros(photo.shape[:2], bool)
+        for top, left, bottom, right in boxes:
+            seen[top:bottom, left:right] = True
+        assert (np.isnan(explanation.score_map) == ~seen).all()
+        assert not seen.all()
+
+
+def test_maps_of_a_large_photograph_are_small():
+    prepared = prepare(photograph(0, 2000, 1200), preparation("whole"))
+    from dpam.scorer import picture
+
+    shown = picture(photograph(0, 2000, 1200), *prepared, 64)
+    assert shown.photo.shape == (1024, 614, 3)
+    assert shown.boxes.tolist() == [[0, 0, 1024, 614]]
+
+
+@pytest.mark.parametrize(
+    ("photo", "words"),
+    [
+        (np.zeros((40, 40, 4), np.uint8), r"\(40, 40, 4\)"),
+        (np.full((40, 40, 3), 3.0), "floats from 0 to 1"),
+        (np.full((40, 40, 3), np.nan), "floats from 0 to 1"),
+        (np.zeros((40, 40, 3), int), "int64"),
+        (np.zeros((31, 40, 3), np.uint8), "40x31; at least 32x32"),
+        ("none.jpg", "none.jpg: no such file"),
+    ],
+)
+def test_what_is_no_photograph_is_refused(tmp_path, photo, words):
+    with pytest.raises(DpamError, match=words):
+        dpam.load(checkpoint(tmp_path)).score(photo)
+
+
+def test_a_module_gives_the_scores(path):
+    model, metric = dpam.load(path), dpam.create_metric(path)
+    images = torch.stack([image(0), image(1)])
+    found = metric(images)
+    assert found.shape == (2,)
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found, model.score(images), rtol=1e-6)
+    assert metric.score_range == (1, 5)
+    assert not metric.lower_better
+    assert not metric.train().net.training
+    loss = dpam.create_metric(path, as_loss=True)
+    np.testing.assert_allclose(loss(images).detach(), found, rtol=0.01)
+
+
+def test_scores_of_dmos_are_lower_better(tmp_path):
+    path = checkpoint(tmp_path, higher_is_better=False)
+    metric, loss = dpam.create_metric(path), dpam.create_metric(path, as_loss=True)
+    assert metric.lower_better
+    np.testing.assert_allclose(metric(image(0)[None]), loss(image(0)[None]).detach(), rtol=0.01)
+
+
+def test_gradients_are_those_of_finite_differences(path):
+    """In float64, superpixels and texture held fixed; also after use without gradients."""
+    torch.manual_seed(0)
+    metric = dpam.create_metric(path, as_loss=True)
+    metric.scorer.score(photograph(0))
+    metric(image(0)[None])
+    metric.double()
+    start = image(0).double()
+    held = metric.hold(start)
+    point = start.clone().requires_grad_()
+    metric.one(point, held).backward()
+    assert point.grad is not None
+    for _ in range(3):
+        way = torch.randn_like(start)
+        step = 1e-5
+        with torch.no_grad():
+            ahead, behind = (metric.one(start + sign * step * way, held) for sign in (1, -1))
+        expected = float(ahead - behind) / (2 * step)
+        assert abs(expected) > 1e-6
+        assert float((point.grad * way).sum()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_gradients_of_a_batch_reach_every_image(path):
+    metric = dpam.create_metric(path, as_loss=True)
+    images = torch.stack([image(0), image(1)]).requires_grad_()
+    metric(images).sum().backward()
+    assert (images.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
+    assert all(parameter.grad is None for parameter in metric.parameters())
+
+
+def test_colours_are_the_statistics_of_the_label_map():
+    rgb = photograph(4)
+    _, segmentation = prepare(rgb, preparation("whole"))
+    expected = label_map_statistics(segmentation.label_map, rgb)
+    found = colours(
+        planes(rgb).double() / 255, torch.from_numpy(segmentation.label_map.astype(int))
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+def test_the_texture_shown_is_the_networks(tmp_path):
+    model = dpam.load(checkpoint(tmp_path, "crop"))
+    shown = model.explain(photograph(0, 100, 120)).picture.texture
+    np.testing.assert_array_equal(shown, texture(planes(photograph(0, 100, 120))[None])[0, 0])
