@@ -1,15 +1,18 @@
 """From an image file to the pixels and the texture that the network reads.
 
 All of it follows the released preprocessing: cubic resizing as OpenCV's (a = -0.75, no
-antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256. Grey and
-blur are OpenCV's to the bit: it computes them in integers, so do we, in floats that hold them all.
+antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256. Grey
+and blur are OpenCV's to the bit: it computes them in integers, and so do we, in floats that hold
+these exactly.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,6 +24,24 @@ RADIUS = len(BLUR) // 2
 TEXTURES = ("wrapped", "signed")
 
 
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """An image file whose pixels are not read yet.
+
+    Raises:
+        DpamError: the file is missing, is no image, or turns out to be truncated in the block.
+    """
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except UnidentifiedImageError as error:
+        raise DpamError(f"{path}: expected an image, found something else") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
+
+
 def decode(path: str | Path) -> np.ndarray:
     """Read an image file completely, upright as its EXIF orientation says.
 
@@ -30,20 +51,24 @@ def decode(path: str | Path) -> np.ndarray:
     Raises:
         DpamError: the file is missing, is no image, or is truncated.
     """
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.has_transparency_data:
-                upright = Image.alpha_composite(
-                    Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
-                )
-            return np.asarray(upright.convert("RGB"))
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
-    except UnidentifiedImageError as error:
-        raise DpamError(f"{path}: expected an image, found something else") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
+    with opened(path) as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.has_transparency_data:
+            upright = Image.alpha_composite(
+                Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
+            )
+        return np.asarray(upright.convert("RGB"))
+
+
+def upright_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of what `decode` will return, from the file's header.
+
+    Raises:
+        DpamError: the file is missing or is no image.
+    """
+    with opened(path) as image:
+        lying = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        return image.size if lying else image.size[::-1]
 
 
 def image_files(paths: list[Path]) -> list[Path]:
