@@ -88,12 +88,14 @@ class Prepared:
             texture depends on the crop.
         mean: (N, 3) float32 mean colours of the superpixels, BGR in [0, 1].
         covariance: (N, 6) float32, upper triangle row by row.
+        kind: of texture, that of crops too: "wrapped" or "signed".
     """
 
     pixels: np.ndarray
     texture: np.ndarray | None
     mean: np.ndarray
     covariance: np.ndarray
+    kind: str = "wrapped"
 
 
 @dataclass(frozen=True)
@@ -231,4 +233,5 @@ def completed(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparat
         texture=whole,
         mean=mean[chosen].astype(np.float32),
         covariance=covariance[chosen].astype(np.float32),
+        kind=preparation.texture,
     )

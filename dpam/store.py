@@ -322,6 +322,13 @@ class Pack:
         return self.__dict__ | {"_rows": None}
 
     @property
+    def size(self) -> int:
+        """Bytes of all images' rows."""
+        return sum(
+            int(np.prod(place.shape)) * place.dtype.itemsize for place in self.places.values()
+        )
+
+    @property
     def rows(self) -> dict[str, np.ndarray]:
         """The datasets ROWS as read-only arrays that lie in the file."""
         if self._rows is None:
@@ -352,6 +359,7 @@ class Pack:
             self.texture(index),
             self.rows["mean"][index],
             self.rows["covariance"][index],
+            self.preparation.texture,
         )
 
     def example(self, index: int) -> Segmentation:
