@@ -1,4 +1,4 @@
-"""Compiled loops that cut network inputs out of packed pixels.
+"""Compiled loops that cut network inputs out of packed pixels, and their texture.
 
 Imported only where they are needed, as `dpam.superpixels.kernels`; compiled at the first call and
 kept on disk. They run on one core and let other threads run meanwhile. All is integer arithmetic:
@@ -48,20 +48,20 @@ def textures(image, signed, texture):
     """Grey minus its blur; see `dpam.images.texture`.
 
     Args:
-        image: (B, 3, S, S) uint8 RGB, S at least 7.
+        image: (B, 3, H, W) uint8 RGB, height and width at least 7.
         signed: whether the difference is signed, or wraps modulo 256.
-        texture: (B, 1, S, S) float32, filled.
+        texture: (B, 1, H, W) float32, filled.
     """
-    size = image.shape[-1]
-    padded = np.empty((size + 2 * RADIUS, size), np.int32)  # blurred along the rows
-    grey = np.empty((size, size), np.int32)
-    line = np.empty(size + 2 * RADIUS, np.int32)
-    total = np.empty(size, np.int32)
+    height, width = image.shape[-2:]
+    padded = np.empty((height + 2 * RADIUS, width), np.int32)  # blurred along the rows
+    grey = np.empty((height, width), np.int32)
+    line = np.empty(width + 2 * RADIUS, np.int32)
+    total = np.empty(width, np.int32)
     for b in range(len(image)):
-        for y in range(size):
+        for y in range(height):
             red, green, blue = image[b, 0, y], image[b, 1, y], image[b, 2, y]
             luma, wide = grey[y], padded[y + RADIUS]
-            for x in range(size):
+            for x in range(width):
                 luma[x] = (
                     RED * np.int32(red[x])
                     + GREEN * np.int32(green[x])
@@ -71,19 +71,19 @@ def textures(image, signed, texture):
                 line[x + RADIUS] = luma[x]
             for x in range(RADIUS):
                 line[x] = luma[RADIUS - x]
-                line[size + RADIUS + x] = luma[size - 2 - x]
+                line[width + RADIUS + x] = luma[width - 2 - x]
             weighted(line, wide)
         for y in range(RADIUS):
             padded[y] = padded[2 * RADIUS - y]
-            padded[size + RADIUS + y] = padded[size + RADIUS - 2 - y]
-        for y in range(size):
+            padded[height + RADIUS + y] = padded[height + RADIUS - 2 - y]
+        for y in range(height):
             total[:] = 32768
             for k in range(2 * RADIUS + 1):
                 row, weight = padded[y + k], WEIGHT[k]
-                for x in range(size):
+                for x in range(width):
                     total[x] += weight * row[x]
             luma, out = grey[y], texture[b, 0, y]
-            for x in range(size):
+            for x in range(width):
                 difference = luma[x] - (total[x] >> np.int32(16))
                 if not signed:
                     difference &= np.int32(255)

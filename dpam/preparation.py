@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dpam.errors import DpamError
-from dpam.images import TEXTURES, decode, resize_cubic, texture
+from dpam.images import TEXTURES, decode, resize_cubic
 from dpam.superpixels.ainet import ainet, load_ainet
 from dpam.superpixels.rim import PRESETS, rim
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
@@ -224,7 +224,10 @@ def completed(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparat
     size = preparation.image_size
     pixels, whole = rgb, None
     if preparation.network_input == "whole":
-        full = texture(planes(rgb)[None], preparation.texture)
+        from dpam.crops import textures
+
+        full = torch.empty(1, 1, height, width)
+        textures(planes(rgb)[None].numpy(), preparation.texture == "signed", full.numpy())
         whole = resize_cubic(full, size, size)[0].numpy()
     if (stored := stored_size(height, width, preparation)) != (height, width):
         pixels = resize(rgb, stored[1], stored[0])

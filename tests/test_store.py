@@ -12,7 +12,7 @@ import pytest
 from samples import labels_table, photograph, preparation
 
 from dpam.errors import DpamError
-from dpam.images import texture
+from dpam.images import resize_cubic, texture
 from dpam.preparation import planes, prepare, resize
 from dpam.store import Pack, PackWriter, lay_out, write_pack
 
@@ -127,7 +127,8 @@ def test_whole_images_are_resized_and_small_ones_enlarged_for_crops():
     rgb = photograph(3, 50, 60)
     whole, _ = prepare(rgb, preparation("whole"))
     np.testing.assert_array_equal(whole.pixels, resize(rgb, 64, 64))
-    assert whole.texture.shape == (1, 64, 64)
+    full = texture(planes(rgb)[None])
+    np.testing.assert_array_equal(whole.texture, resize_cubic(full, 64, 64)[0].numpy())
     crop, _ = prepare(rgb, preparation("crop"))
     assert crop.pixels.shape == (64, 77, 3)
     assert crop.texture is None
