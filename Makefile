@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-superpixels chromium pins clean
+.PHONY: help setup demo test lint bench bench-superpixels bench-reading chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: $(READY) ## time and memory of the network, beside the plain form of it
 bench-superpixels: $(READY) ## time SLICO and the preparation of images beside OpenCV, on one core
 	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable '.[opencv]'
 	$(BIN)/python benchmarks/superpixels.py
+
+bench-reading: $(READY) ## time reading training batches from a pack, beside a plain reader
+	$(BIN)/python benchmarks/reading.py
 
 chromium: ## install Chromium and bsdtar for the tests that need them (Debian, as root)
 	@command -v chromium >/dev/null && command -v bsdtar >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium libarchive-tools >/dev/null; }

@@ -1,16 +1,20 @@
 """From an image file to the pixels and the texture that the network reads.
 
 All of it follows the released preprocessing: cubic resizing as OpenCV's (a = -0.75, no
-antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256.
+antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256. Grey
+and blur are OpenCV's to the bit: it computes them in integers, and so do we, in floats that hold
+these exactly.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,8 +29,34 @@ if HEIF:
 
     register_heif_opener()
 
-BLUR_SIGMA = 2.0
-BLUR_RADIUS = 6  # 13 x 13, the kernel that OpenCV chooses for uint8 and sigma 2
+GREY = (9798, 19235, 3735)  # shares of red, green, blue in 32768ths
+BLUR = (1, 2, 7, 16, 31, 45, 52, 45, 31, 16, 7, 2, 1)  # Gaussian of sigma 2, in 256ths
+RADIUS = len(BLUR) // 2
+TEXTURES = ("wrapped", "signed")
+
+
+@contextmanager
+def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
+    """An image file whose pixels are not read yet; `file` as for `decode`.
+
+    Raises:
+        DpamError: the file is missing or is no image, or its pixels cannot be read in the block.
+    """
+    try:
+        with Image.open(path if file is None else file) as image:
+            yield image
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise DpamError(f"{path}: expected an image, found a folder") from error
+    except UnidentifiedImageError as error:
+        raise DpamError(
+            f"{path}: expected an image, found something else{lacking(path)}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DpamError(f"{path}: the image has more than {LARGEST:,} pixels") from error
+    except Exception as error:  # of a damaged file, Pillow's readers raise anything
+        raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
 
 
 def decode(path: str | Path, file: BinaryIO | None = None) -> np.ndarray:
@@ -42,21 +72,19 @@ def decode(path: str | Path, file: BinaryIO | None = None) -> np.ndarray:
     Raises:
         DpamError: the file is missing, is no image, is truncated, or has more than LARGEST pixels.
     """
-    try:
-        with Image.open(path if file is None else file) as image:
-            return rgb_of(image)
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise DpamError(f"{path}: expected an image, found a folder") from error
-    except UnidentifiedImageError as error:
-        raise DpamError(
-            f"{path}: expected an image, found something else{lacking(path)}"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise DpamError(f"{path}: the image has more than {LARGEST:,} pixels") from error
-    except Exception as error:  # of a damaged file, Pillow's readers raise anything
-        raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
+    with opened(path, file) as image:
+        return rgb_of(image)
+
+
+def upright_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of what `decode` will return, from the file's header.
+
+    Raises:
+        DpamError: the file is missing or is no image.
+    """
+    with opened(path) as image:
+        lying = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        return image.size if lying else image.size[::-1]
 
 
 def rgb_of(image: Image.Image) -> np.ndarray:
@@ -147,37 +175,35 @@ def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
 
 def grey(rgb: Tensor) -> Tensor:
     """BT.601 luma of (..., 3, H, W) uint8 as (..., 1, H, W) uint8."""
-    weight = torch.tensor([0.299, 0.587, 0.114], device=rgb.device)
-    return (
-        torch.einsum("...chw,c->...hw", rgb.float(), weight)
-        .round()
-        .to(torch.uint8)[..., None, :, :]
-    )
+    red, green, blue = rgb.float().unbind(-3)
+    luma = red * GREY[0] + green * GREY[1] + blue * GREY[2]
+    return ((luma + 2**14) / 2**15).floor().to(torch.uint8)[..., None, :, :]
 
 
 def blur(image: Tensor) -> Tensor:
     """Gaussian blur of (B, 1, H, W) uint8, mirrored at the border without repeating the edge."""
-    offset = torch.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, device=image.device)
-    kernel = torch.exp(-(offset**2) / (2 * BLUR_SIGMA**2))
-    kernel = kernel / kernel.sum()
-    blurred = F.pad(image.float(), [BLUR_RADIUS] * 4, mode="reflect")
+    blurred = F.pad(image.float(), [RADIUS] * 4, mode="reflect")
     for axis in (-1, -2):
         # Thirteen shifted sums; for one channel several times faster than a convolution.
         size = image.shape[axis]
         padded, blurred = blurred, torch.zeros_like(blurred.narrow(axis, 0, size))
-        for start, weight in enumerate(kernel.tolist()):
+        for start, weight in enumerate(BLUR):
             blurred.add_(padded.narrow(axis, start, size), alpha=weight)
-    return blurred.round().to(torch.uint8)
+    return ((blurred + 2**15) / 2**16).floor().to(torch.uint8)
 
 
-def texture(rgb: Tensor) -> Tensor:
-    """Grey minus its blur, in uint8 as released: the difference wraps modulo 256, -1 is 255.
+def texture(rgb: Tensor, kind: str = "wrapped") -> Tensor:
+    """Grey minus its blur.
 
     Args:
         rgb: (B, 3, H, W) uint8, height and width at least 7.
+        kind: "wrapped", as released: the difference is taken in uint8 and wraps modulo 256, so that
+            -1 is 255; or "signed".
 
     Returns:
-        (B, 1, H, W) float32 in [0, 1].
+        (B, 1, H, W) float32, in [0, 1] if wrapped, in [-1, 1] if signed.
     """
     luma = grey(rgb)
-    return (luma - blur(luma)).float() / 255  # uint8 arithmetic wraps
+    smooth = blur(luma)
+    difference = luma.short() - smooth.short() if kind == "signed" else luma - smooth
+    return difference.float() / 255

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from dpam.errors import DpamError
-from dpam.images import decode, resize_cubic, texture
+from dpam.images import TEXTURES, decode, resize_cubic
 from dpam.superpixels.ainet import ainet, load_ainet
 from dpam.superpixels.rim import PRESETS, rim
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
-from dpam.superpixels.statistics import label_map_statistics
+from dpam.superpixels.statistics import label_map_statistics, sampled_statistics
 
 METHODS = ("slic", "rim", "ainet")
 RIM_SIDE = 224  # pixels; RIM segments photographs resized to this square, as released
@@ -39,6 +39,8 @@ class Preparation:
         backend: what computes SLIC; the default is what packs without this entry were made with.
         rim: RIM's settings, "dpam" or "paper".
         ainet: file with AINet's weights.
+        texture: "wrapped" modulo 256, as released, or "signed".
+        sample: pixels drawn from each superpixel for its mean and covariance, as released; 0: all.
     """
 
     network_input: str
@@ -52,6 +54,8 @@ class Preparation:
     backend: str = "scikit-image"
     rim: str = "dpam"
     ainet: str | None = None
+    texture: str = "wrapped"
+    sample: int = 0
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
@@ -64,6 +68,7 @@ class Preparation:
             ("superpixel method", self.method, METHODS),
             ("superpixel backend", self.backend, BACKENDS),
             ("settings of RIM", self.rim, PRESETS),
+            ("texture", self.texture, TEXTURES),
         ):
             if value not in known:
                 raise DpamError(
@@ -83,12 +88,14 @@ class Prepared:
             texture depends on the crop.
         mean: (N, 3) float32 mean colours of the superpixels, BGR in [0, 1].
         covariance: (N, 6) float32, upper triangle row by row.
+        kind: of texture, that of crops too: "wrapped" or "signed".
     """
 
     pixels: np.ndarray
     texture: np.ndarray | None
     mean: np.ndarray
     covariance: np.ndarray
+    kind: str = "wrapped"
 
 
 @dataclass(frozen=True)
@@ -198,25 +205,44 @@ def segment(
     return [Segmentation(image, slico(image, *how)) for image in images]
 
 
+def stored_size(height: int, width: int, preparation: Preparation) -> tuple[int, int]:
+    """Height and width of a photograph's pixels as they are packed.
+
+    Whole images have the network's size; what crops are cut from is enlarged if it is too small.
+    """
+    size = preparation.image_size
+    if preparation.network_input == "whole":
+        return size, size
+    short = min(height, width)
+    if short >= size:
+        return height, width
+    return round(height * size / short), round(width * size / short)
+
+
 def completed(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparation) -> Prepared:
     """A photograph with the statistics of its superpixels, its texture and its pixels."""
     height, width = rgb.shape[:2]
-    mean, covariance = label_map_statistics(segmentation.label_map, segmentation.image[..., ::-1])
+    label_map, colours = segmentation.label_map, segmentation.image[..., ::-1]
+    if preparation.sample:
+        mean, covariance = sampled_statistics(label_map, colours, preparation.sample)
+    else:
+        mean, covariance = label_map_statistics(label_map, colours)
     chosen = select(len(mean), preparation.superpixels)
 
     size = preparation.image_size
+    pixels, whole = rgb, None
     if preparation.network_input == "whole":
-        whole = resize_cubic(texture(planes(rgb)[None]), size, size)[0].numpy()
-        pixels = resize(rgb, size, size)
-    else:
-        whole = None
-        short = min(height, width)
-        pixels = rgb
-        if short < size:
-            pixels = resize(rgb, round(width * size / short), round(height * size / short))
+        from dpam.crops import textures
+
+        full = torch.empty(1, 1, height, width)
+        textures(planes(rgb)[None].numpy(), preparation.texture == "signed", full.numpy())
+        whole = resize_cubic(full, size, size)[0].numpy()
+    if (stored := stored_size(height, width, preparation)) != (height, width):
+        pixels = resize(rgb, stored[1], stored[0])
     return Prepared(
         pixels=pixels,
         texture=whole,
         mean=mean[chosen].astype(np.float32),
         covariance=covariance[chosen].astype(np.float32),
+        kind=preparation.texture,
     )

@@ -8,13 +8,22 @@ Layout (n images, N superpixels, S the network's input size):
     offset, height, width    (n,) where each image begins, and its size
     texture                  (n, S, S) float16; only where whole images are the input
     mean, covariance         (n, N, 3), (n, N, 6) float32
+    packed                   (n,) uint8, whether the image's rows are written
     examples/<index>/        a few images as they were segmented, with their label maps
+
+Every dataset that grows with n is contiguous, uncompressed and has its full size from the start.
+So images are written in any order and by any number of processes, straight into their places; a
+writer that is killed leaves a file that is whole, `packed` says how far; and readers map the file
+to memory.
 """
 
+import errno
 import json
-from collections.abc import Iterable
+import os
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import h5py
 import numpy as np
@@ -24,60 +33,199 @@ from dpam.errors import DpamError
 from dpam.files import atomic
 from dpam.preparation import Preparation, Prepared, Segmentation
 
-FORMAT = "dpam-pack-1"
+FORMAT = "dpam-pack-2"
 EXAMPLES = 6
 TEXT = h5py.string_dtype()
+ROWS = ("pixels", "texture", "mean", "covariance", "packed")  # what is written image by image
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Place(NamedTuple):
+    """Where a contiguous dataset lies in its file, bytes from the start, and how."""
+
+    start: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+def places(file: h5py.File, path: Path) -> dict[str, Place]:
+    """The places of ROWS.
+
+    Raises:
+        DpamError: some other program has stored the datasets in another form.
+    """
+    found = {}
+    for name in ROWS:
+        if name in file:
+            data = file[name]
+            start = data.id.get_offset()
+            if start is None:
+                raise DpamError(
+                    f"{path}: {name} is not stored contiguously; pack the dataset again"
+                )
+            found[name] = Place(start, data.dtype, data.shape)
+    return found
+
+
+def example_rows(labels: pd.DataFrame) -> list[int]:
+    """Rows evenly spaced over the range of quality: what figures show of the dataset."""
+    order = np.argsort(labels["score"].to_numpy(), kind="stable")
+    return sorted(set(order[np.linspace(0, len(order) - 1, EXAMPLES).astype(int)].tolist()))
+
+
+def lay_out(
+    path: str | Path,
+    labels: pd.DataFrame,
+    preparation: Preparation,
+    settings: dict[str, Any],
+    sizes: np.ndarray,
+    examples: Mapping[int, Segmentation],
+    identity: str = "",
+) -> None:
+    """Make a pack with no image written yet, and reserve the disk space that it will need.
+
+    Args:
+        path: the file to make.
+        labels: the labels table, one row per image.
+        preparation: how the images are made.
+        settings: dataset, title, label kind and whatever else should travel; JSON-able.
+        sizes: (n, 2) height and width of each image's pixels.
+        examples: how some images were segmented, by row.
+        identity: stays with the file, as an attribute.
+
+    Raises:
+        DpamError: the file cannot be written, or the disk is too small for it.
+    """
+    n, side, superpixels = len(labels), preparation.image_size, preparation.superpixels
+    lengths = sizes.astype(np.int64).prod(axis=1) * 3
+    shapes = {
+        "pixels": ((int(lengths.sum()),), np.uint8),
+        "mean": ((n, superpixels, 3), np.float32),
+        "covariance": ((n, superpixels, 6), np.float32),
+    }
+    if preparation.network_input == "whole":
+        shapes["texture"] = ((n, side, side), np.float16)
+    size = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
+    whole = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    whole.set_layout(h5py.h5d.CONTIGUOUS)
+    whole.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    whole.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    with atomic(path) as temporary:
+        temporary.touch()
+        reserve(temporary, size)  # before anything is written: HDF5 cannot go on after a full disk
+        with h5py.File(temporary, "w", alignment_threshold=1, alignment_interval=64) as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["settings"] = json.dumps(settings)
+            file.attrs["identity"] = identity
+            for column in labels:
+                text = labels[column].dtype.kind not in "if"
+                values = labels[column].astype(str) if text else labels[column]
+                file.create_dataset(f"labels/{column}", data=values, dtype=TEXT if text else None)
+            file["labels"].attrs["columns"] = list(labels.columns)
+            file["offset"] = np.cumsum(lengths) - lengths
+            file["height"], file["width"] = sizes.T
+            for index, segmentation in examples.items():
+                group = file.create_group(f"examples/{index}")
+                for name, data in vars(segmentation).items():
+                    group.create_dataset(name, data=data, compression="gzip", shuffle=True)
+            file["packed"] = np.zeros(n, np.uint8)
+            for name, (shape, kind) in shapes.items():
+                file.create_dataset(name, shape, kind, dcpl=whole)
+        reserve(temporary, temporary.stat().st_size)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Have the file system keep `size` bytes for a file.
+
+    Raises:
+        DpamError: it cannot.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            free = shutil.disk_usage(path.parent).free
+            raise DpamError(
+                f"{path.parent}: a file of {size / 1e9:.3g} GB cannot be written here, "
+                f"{free / 1e9:.3g} GB are free ({error.strerror}); make room, or raise the limit"
+            ) from error
 
 
 class PackWriter:
-    """Appends prepared images, in the order of the labels table, to an open HDF5 file."""
+    """Writes prepared images into a pack that `lay_out` made.
 
-    def __init__(
-        self,
-        file: h5py.File,
-        labels: pd.DataFrame,
-        preparation: Preparation,
-        settings: dict[str, Any],
-    ) -> None:
-        self.file = file
-        self.count = 0
-        # Evenly spaced over the range of quality: what figures show of the dataset.
-        order = np.argsort(labels["score"].to_numpy(), kind="stable")
-        self.examples = set(order[np.linspace(0, len(order) - 1, EXAMPLES).astype(int)].tolist())
+    Several processes may write different images at the same time.
 
-        file.attrs["format"] = FORMAT
-        file.attrs["settings"] = json.dumps(settings)
-        for column in labels:
-            text = labels[column].dtype.kind not in "if"
-            values = labels[column].astype(str) if text else labels[column]
-            file.create_dataset(f"labels/{column}", data=values, dtype=TEXT if text else None)
-        file["labels"].attrs["columns"] = list(labels.columns)
-        n, size, superpixels = len(labels), preparation.image_size, preparation.superpixels
-        file.create_dataset("pixels", (0,), np.uint8, maxshape=(None,), chunks=(2**18,))
-        for name in ("offset", "height", "width"):
-            file.create_dataset(name, (n,), np.int64)
-        file.create_dataset("mean", (n, superpixels, 3), np.float32)
-        file.create_dataset("covariance", (n, superpixels, 6), np.float32)
-        if preparation.network_input == "whole":
-            file.create_dataset("texture", (n, size, size), np.float16, chunks=(1, size, size))
+    Attributes:
+        identity: as given to `lay_out`.
+        packed: (n,) bool, the images that were written when the writer was made.
+    """
 
-    def append(self, image: Prepared, segmentation: Segmentation) -> None:
-        """Add the next image."""
-        index, pixels = self.count, self.file["pixels"]
-        offset = pixels.shape[0]
-        pixels.resize((offset + image.pixels.size,))
-        pixels[offset:] = image.pixels.reshape(-1)
-        self.file["offset"][index] = offset
-        self.file["height"][index], self.file["width"][index] = image.pixels.shape[:2]
-        self.file["mean"][index] = image.mean
-        self.file["covariance"][index] = image.covariance
-        if image.texture is not None:
-            self.file["texture"][index] = image.texture[0]
-        if index in self.examples:
-            group = self.file.create_group(f"examples/{index}")
-            for name, data in vars(segmentation).items():
-                group.create_dataset(name, data=data, compression="gzip", shuffle=True)
-        self.count += 1
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        with h5py.File(path, "r") as file:
+            self.identity = file.attrs["identity"]
+            self.places = places(file, self.path)
+            self.offset, self.height, self.width, self.packed = (
+                file[name][:] for name in ("offset", "height", "width", "packed")
+            )
+        self.packed = self.packed.astype(bool)
+        self.file = os.open(path, os.O_RDWR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self.file)
+
+    def write(self, index: int, image: Prepared) -> None:
+        """Write an image's rows, and last that they are written.
+
+        Raises:
+            DpamError: the disk is full, or the image has another size than was laid out.
+        """
+        expected = int(self.height[index]), int(self.width[index])
+        if image.pixels.shape[:2] != expected:
+            raise DpamError(
+                f"{self.path}: image {index} has changed its size from {expected} to "
+                f"{image.pixels.shape[:2]} while it was packed; pack the dataset again"
+            )
+        self._put("pixels", int(self.offset[index]), image.pixels)
+        for name in ("mean", "covariance", "texture"):
+            row = getattr(image, name)
+            if row is not None:
+                row = row.astype(self.places[name].dtype)
+                self._put(name, index * row.nbytes, row)
+        self._put("packed", index, np.ones(1, np.uint8))
+
+    def _put(self, name: str, offset: int, values: np.ndarray) -> None:
+        data = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+        position = self.places[name].start + offset
+        try:
+            while data:
+                written = os.pwrite(self.file, data, position)
+                data, position = data[written:], position + written
+        except OSError as error:
+            raise DpamError(
+                f"{self.path}: cannot be written: {error.strerror}; what is written is kept, the "
+                "same command goes on from there"
+            ) from error
+
+    def finish(self, path: str | Path) -> None:
+        """All images are written: give the pack its name.
+
+        Raises:
+            DpamError: the disk does not take it.
+        """
+        try:
+            os.fsync(self.file)
+            self.path.replace(path)
+        except OSError as error:
+            raise DpamError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def write_pack(
@@ -87,59 +235,74 @@ def write_pack(
     settings: dict[str, Any],
     images: Iterable[tuple[Prepared, Segmentation]],
 ) -> None:
-    """Write a pack; it appears under its name only when it is complete.
+    """Write a pack of images that are held in memory; see `lay_out`.
 
     Args:
-        path: the file to make.
-        labels: the labels table, one row per image.
-        preparation: how `images` were made.
-        settings: dataset, title, label kind and whatever else should travel; JSON-able.
         images: prepared images in the order of `labels`.
 
     Raises:
         DpamError: the file cannot be written.
     """
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        writer = PackWriter(file, labels, preparation, settings)
-        for image, segmentation in images:
-            writer.append(image, segmentation)
-        assert writer.count == len(labels), f"{writer.count} images for {len(labels)} labels"
+    pairs = list(images)
+    assert len(pairs) == len(labels), f"{len(pairs)} images for {len(labels)} labels"
+    sizes = np.array([image.pixels.shape[:2] for image, _ in pairs])
+    examples = {row: pairs[row][1] for row in example_rows(labels)}
+    with atomic(path) as temporary:
+        lay_out(temporary, labels, preparation, settings, sizes, examples)
+        with PackWriter(temporary) as writer:
+            for index, (image, _) in enumerate(pairs):
+                writer.write(index, image)
 
 
 class Pack:
-    """A pack open for reading.
+    """A pack for reading.
+
+    The file is mapped to memory at the first access to its images, in each process by itself: a
+    pack may be pickled, and used after a fork.
 
     Attributes:
         labels: the labels table, one row per image.
         settings: what travels with the pack.
         preparation: how its images were made.
         examples: indices of the images whose label maps are kept, best quality first.
+        offset, height, width: (n,) where each image begins in `pixels`, and its size.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            self.file = h5py.File(path, "r")
+            file = h5py.File(path, "r")
         except FileNotFoundError as error:
             raise DpamError(f"{path}: no such file; pack_superpixels makes it") from error
         except OSError as error:
             raise DpamError(f"{path}: expected a pack (HDF5), found something else") from error
-        if self.file.attrs.get("format") != FORMAT:
-            raise DpamError(f"{path}: HDF5, but not a pack of this version; pack the dataset again")
-        self.settings: dict[str, Any] = json.loads(self.file.attrs["settings"])
-        self.preparation = Preparation.from_json(self.settings["preparation"])
-        self.labels = pd.DataFrame(
-            {
-                column: self._column(self.file[f"labels/{column}"])
-                for column in self.file["labels"].attrs["columns"]
-            }
-        )
-        self.offset, self.height, self.width = (
-            self.file[name][:] for name in ("offset", "height", "width")
-        )
-        indices = [int(name) for name in self.file.get("examples", {})]
+        with file:
+            if file.attrs.get("format") != FORMAT:
+                raise DpamError(
+                    f"{path}: HDF5, but not a pack of this version; pack the dataset again"
+                )
+            packed = file["packed"][:]
+            if not packed.all():
+                raise DpamError(
+                    f"{path}: only {packed.sum()} of {len(packed)} images are in it; run "
+                    "pack_superpixels again, it goes on from there"
+                )
+            self.settings: dict[str, Any] = json.loads(file.attrs["settings"])
+            self.preparation = Preparation.from_json(self.settings["preparation"])
+            self.labels = pd.DataFrame(
+                {
+                    column: self._column(file[f"labels/{column}"])
+                    for column in file["labels"].attrs["columns"]
+                }
+            )
+            self.offset, self.height, self.width = (
+                file[name][:] for name in ("offset", "height", "width")
+            )
+            self.places = places(file, self.path)
+            indices = [int(name) for name in file.get("examples", {})]
         scores = self.labels["score"]
         self.examples = sorted(indices, key=lambda index: (-scores[index], index))
+        self._rows: dict[str, np.ndarray] | None = None
 
     @staticmethod
     def _column(data: h5py.Dataset) -> np.ndarray:
@@ -153,37 +316,54 @@ class Pack:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.file.close()
+        self._rows = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_rows": None}
+
+    @property
+    def size(self) -> int:
+        """Bytes of all images' rows."""
+        return sum(
+            int(np.prod(place.shape)) * place.dtype.itemsize for place in self.places.values()
+        )
+
+    @property
+    def rows(self) -> dict[str, np.ndarray]:
+        """The datasets ROWS as read-only arrays that lie in the file."""
+        if self._rows is None:
+            file = np.memmap(self.path, np.uint8, "r")
+            self._rows = {
+                name: np.ndarray(place.shape, place.dtype, file, place.start)
+                for name, place in self.places.items()
+            }
+        return self._rows
 
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
         height, width = int(self.height[index]), int(self.width[index])
         start = int(self.offset[index])
-        return np.asarray(self.file["pixels"][start : start + height * width * 3]).reshape(
-            height, width, 3
-        )
-
-    def mean(self, index: int) -> np.ndarray:
-        """(N, 3) float32 mean colours of the superpixels."""
-        return np.asarray(self.file["mean"][index])
-
-    def covariance(self, index: int) -> np.ndarray:
-        """(N, 6) float32 covariances of the superpixels' colours."""
-        return np.asarray(self.file["covariance"][index])
+        pixels = self.rows["pixels"][start : start + height * width * 3]
+        return pixels.reshape(height, width, 3)
 
     def texture(self, index: int) -> np.ndarray | None:
         """(1, S, S) float32 where whole images are the input; None for crops."""
-        if "texture" not in self.file:
+        if "texture" not in self.places:
             return None
-        return np.asarray(self.file["texture"][index], dtype=np.float32)[None]
+        return np.asarray(self.rows["texture"][index], np.float32)[None]
 
     def prepared(self, index: int) -> Prepared:
         """One image, ready for the network."""
         return Prepared(
-            self.image(index), self.texture(index), self.mean(index), self.covariance(index)
+            self.image(index),
+            self.texture(index),
+            self.rows["mean"][index],
+            self.rows["covariance"][index],
+            self.preparation.texture,
         )
 
     def example(self, index: int) -> Segmentation:
         """How one of `examples` was segmented."""
-        group = self.file[f"examples/{index}"]
-        return Segmentation(np.asarray(group["image"]), np.asarray(group["label_map"]))
+        with h5py.File(self.path, "r") as file:
+            group = file[f"examples/{index}"]
+            return Segmentation(np.asarray(group["image"]), np.asarray(group["label_map"]))

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dpam.batches import EpochPlan
+from dpam.batches import EpochPlan, batch_source
 from dpam.correlation import plcc, srcc
 from dpam.errors import DpamError, Interrupted
 from dpam.files import atomic
@@ -223,6 +223,7 @@ class Trainer:
         self.net = net.to(device)
         self.pack, self.rows, self.settings = pack, rows, settings
         self.seed, self.device, self.progress = seed, device, progress
+        self.source = batch_source(pack, device)
         self.label = pack.labels["score"].to_numpy(np.float64)
         self.batches = len(rows["train"]) // settings.batch_size
         if self.batches == 0:
@@ -346,7 +347,7 @@ class Trainer:
         start = time.perf_counter() - begun["seconds"]
         self.net.train()
         batches = track(
-            plan.batches(self.pack, first),
+            plan.batches(self.source, first),
             f"epoch {epoch}/{settings.epochs}",
             self.batches - first,
             unit="batch",

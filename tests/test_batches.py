@@ -1,25 +1,38 @@
 """Batches hold what the pack holds: every image once, cut and mirrored as said."""
 
-import numpy as np
-import torch
-from samples import photograph, preparation
+import dataclasses
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
-from dpam.batches import EpochPlan, View, collate, fixed_views
+import numpy as np
+import pytest
+import torch
+from samples import labels_table, photograph, preparation
+
+from dpam.batches import (
+    DeviceSource,
+    EpochPlan,
+    HostSource,
+    View,
+    batch_source,
+    collate,
+    fixed_views,
+)
 from dpam.images import texture
-from dpam.preparation import Prepared, prepare
-from dpam.store import Pack
+from dpam.preparation import CPU, Prepared, prepare
+from dpam.store import Pack, write_pack
 
 
 def test_an_epoch_shows_every_image_once_but_those_that_fill_no_batch(pack_file):
     with Pack(pack_file) as pack:
         rows = np.arange(1, 12)
         plan = EpochPlan.draw(rows, 4, 0.5, [20, 1])
-        batches = list(plan.batches(pack))
+        batches = list(plan.batches(HostSource(pack)))
         assert [len(chosen) for chosen, _ in batches] == [4, 4]
         seen = np.concatenate([chosen for chosen, _ in batches])
         assert len(set(seen)) == 8
         assert set(seen) <= set(rows)
-        again = list(EpochPlan.draw(rows, 4, 0.5, [20, 1]).batches(pack))
+        again = list(EpochPlan.draw(rows, 4, 0.5, [20, 1]).batches(HostSource(pack)))
         for (_, first), (_, second) in zip(batches, again, strict=True):
             assert torch.equal(first.image, second.image)
             assert torch.equal(first.texture, second.texture)
@@ -31,7 +44,9 @@ def test_an_epoch_goes_on_from_a_batch(pack_file):
     with Pack(pack_file) as pack:
         plan = EpochPlan.draw(np.arange(12), 3, 0.5, [20, 1])
         for (all_rows, whole), (rows, rest) in zip(
-            list(plan.batches(pack))[2:], plan.batches(pack, first=2), strict=True
+            list(plan.batches(HostSource(pack)))[2:],
+            plan.batches(HostSource(pack), first=2),
+            strict=True,
         ):
             assert np.array_equal(all_rows, rows)
             assert torch.equal(whole.image, rest.image)
@@ -47,7 +62,7 @@ def test_crops_lie_anywhere_in_the_image_and_only_there(pack_file):
         height = pack.image(0).shape[0]
         nearly_one = np.nextafter(1, 0)
         edge = EpochPlan(np.array([0]), np.array([[nearly_one, 0]]), np.array([False]), 1)
-        _, batch = next(edge.batches(pack))
+        _, batch = next(edge.batches(HostSource(pack)))
         expected = pack.image(0)[height - 64 :, :64].transpose(2, 0, 1)
         assert np.array_equal(batch.image[0].numpy(), expected)
 
@@ -111,3 +126,84 @@ def test_the_whole_image_is_as_if_prepared_whole():
     assert np.array_equal(view.image.texture, expected.texture)
     assert np.array_equal(view.image.mean, expected.mean)
     assert fixed_views(expected, 64, "whole")[0].image is expected
+
+
+@pytest.fixture(params=["whole", "crop", "signed"])
+def ragged(request, tmp_path):
+    """A pack of images of different sizes; with signed texture, of crops too."""
+    how = preparation("whole" if request.param == "whole" else "crop")
+    if request.param == "signed":
+        how = dataclasses.replace(how, texture="signed")
+    images = [prepare(photograph(i, 65 + 5 * (i % 4), 90 - 6 * (i % 3)), how) for i in range(12)]
+    write_pack(tmp_path / "a.h5", labels_table(12), how, {"preparation": vars(how)}, images)
+    with Pack(tmp_path / "a.h5") as pack:
+        yield pack
+
+
+def plainly(pack, plan):
+    """The plan's batches, written out image by image."""
+    size = pack.preparation.image_size
+    for start in range(0, len(plan.order) - plan.batch_size + 1, plan.batch_size):
+        views = []
+        for i in range(start, start + plan.batch_size):
+            image = pack.prepared(int(plan.order[i]))
+            free = np.array(image.pixels.shape[:2]) - size
+            top, left = (plan.place[i] * (free + 1)).astype(int)
+            views.append(View(image, int(top), int(left), bool(plan.flip[i])))
+        yield plan.order[start : start + plan.batch_size], collate(views, size)
+
+
+def assert_same_batches(found, expected):
+    found, expected = list(found), list(expected)
+    assert len(found) == len(expected)
+    for (rows, batch), (other_rows, other) in zip(found, expected, strict=True):
+        assert np.array_equal(rows, other_rows)
+        for name, tensor in vars(batch).items():
+            assert tensor.dtype == vars(other)[name].dtype
+            assert torch.equal(tensor, vars(other)[name]), name
+
+
+@pytest.mark.parametrize("source", [HostSource, lambda pack: DeviceSource(pack, CPU)])
+def test_every_source_gives_the_plain_batches_to_the_bit(ragged, source):
+    plan = EpochPlan.draw(np.tile(np.arange(12), 4), 5, 0.5, [20, 1])
+    assert_same_batches(plan.batches(source(ragged)), plainly(ragged, plan))
+    if ragged.preparation.texture == "signed":
+        _, batch = next(plan.batches(source(ragged)))
+        assert batch.texture.min() < 0
+
+
+def test_a_processor_reads_the_file_and_batches_left_unread_are_no_harm(ragged):
+    source = batch_source(ragged, CPU)
+    assert isinstance(source, HostSource)
+    plan = EpochPlan.draw(np.arange(12), 2, 0.5, [20, 1])
+    unread = plan.batches(source)
+    next(unread)
+    unread.close()
+    assert_same_batches(plan.batches(source), plainly(ragged, plan))
+
+
+def sums(source):
+    """In another process: sums over an epoch's batches."""
+    plan = EpochPlan.draw(np.arange(12), 4, 0.5, [20, 1])
+    return [[float(t.double().sum()) for t in vars(b).values()] for _, b in plan.batches(source)]
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_batches_are_made_in_other_processes(pack_file, method):
+    with Pack(pack_file) as pack:
+        source = HostSource(pack)
+        expected = sums(source)
+        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as executor:
+            assert list(executor.map(sums, [source, source])) == [expected, expected]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_holds_the_pack_and_gives_the_same_batches(ragged):
+    device = torch.device("cuda")
+    source = batch_source(ragged, device)
+    assert isinstance(source, DeviceSource)
+    plan = EpochPlan.draw(np.tile(np.arange(12), 4), 5, 0.5, [20, 1])
+    for other in (source, HostSource(ragged, pin=True)):
+        moved = ((rows, batch.to(device).to(CPU)) for rows, batch in plan.batches(other))
+        assert_same_batches(moved, plainly(ragged, plan))

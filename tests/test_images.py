@@ -10,7 +10,7 @@ from PIL import Image, features
 from skimage import data
 
 from dpam.errors import DpamError
-from dpam.images import HEIF, blur, decode, grey, resize_cubic, rgb_of, texture
+from dpam.images import BLUR, HEIF, blur, decode, grey, resize_cubic, rgb_of, texture
 from dpam.preparation import planes, resize
 
 CASES = json.loads((Path(__file__).parent / "data/preprocessing.json").read_text())["cases"]
@@ -38,7 +38,7 @@ def test_grey_blur_and_network_image_are_the_released_ones(case):
     rgb = source(case)
     luma = grey(planes(rgb)[None])
     assert np.abs(at(luma.numpy(), case["gray"]) - case["gray"]["value"]).max() == 0
-    assert np.abs(at(blur(luma).numpy(), case["blurred"]) - case["blurred"]["value"]).max() <= 1
+    assert np.abs(at(blur(luma).numpy(), case["blurred"]) - case["blurred"]["value"]).max() == 0
     network = (resize(rgb, 224, 224).transpose(2, 0, 1) / 255 - 0.5) / 0.5
     np.testing.assert_allclose(
         at(network, case["vit_input"]), case["vit_input"]["value"], atol=1e-6
@@ -55,15 +55,34 @@ def test_texture_wraps_as_uint8():
 
 def test_blur_is_a_plain_convolution_with_a_mirrored_border():
     image = np.random.default_rng(1).integers(0, 256, (20, 24), np.uint8)
-    offset = np.arange(-6, 7)
-    kernel = np.exp(-(offset**2) / 8)
-    kernel /= kernel.sum()
-    padded = np.pad(image.astype(float), 6, mode="reflect")
+    kernel = np.array(BLUR)
+    padded = np.pad(image.astype(int), 6, mode="reflect")
     expected = np.array(
         [[kernel @ padded[y : y + 13, x : x + 13] @ kernel for x in range(24)] for y in range(20)]
     )
     found = blur(torch.from_numpy(image)[None, None]).numpy()[0, 0]
-    assert np.abs(found - expected).max() <= 0.501
+    np.testing.assert_array_equal(found, (expected + 2**15) >> 16)
+    gaussian = np.exp(-(np.arange(-6, 7) ** 2) / 8)
+    assert np.abs(kernel / 256 - gaussian / gaussian.sum()).max() < 0.004
+    assert kernel.sum() == 256
+
+
+def test_signed_texture_is_the_difference_itself():
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 40, 50), np.uint8))
+    luma = grey(image)
+    difference = luma.numpy().astype(int) - blur(luma).numpy().astype(int)
+    np.testing.assert_allclose(texture(image, "signed").numpy(), difference / 255, atol=1e-7)
+    wrapped = texture(image).numpy()
+    np.testing.assert_allclose(wrapped, (difference % 256) / 255, atol=1e-7)
+
+
+def test_grey_and_blur_are_opencv_s_to_the_bit():
+    cv2 = pytest.importorskip("cv2", reason="needs the extra opencv")
+    image = np.random.default_rng(2).integers(0, 256, (61, 83, 3), np.uint8)
+    luma = grey(planes(image))
+    np.testing.assert_array_equal(luma[0].numpy(), cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    expected = cv2.GaussianBlur(luma[0].numpy(), (0, 0), 2)
+    np.testing.assert_array_equal(blur(luma[None])[0, 0].numpy(), expected)
 
 
 def test_resizing_keeps_the_type():

@@ -1,5 +1,10 @@
 """The pack gives back what was put in, and refuses what is none."""
 
+import errno
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -7,9 +12,9 @@ import pytest
 from samples import labels_table, photograph, preparation
 
 from dpam.errors import DpamError
-from dpam.images import texture
+from dpam.images import resize_cubic, texture
 from dpam.preparation import planes, prepare, resize
-from dpam.store import Pack, write_pack
+from dpam.store import Pack, PackWriter, lay_out, write_pack
 
 
 def test_a_pack_gives_back_what_was_put_in(pack_file):
@@ -48,6 +53,64 @@ def test_a_pack_that_fails_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_fills_up_leaves_what_is_written(tmp_path, monkeypatch):
+    """The space is reserved, but a quota or a network drive may still refuse to write."""
+    how, path = preparation("crop"), tmp_path / "a.h5"
+    images = [prepare(photograph(i), how)[0] for i in range(6)]
+    settings = {"preparation": vars(how)}
+    lay_out(path, labels_table(6), how, settings, np.full((6, 2), (80, 96)), {}, "mine")
+    pwrite = os.pwrite
+
+    def full(file, data, position):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with PackWriter(path) as writer:
+        writer.write(3, images[3])
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(DpamError, match=r"a\.h5: cannot be written: No space left on device"):
+            writer.write(1, images[1])
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with pytest.raises(DpamError, match="only 1 of 6 images are in it"):
+        Pack(path)
+    with PackWriter(path) as writer:
+        assert writer.identity == "mine"
+        assert writer.packed.tolist() == [False, False, False, True, False, False]
+        for row in (5, 0, 1, 4, 2):
+            writer.write(row, images[row])
+        writer.finish(tmp_path / "b.h5")
+    with Pack(tmp_path / "b.h5") as pack:
+        for row, image in enumerate(images):
+            np.testing.assert_array_equal(pack.image(row), image.pixels)
+            np.testing.assert_array_equal(pack.prepared(row).mean, image.mean)
+
+
+def test_an_image_that_changed_its_size_is_refused(tmp_path):
+    how = preparation("crop")
+    image, _ = prepare(photograph(0, 80, 90), how)
+    lay_out(tmp_path / "a.h5", labels_table(2), how, {}, np.full((2, 2), (80, 96)), {})
+    with (
+        PackWriter(tmp_path / "a.h5") as writer,
+        pytest.raises(DpamError, match=r"from \(80, 96\) to \(80, 90\)"),
+    ):
+        writer.write(1, image)
+
+
+def facts_of(pack):
+    """In another process: what a pack sent there gives."""
+    return [int(pack.image(row).sum()) for row in range(len(pack))], pack.labels["score"].sum()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_pack_is_read_in_other_processes(pack_file, method):
+    with Pack(pack_file) as pack:
+        expected = facts_of(pack)  # it is open here
+        pack.labels["score"] += 1
+        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as executor:
+            for pixels, scores in executor.map(facts_of, [pack, pack]):
+                assert pixels == expected[0]
+                assert scores == pytest.approx(expected[1] + len(pack))
+
+
 def test_what_is_no_pack_is_refused(tmp_path):
     (tmp_path / "text.h5").write_text("nothing")
     h5py.File(tmp_path / "other.h5", "w").close()
@@ -64,7 +127,8 @@ def test_whole_images_are_resized_and_small_ones_enlarged_for_crops():
     rgb = photograph(3, 50, 60)
     whole, _ = prepare(rgb, preparation("whole"))
     np.testing.assert_array_equal(whole.pixels, resize(rgb, 64, 64))
-    assert whole.texture.shape == (1, 64, 64)
+    full = texture(planes(rgb)[None])
+    np.testing.assert_array_equal(whole.texture, resize_cubic(full, 64, 64)[0].numpy())
     crop, _ = prepare(rgb, preparation("crop"))
     assert crop.pixels.shape == (64, 77, 3)
     assert crop.texture is None

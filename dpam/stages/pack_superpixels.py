@@ -1,28 +1,58 @@
-"""Pack a dataset: pixels, texture and superpixel statistics of every image in one HDF5 file."""
+"""Pack a dataset: pixels, texture and superpixel statistics of every image in one HDF5 file.
+
+Until it is complete the pack has a hidden name, .NAME.part.h5. After a kill or a full disk, the
+same command goes on from it with the images that are missing; under other settings, labels, images
+or code it starts again. `dpam inspect` shows what is in a pack.
+"""
 
 import argparse
+import hashlib
+import json
+import logging
 import multiprocessing
 import os
-from collections.abc import Iterator
-from functools import partial
-from itertools import chain
-from multiprocessing.pool import Pool
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
 
 from dpam.datasets import find
 from dpam.errors import DpamError, listed
 from dpam.files import read_csv, read_json
-from dpam.preparation import CPU, Preparation, Prepared, Segmentation, prepare_all, read_photograph
+from dpam.fingerprint import code_fingerprint
+from dpam.images import upright_size
+from dpam.preparation import (
+    CPU,
+    Preparation,
+    Prepared,
+    Segmentation,
+    prepare_all,
+    prepare_file,
+    read_photograph,
+    stored_size,
+)
 from dpam.progress import track
 from dpam.recipes import facts_of, preparation_of
 from dpam.runtime import device, record
 from dpam.stages.arguments import add_dataset, add_superpixels
-from dpam.store import write_pack
+from dpam.store import PackWriter, example_rows, lay_out
+
+log = logging.getLogger(__name__)
 
 BATCH = 16  # images that RIM optimises at once on a GPU
+AHEAD = 3  # tasks per process that wait or run, so that memory does not grow with the dataset
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--labels", type=Path, required=True, help="labels.csv of normalise-labels")
     add_superpixels(parser)
+    parser.add_argument(
+        "--texture",
+        default="wrapped",
+        help="grey minus its blur: wrapped modulo 256, which is exactly as released, or signed",
+    )
+    parser.add_argument(
+        "--statistics",
+        default="all",
+        choices=("all", "sampled"),
+        help="of a superpixel: from all of its pixels, or from as many as released",
+    )
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
     parser.add_argument("--output", type=Path, required=True, help="the pack to write (.h5)")
@@ -53,6 +94,116 @@ def attempt(
     return [rgb if isinstance(rgb, DpamError) else next(prepared) for rgb in photographs]
 
 
+@cache
+def writer_of(part: Path) -> PackWriter:
+    """This process's writer; it stays open until the process ends."""
+    return PackWriter(part)
+
+
+def pack(
+    paths: dict[int, Path], part: Path, preparation: Preparation, device: torch.device
+) -> list[str]:
+    """In a worker: prepare images, by row, and write them to the part file.
+
+    Returns what is wrong with those that cannot be prepared.
+    """
+    failures = []
+    results = attempt(list(paths.values()), preparation, device)
+    for row, result in zip(paths, results, strict=True):
+        if isinstance(result, DpamError):
+            failures.append(str(result))
+        else:
+            writer_of(part).write(row, result[0])
+    return failures
+
+
+def size_to_store(path: Path, preparation: Preparation) -> tuple[int, int]:
+    """In a worker: height and width of the pixels to pack; 0 if the file is no image."""
+    try:
+        return stored_size(*upright_size(path), preparation)
+    except DpamError:
+        return 0, 0  # said when it is to be packed
+
+
+def example(path: Path, preparation: Preparation, device: torch.device) -> Segmentation | None:
+    """In a worker: how an image is segmented; None if that fails."""
+    try:
+        return prepare_file(path, preparation, device)[1]
+    except DpamError:
+        return None  # said when it is to be packed
+
+
+def start_worker() -> None:
+    """One thread per process; a worker ends with its parent, however that ends."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def bounded(
+    executor: ProcessPoolExecutor,
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: int,
+) -> Iterator[Result]:
+    """Results as they come; never more than `ahead` items are on their way.
+
+    Raises:
+        DpamError: a worker was killed.
+    """
+    pending: set[Future[Result]] = set()
+    try:
+        for item in items:
+            pending.add(executor.submit(work, item))
+            if len(pending) == ahead:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        yield from (future.result() for future in pending)
+    except BrokenProcessPool as error:
+        raise DpamError(
+            "a worker process was killed, most likely for want of memory; take fewer --threads, "
+            "the same command goes on where it stopped"
+        ) from error
+
+
+def identity_of(settings: dict[str, Any], labels: pd.DataFrame) -> str:
+    """Hash of what a pack depends on: settings, versions, labels, weights and code."""
+    facts = {key: value for key, value in settings.items() if key != "made_by"}
+    versions = settings["made_by"]["versions"]
+    digest = hashlib.sha256(json.dumps([facts, versions], sort_keys=True).encode())
+    digest.update(labels.to_csv().encode())
+    weights = settings["preparation"]["ainet"]
+    if weights and Path(weights).is_file():
+        digest.update(Path(weights).read_bytes())
+    digest.update(code_fingerprint("dpam.stages.pack_superpixels").encode())
+    return digest.hexdigest()
+
+
+def resumable(part: Path, identity: str) -> bool:
+    """Whether the part file is one to go on from; one that is not is removed.
+
+    What a kill left while it was laid out is removed too.
+    """
+    for half in part.parent.glob(f".{part.stem}.*.part*"):
+        half.unlink()
+    if not part.exists():
+        return False
+    with suppress(OSError, KeyError, DpamError), PackWriter(part) as writer:
+        if writer.identity == identity:
+            log.info("going on: %d of %d are packed", writer.packed.sum(), len(writer.packed))
+            return True
+    log.info("%s: of other settings, labels, images or code; starting again", part)
+    part.unlink()
+    return False
+
+
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     dataset = find(args.dataset, args.plain)
@@ -64,6 +215,8 @@ def run(args: argparse.Namespace) -> None:
         backend=args.backend,
         rim=args.rim,
         ainet=args.ainet,
+        texture=args.texture,
+        sample=dataset.recipe.pixels if args.statistics == "sampled" else 0,
     )
     settings = {
         **facts_of(dataset),
@@ -71,24 +224,43 @@ def run(args: argparse.Namespace) -> None:
         "dataset_fingerprint": read_json(args.verified)["fingerprint"],
         "made_by": record(),
     }
-    failures: list[str] = []
+    identity = identity_of(settings, labels)
+    paths = [Path(args.root, image) for image in labels["image"]]
+    part = args.output.with_name(f".{args.output.stem}.part.h5")
     # One process feeds the GPU, with batches; processors take one image each.
     on_gpu = preparation.method != "slic" and device().type == "cuda"
     processes, together = (1, BATCH) if on_gpu else (args.threads, 4)
-
-    def prepared_images(pool: Pool) -> Iterator[tuple[Prepared, Segmentation]]:
-        paths = [Path(args.root, image) for image in labels["image"]]
-        chunks = [paths[start : start + together] for start in range(0, len(paths), together)]
-        work = partial(attempt, preparation=preparation, device=device() if on_gpu else CPU)
-        results = chain.from_iterable(pool.imap(work, chunks))
-        for result in track(results, f"packing {dataset.name}", total=len(paths)):
-            if isinstance(result, DpamError):
-                failures.append(str(result))
-            elif not failures:
-                yield result
-        if failures:
-            raise listed(f"{len(failures)} of {len(paths)} images cannot be packed", failures)
-
+    where = device() if on_gpu else CPU
     # A forked process would inherit torch's thread pool in an unknown state.
-    with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
-        write_pack(args.output, labels, preparation, settings, prepared_images(pool))
+    spawn = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(processes, spawn, start_worker)
+    try:
+        if not resumable(part, identity):
+            sizes = np.full((len(paths), 2), preparation.image_size)
+            if preparation.network_input == "crop":
+                size = partial(size_to_store, preparation=preparation)
+                found = executor.map(size, paths, chunksize=64)
+                sizes = np.array(list(track(found, "looking at sizes", len(paths))))
+            rows = example_rows(labels)
+            shown = partial(example, preparation=preparation, device=where)
+            segmentations = executor.map(shown, [paths[row] for row in rows])
+            examples = {row: s for row, s in zip(rows, segmentations, strict=True) if s}
+            lay_out(part, labels, preparation, settings, sizes, examples, identity)
+        with PackWriter(part) as writer:
+            missing = np.flatnonzero(~writer.packed).tolist()
+            chunks = (
+                {row: paths[row] for row in missing[start : start + together]}
+                for start in range(0, len(missing), together)
+            )
+            work = partial(pack, part=part, preparation=preparation, device=where)
+            results = bounded(executor, work, chunks, AHEAD * processes)
+            count = -(-len(missing) // together)
+            bar = track(results, f"packing {dataset.name}", count, unit=f"{together} images")
+            failures = [failure for failed in bar for failure in failed]
+            if failures:
+                part.unlink()
+                title = f"{len(failures)} of {len(paths)} images cannot be packed"
+                raise listed(title, sorted(failures))
+            writer.finish(args.output)
+    finally:
+        executor.shutdown(cancel_futures=True)

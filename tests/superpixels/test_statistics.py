@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from dpam.superpixels.statistics import label_map_statistics, pixel_statistics
+from dpam.superpixels.statistics import (
+    label_map_statistics,
+    pixel_statistics,
+    sampled_statistics,
+)
 
 UPPER = np.triu_indices(3)
 
@@ -64,3 +68,23 @@ def test_bright_uniform_superpixels_have_no_negative_variance():
 def test_a_gap_in_the_labels_is_refused():
     with pytest.raises(AssertionError, match="a label without pixels"):
         label_map_statistics(np.array([[0, 2]]), np.zeros((1, 2, 3), np.uint8))
+
+
+def test_sampled_statistics_repeat_and_come_near_those_of_all_pixels():
+    rng = np.random.default_rng(3)
+    labels = np.repeat(np.arange(4), 1000).reshape(40, 100)
+    labels[0, :3] = 4  # fewer pixels than are drawn
+    image = rng.integers(0, 256, (40, 100, 3), np.uint8)
+    mean, covariance = sampled_statistics(labels, image, 600)
+    again = sampled_statistics(labels, image, 600)
+    np.testing.assert_array_equal(mean, again[0])
+    np.testing.assert_array_equal(covariance, again[1])
+    all_mean, all_covariance = label_map_statistics(labels, image)
+    assert 0 < np.abs(mean - all_mean)[:4].max() < 0.03
+    assert 0 < np.abs(covariance - all_covariance)[:4].max() < 0.02
+    pixels = image[labels == 1][np.linspace(0, 999, 600).astype(int)] / 255
+    np.testing.assert_allclose(mean[1], pixels.mean(axis=0))
+    np.testing.assert_allclose(covariance[1], np.cov(pixels.T)[UPPER])
+    drawn = image[0, :3] / 255
+    assert (drawn.min(axis=0) <= mean[4]).all()
+    assert (mean[4] <= drawn.max(axis=0)).all()

@@ -176,10 +176,10 @@ def allowed_findings(wildcards):
 
 
 def superpixel_options(wildcards):
-    """The option that the superpixel method reads, and no other."""
-    option = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
-    value = config["superpixels"][option]
-    return [f"--{option}", value] if value else []
+    """The options that packing with the superpixel method reads, and no other."""
+    own = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
+    values = {name: config["superpixels"][name] for name in (own, "statistics", "texture")}
+    return [word for name, value in values.items() if value for word in (f"--{name}", value)]
 
 
 def superpixel_weights(wildcards):
