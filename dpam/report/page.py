@@ -47,7 +47,7 @@ TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"
 FIGURES = {
     "training_curves": "Loss and rank correlation of each training run per epoch. The weights of "
     "the kept epoch are those that were tested: the best on validation images, or the last epoch "
-    "where a split has none.",
+    "where a split has none or the settings say so.",
     "scatter": "Predicted against labelled quality, one dot per tested image. On the dashed line, "
     "prediction and label are equal.",
     "examples": "Photographs of each dataset from high to low quality; below each, its superpixels "
