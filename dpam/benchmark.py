@@ -71,7 +71,7 @@ def compare(
         forms: by name, all on `device`.
         device: where they lie.
         precision: float32, or bfloat16 for autocast.
-        repetitions: timed calls of each, after one untimed call, which measures the memory.
+        repetitions: timed calls of each, after one to set up and one to measure memory.
     """
     memory: dict[str, int | None] = {}
     seconds: dict[str, list[float]] = {name: [] for name in forms}

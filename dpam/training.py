@@ -442,7 +442,7 @@ class Trainer:
             return True
         best = next((row["epoch"] for row in self.history if row["held_out"]), 0)
         patience = self.settings.early_stop
-        return 0 < patience <= len(self.history) - best and len(self.history) > 0
+        return 0 < patience <= len(self.history) - best
 
     def run(self, report: Callable[[dict[str, Any]], None]) -> None:
         """Train to the end; `report(row)` is called with each epoch's row.

@@ -36,7 +36,7 @@ from dpam.runtime import compiled, device, record
 from dpam.superpixels.statistics import pixel_statistics
 
 PLAIN = Path("tests/model/plain_dpam.py")
-SUPERPIXELS, PIXELS = 140, 600  # per image and per superpixel, as released for KonIQ-10k
+SUPERPIXELS, PIXELS = 140, 600  # per image and per superpixel, as released for LIVE Challenge
 # Batch sizes of inference and of training; the released one is 12.
 BATCHES = {"cpu": ((1, 4), (2,)), "cuda": ((1, 12, 64), (12, 48))}
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product is the peak
