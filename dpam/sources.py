@@ -4,13 +4,13 @@ import glob
 import io
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from dpam.datasets.archives import read_to_the_end
 from dpam.errors import DpamError
 from dpam.images import is_image_name
 from dpam.preparation import read_photograph
@@ -113,7 +113,7 @@ def members(archive: Path, done: Container[str]) -> Iterator[Source | DpamError]
             yield DpamError(f"{archive}: no image in this archive")
     except FileNotFoundError:
         yield DpamError(f"{archive}: no such file")
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+    except Exception as error:  # of a damaged archive, the decompressors raise anything
         yield DpamError(f"{archive}: expected an archive, found a damaged or other file ({error})")
 
 
@@ -133,7 +133,7 @@ def zip_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamE
             else:
                 try:
                     content = file.read(member)
-                except (zipfile.BadZipFile, NotImplementedError, zlib.error, OSError) as error:
+                except Exception as error:  # as above
                     yield DpamError(f"{name}: cannot be unpacked: {error}")
                 else:
                     yield Source(name, content)
@@ -141,7 +141,7 @@ def zip_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamE
 
 def tar_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamError | None]:
     """The images in a tar file, compressed or not; None for those that are done."""
-    with tarfile.open(archive, "r|*") as file:
+    with tarfile.open(archive) as file:
         for member in file:
             file.members = []  # type: ignore[attr-defined] # it would remember them all
             name = f"{archive}/{member.name}"
@@ -154,6 +154,7 @@ def tar_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamE
                 yield too_large(name)
             else:
                 yield Source(name, content.read())
+        read_to_the_end(file)
 
 
 def is_wanted(member: str) -> bool:

@@ -76,17 +76,26 @@ def unpack(archive: Path, limits: Limits | None = None) -> Path:
                 _write(archive, partial, _tar_members(archive, file), limits)
         else:
             _extract(archive, partial, limits)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError) as error:
-        raise DpamError(f"{archive}: a broken archive ({error}); download it again") from error
-    except RuntimeError as error:  # what zipfile raises where a password is needed
-        raise DpamError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from error
     except DpamError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     except OSError as error:
-        raise DpamError(f"{archive}: cannot be unpacked: {error.strerror or error}") from error
+        if error.errno is not None:  # the system's; a decompressor's has no number
+            reason = error.strerror or error
+            raise DpamError(f"{archive}: cannot be unpacked: {reason}") from error
+        raise _broken(archive, partial, error) from error
+    except RuntimeError as error:  # what zipfile raises where a password is needed
+        raise DpamError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from error
+    except Exception as error:  # of a damaged archive, the decompressors raise anything
+        raise _broken(archive, partial, error) from error
     partial.rename(unpacked_folder(archive))
     return unpacked_folder(archive)
+
+
+def _broken(archive: Path, partial: Path, error: Exception) -> DpamError:
+    """The error about a damaged archive; what was unpacked of it may be damaged, too, and goes."""
+    shutil.rmtree(partial, ignore_errors=True)
+    return DpamError(f"{archive}: a broken archive ({error}); download it again")
 
 
 class _Member(NamedTuple):
@@ -118,6 +127,17 @@ def _tar_members(archive: Path, file: tarfile.TarFile) -> Iterator[_Member]:
             raise _unsafe(archive, info.name, "is a link or a special file")
         with content:
             yield _Member(path, info.size, content)
+    read_to_the_end(file)
+
+
+def read_to_the_end(file: tarfile.TarFile) -> None:
+    """Read what follows the last member: gzip's checksum over all stands there.
+
+    Raises:
+        Exception: of kinds that depend on the compression, if the archive is damaged.
+    """
+    while file.fileobj is not None and file.fileobj.read(1 << 20):
+        pass
 
 
 def _write(archive: Path, folder: Path, members: Iterator[_Member], limits: Limits) -> None:

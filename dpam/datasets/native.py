@@ -1,6 +1,6 @@
 """Reading the kinds of label files that datasets come with; one clear line if one is broken."""
 
-import zipfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -92,19 +92,25 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """A CSV with all cells as text, column names in lower case, blanks around text removed.
 
     Raises:
-        DpamError: it is not CSV or lacks one of `columns` (given in lower case).
+        DpamError: it is not CSV, or does not have each of `columns` (given in lower case) once.
     """
     try:
+        # The first row as cells: with names, pandas takes one cell too many in all rows as index.
         table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True
+            path,
+            dtype=str,
+            header=None,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
         )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DpamError(f"{path}: expected CSV, found something else ({error})") from error
-    table.columns = [str(column).strip().lower() for column in table.columns]
+    except ValueError as error:  # not UTF-8, rows of different lengths, no rows
+        reason = str(error).strip().partition("\n")[0]
+        raise DpamError(f"{path}: expected CSV, found something else ({reason})") from error
+    table = table.map(str.strip)
+    table.columns = [name.lower() for name in table.iloc[0]]
     _require(path, table, columns)
-    for column in table.columns:
-        table[column] = table[column].str.strip()
-    return table
+    return table.iloc[1:].reset_index(drop=True)
 
 
 def read_sheet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -118,8 +124,11 @@ def read_sheet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """
     try:
         sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise DpamError(f"{path}: expected an Excel workbook ({error})") from error
+    except Exception as error:  # of a damaged file, its readers raise anything
+        raise DpamError(
+            f"{path}: expected an Excel workbook, found another or a damaged file ({error}); "
+            "get it again"
+        ) from error
     for sheet in sheets.values():
         for row in range(min(len(sheet), 20)):
             header = [str(cell).strip().lower() for cell in sheet.iloc[row]]
@@ -137,12 +146,14 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
         DpamError: it is not a MATLAB file or lacks one of the variables.
     """
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         content = loadmat(path)
-    except (MatReadError, NotImplementedError, ValueError, OSError, TypeError) as error:
-        raise DpamError(f"{path}: expected a MATLAB file ({error})") from error
+    except Exception as error:  # of a damaged file, its readers raise anything
+        raise DpamError(
+            f"{path}: expected a MATLAB file, found another or a damaged file ({error}); "
+            "get it again"
+        ) from error
     missing = [name for name in names if name not in content]
     if missing:
         raise DpamError(f"{path}: lacks the variable {', '.join(missing)}")
@@ -182,8 +193,14 @@ def read_named_scores(path: Path, score_first: bool = False) -> pd.DataFrame:
 
 
 def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in table.columns]
+    names = list(table.columns)
+    missing = [column for column in columns if column not in names]
     if missing:
+        found = textwrap.shorten(", ".join(names), 80, placeholder=" ...")
         raise DpamError(
-            f"{path}: expected columns {', '.join(columns)}; missing: {', '.join(missing)}"
+            f"{path}: expected columns {', '.join(columns)}; missing: {', '.join(missing)}; "
+            f"found: {found}"
         )
+    twice = [column for column in columns if names.count(column) > 1]
+    if twice:
+        raise DpamError(f"{path}: expected each column once; found twice: {', '.join(twice)}")

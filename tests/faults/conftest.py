@@ -1,0 +1,54 @@
+"""What the tests of faults share: a small network, a way to note down what came of a fault."""
+
+import os
+
+import pytest
+import torch
+from samples import photograph, preparation
+
+import dpam
+from dpam.model import DPAM
+from dpam.model.checkpoint import save_checkpoint
+
+ABOUT = {
+    "dataset": "tiny",
+    "title": "Tiny",
+    "label_kind": "MOS",
+    "score_range": [1, 5],
+    "higher_is_better": True,
+    "part": "all",
+    "split": "split00",
+    "selected_by": "validation",
+}
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A small network for whole images."""
+    torch.manual_seed(3)
+    torch.set_num_threads(1)
+    net = DPAM("test_vit", image_size=64, embed_dim=16)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.15)
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_checkpoint(path, net, ABOUT | {"preparation": vars(preparation("whole"))})
+    dpam.load(path).score(photograph(1))  # what is compiled here need not be in each process
+    return path
+
+
+@pytest.fixture
+def note(record_property):
+    """Note what came of a fault, for docs/reliability.md: kind, what was tried, outcome."""
+
+    def write(kind: str, what: str, outcome: str) -> None:
+        record_property("fault", "\t".join((kind, " ".join(what.split()), outcome)))
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path):
+    before = os.getcwd()
+    os.chdir(tmp_path)
+    yield
+    os.chdir(before)
