@@ -7,10 +7,25 @@ imports, directly or through others, each as syntax tree without comments and do
 
 import ast
 import hashlib
+import json
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Module(NamedTuple):
+    """What counts of a module.
+
+    Attributes:
+        digest: of its code, 8 hexadecimal digits.
+        imports: names of this package that it imports anywhere, submodules or attributes.
+    """
+
+    digest: str
+    imports: frozenset[str]
 
 
 def source_file(module: str) -> Path | None:
@@ -22,7 +37,28 @@ def source_file(module: str) -> Path | None:
     return None
 
 
-def imported(tree: ast.Module) -> set[str]:
+def digest(content: bytes) -> str:
+    """8 hexadecimal digits: enough to tell a file from its own earlier states."""
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+def written(value: Any) -> str:
+    """A syntax tree as text, less docstrings, positions, and fields that hold nothing.
+
+    The latter are those that a newer Python adds for what the code does not use, so that the
+    text is the same for each.
+    """
+    if isinstance(value, list):
+        return f"[{' '.join(map(written, value))}]"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    fields = {name: field for name, field in ast.iter_fields(value) if field not in (None, [])}
+    if isinstance(value, DEFINITIONS) and ast.get_docstring(value, clean=False) is not None:
+        fields["body"] = value.body[1:]
+    return f"{type(value).__name__}({' '.join(f'{k}={written(v)}' for k, v in fields.items())})"
+
+
+def imported(tree: ast.Module) -> frozenset[str]:
     """Names of this package that a module imports anywhere in it, submodules or attributes."""
     names: set[str] = set()
     for node in ast.walk(tree):
@@ -31,51 +67,51 @@ def imported(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if name.split(".")[0] == "dpam"}
+    return frozenset(name for name in names if name.split(".")[0] == "dpam")
 
 
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """The tree less its docstrings, in place."""
-    for node in ast.walk(tree):
-        if isinstance(node, DEFINITIONS) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return tree
+@cache  # most modules are reached by many stages
+def examined(source: bytes) -> Module:
+    """What counts of a module's source."""
+    tree = ast.parse(source)
+    return Module(digest(written(tree).encode()), imported(tree))
 
 
-def reachable(module: str) -> dict[str, ast.Module]:
-    """Every module of this package that importing `module` executes, with its syntax tree."""
-    found: dict[str, ast.Module] = {}
+def reachable(module: str) -> dict[str, Module]:
+    """Every module of this package that importing `module` executes."""
+    found: dict[str, Module] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
         path = source_file(name)
         if name in found or path is None:
             continue
-        found[name] = ast.parse(path.read_bytes())
-        waiting.extend(imported(found[name]))
+        found[name] = examined(path.read_bytes())
+        waiting.extend(found[name].imports)
         if "." in name:
             waiting.append(name.rpartition(".")[0])
     return found
 
 
 def code_fingerprint(module: str) -> str:
-    """Hash of all code, and of all files shipped beside it, that `module` can reach.
+    """Digests of all code, and of all files shipped beside it, that `module` can reach.
 
     Args:
         module: e.g. "dpam.stages.train".
 
     Returns:
-        16 hexadecimal digits; comments, docstrings and layout leave them as they are.
+        JSON, sorted: file, relative to the package's parent -> 8 hexadecimal digits; comments,
+        docstrings and layout leave them as they are.
     """
-    digest = hashlib.sha256()
+    digests: dict[str, str] = {}
     folders = set()
-    for name, tree in sorted(reachable(module).items()):
-        digest.update(f"{name}\n{ast.dump(without_docstrings(tree))}\n".encode())
+    for name, found in reachable(module).items():
         path = source_file(name)
-        if path is not None and path.parent != ROOT / "dpam":
+        if path is not None:
+            digests[path.relative_to(ROOT).as_posix()] = found.digest
             folders.add(path.parent)
-    for folder in sorted(folders):
-        for path in sorted(folder.iterdir()):
+    for folder in folders - {ROOT / "dpam"}:
+        for path in folder.iterdir():
             if path.is_file() and path.suffix not in (".py", ".pyc"):
-                digest.update(path.name.encode() + b"\n" + path.read_bytes())
-    return digest.hexdigest()[:16]
+                digests[path.relative_to(ROOT).as_posix()] = digest(path.read_bytes())
+    return json.dumps(digests, sort_keys=True)

@@ -51,7 +51,7 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
     Args:
         path: of the file.
         before: what was found earlier; a file of the same size and time is not opened again, and
-            one with the same content is not decoded again.
+            one with the same content is not decoded again, and keeps its earlier time.
     """
     try:
         status = os.stat(path)
@@ -62,7 +62,7 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
         return Inspection(0, 0, "", 0, 0, "", f"cannot be read: {error.strerror or error}")
     digest = hashlib.sha256(content).hexdigest()
     if before and before.digest == digest:
-        return before._replace(modified=status.st_mtime_ns)
+        return before
     width, height, look, problem = 0, 0, "", ""
     try:
         with warnings.catch_warnings():
@@ -124,7 +124,7 @@ def inspect_all(
         threads: processes; None: as many as there are cores.
         memory: file in which the findings are kept for the next time, even if this is interrupted.
     """
-    known = _recalled(memory)
+    known = recalled(memory)
     found: dict[str, Inspection] = {}
     pool = ProcessPoolExecutor(threads or cores())
     try:
@@ -151,7 +151,7 @@ def _made_by() -> dict[str, Any]:
     return {"pillow": version("pillow"), "fields": list(Inspection._fields)}
 
 
-def _recalled(memory: Path | None) -> dict[str, Inspection]:
+def recalled(memory: Path | None) -> dict[str, Inspection]:
     """What an earlier run found; nothing if another decoder or version of this made it."""
     if memory is None or not memory.exists():
         return {}

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 TOP = Path(__file__).resolve().parent.parent.parent
 CONFIGURATION = ["workflow/presets/demo.yaml", "tiny.yaml"]
 PARTS = ["Snakefile", "config.yaml", "workflow", "profiles", "envs", "dpam"]
@@ -40,6 +43,18 @@ class Checkout:
             timeout=900,
             check=False,
         )
+
+    def take_photographs(self) -> None:
+        """The dataset `mine` of tiny.yaml: 15 smooth pictures and their scores."""
+        folder = self.folder / "photographs"
+        folder.mkdir()
+        rows = ["image,score"]
+        for number in range(15):
+            coarse = np.random.default_rng(number).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+            picture = Image.fromarray(coarse).resize((96, 64), Image.Resampling.BICUBIC)
+            picture.save(folder / f"{number}.bmp")  # all of one size in bytes
+            rows.append(f"{number}.bmp,{number}")
+        (folder / "scores.csv").write_text("\n".join(rows) + "\n")
 
     def planned(self, *configfiles: str) -> set[str]:
         """Names of the rules that would run, less the one that only gathers targets."""

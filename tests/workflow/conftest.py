@@ -12,6 +12,7 @@ def finished(tmp_path_factory):
     """A checkout in which the tiny configuration has run; tests leave it as they found it."""
     checkout = Checkout(tmp_path_factory.mktemp("checkout"))
     shutil.copy(Path(__file__).parent / "tiny.yaml", checkout.folder)
+    checkout.take_photographs()
     answer = checkout.snakemake("--configfile", *CONFIGURATION)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return checkout

@@ -1,9 +1,8 @@
 # Validated configuration, the table of runs, code fingerprints. No rules.
 
-import hashlib
 import json
-import os
 import sys
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ import pandas as pd
 
 from dpam.configuration import validated
 from dpam.datasets import default_root, find, is_present, missing_message
-from dpam.datasets.archives import stem
+from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.fingerprint import code_fingerprint
 from dpam.tables import BASELINES
@@ -123,8 +122,9 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def dataset_root(wildcards):
-    """Folder of a dataset. If any dataset is missing, say so of all, and where to get them."""
+@cache
+def check_present():
+    """Stop if any dataset is missing; says so of all, and where to get them."""
     missing = [
         missing_message(dataset, root_of(name))
         for name, dataset in DATASETS.items()
@@ -132,30 +132,28 @@ def dataset_root(wildcards):
     ]
     if missing:
         stop("\n  - ".join(["datasets are missing:", *missing]))
-    return root_of(wildcards.dataset)
 
 
+def dataset_root(wildcards):
+    """Folder of a dataset. Its time says nothing; `state` says whether its files changed."""
+    check_present()
+    root = root_of(wildcards.dataset)
+    return root if wildcards.dataset in MADE_HERE else ancient(root)
+
+
+@cache
 def root_of(name):
     """Where a dataset should lie."""
     homes = dataset_facts(name).homes
     return config["roots"].get(name) or default_root(config["data_root"], name, homes)
 
 
-def folder_state(wildcards):
-    """Names, sizes and times of a dataset's files, hashed: what a look from outside can tell.
-
-    What was unpacked here counts as its archive, and hidden files do not.
-    """
+def state(wildcards):
+    """What a look from outside tells of a dataset's files."""
     if wildcards.dataset in MADE_HERE:
         return "made by this workflow"
-    digest = hashlib.sha256()
-    for folder, folders, files in os.walk(root_of(wildcards.dataset), followlinks=True):
-        made = {stem(Path(name)) for name in files}
-        folders[:] = sorted(name for name in folders if name not in made and name[0] != ".")
-        for name in sorted(name for name in files if name[0] != "."):
-            status = os.stat(os.path.join(folder, name))
-            digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
+    data = Path(config["pathvars"]["results"]) / "data" / wildcards.dataset
+    return "files " + folder_state(root_of(wildcards.dataset), data / "inspections.json")
 
 
 def as_json(*keys):

@@ -49,7 +49,7 @@ rule verify_download:
     params:
         own=own_dataset,
         allow=allowed_findings,
-        state=folder_state,
+        state=state,
         code=fingerprint("verify_download"),
     shell:
         "dpam verify-download {wildcards.dataset} --root {input.root:q} {params.own:q}"
