@@ -15,7 +15,8 @@
 #       model.safetensors, history.csv                 one training run
 #       on-{test_dataset}.csv                          its predictions, one row per image
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
-#     baselines have the last two, under their name as method
+#       released/on-{test_dataset}.csv, .json          the same of the epoch best on the test part
+#     baselines have on-*, under their name as method
 #   <results>/scores.csv                               which runs belong to which experiment
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
 # with part: all or a distortion type; method: slic, rim, ainet; baseline: brisque_svr, vit_ridge;

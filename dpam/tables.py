@@ -37,6 +37,10 @@ ABOUT_TYPES = (
     "Single distortion types and levels within tests of all: median ± standard deviation over "
     "splits. Few images, narrow ranges of quality: correlations are lower than over all."
 )
+ABOUT_SELECTION = (
+    "Weights selected on test are, as released, of the epoch best on the test part of the training "
+    "dataset: comparable with published results, and favoured as they are. All others are held out."
+)
 ABOUT_PUBLISHED = (
     "Published, of DPAM: one split, best epoch chosen on its test part, which favours it."
 )
@@ -275,8 +279,9 @@ def paper_layout(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `summarise` laid out as those of papers: a row per method, columns per dataset.
 
     A row stands for a method, and where they differ for what it was trained on, its distortion type
-    and what its weights were selected on. The columns are the datasets tested on. Above our rows
-    stand the published ones, where each network was tested on the dataset that it was trained on.
+    and what its weights were selected on: first those selected as released, then the held-out ones.
+    The columns are the datasets tested on. Above our rows stand the published ones, where each
+    network was tested on the dataset that it was trained on.
 
     Returns:
         text columns method, results (published, or measured), ...; then for each dataset
@@ -294,6 +299,7 @@ def paper_layout(table: pd.DataFrame) -> pd.DataFrame:
     names = dict.fromkeys([*table["dataset"], *table["test_dataset"]])
     datasets = [name for name in names if name in tested_on]
     rows = []
+    table = table.sort_values("selection", key=lambda part: part != "test", kind="stable")
     for setting, group in table.groupby(keys, sort=False):
         row: dict[str, Any] = {
             HEADINGS[key]: value for key, value in zip(keys, setting, strict=True)
@@ -412,6 +418,8 @@ def _about_labels_and_weights(table: pd.DataFrame) -> str:
     selections = list(dict.fromkeys(table["selection"]))
     if len(selections) == 1:
         text += f" Weights selected on: {selections[0]}."
+    elif "test" in selections:
+        text += f" {ABOUT_SELECTION}"
     pseudo = sorted({kind for kind in table["label_kind"] if is_pseudo(kind)})
     if pseudo:
         text += f" The labels are {' and '.join(pseudo)}, computed, not given by people."
@@ -421,3 +429,18 @@ def _about_labels_and_weights(table: pd.DataFrame) -> str:
 def is_pseudo(label_kind: str) -> bool:
     """Whether labels of this kind were computed rather than given by people."""
     return label_kind.lower().startswith("pseudo")
+
+
+def held_out(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose weights were not selected on the tested images; all rows if there are none."""
+    rows = scores[scores["selection"] != "test"]
+    return rows if len(rows) else scores
+
+
+def history_file(run: str | Path) -> Path:
+    """The history of the training that a run's weights come from.
+
+    Predictions of the weights selected as released lie in a folder of the run, `released`.
+    """
+    folder = Path(run)
+    return (folder.parent if folder.name == "released" else folder) / "history.csv"

@@ -15,6 +15,7 @@ from dpam.tables import (
     as_text,
     caption,
     escape_latex,
+    held_out,
     latex,
     markdown,
     paper_layout,
@@ -146,9 +147,13 @@ def test_weights_selected_by_different_rules_are_rows_of_their_own(tmp_path: Pat
     table = summarise(pd.concat([scores, released]))
     assert table["srcc_median"].tolist() == [0.5, 0.9]
     assert readable(table)["weights selected on"].tolist() == ["validation", "test"]
-    layout = paper_layout(table).tail(2)
-    assert layout["weights selected on"].tolist() == ["validation", "test"]
-    assert layout["kadid10k SRCC"].tolist() == [0.5, 0.9]
+    layout = paper_layout(table).tail(2)  # those selected as released next to the published ones
+    assert layout["weights selected on"].tolist() == ["test", "validation"]
+    assert layout["kadid10k SRCC"].tolist() == [0.9, 0.5]
+    assert "selected on test are, as released" in caption("individual", table)
+    assert "selected on test" not in caption("individual", summarise(scores))
+    assert held_out(table)["selection"].tolist() == ["validation"]
+    assert len(held_out(table.iloc[1:])) == 1
 
 
 def test_individual_results_stand_below_the_published_ones(tmp_path: Path) -> None:

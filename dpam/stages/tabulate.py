@@ -6,7 +6,8 @@ levels within runs) and for each experiment, as CSV, LaTeX and Markdown:
   EXPERIMENT        median, mean and standard deviation over splits, a row per setting
   EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
 
-and, in the same three forms, significance: each two methods compared over the splits they share.
+and, in the same three forms, significance: each two methods compared over the splits they share,
+by their held-out scores.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     write_csv(output / "scores.csv", scores)
     kinds = tables.types_and_levels(tables.read_results(args.scores))
     write_csv(output / "types_and_levels.csv", kinds)
-    pairs = significance.compare_methods(scores)
+    pairs = significance.compare_methods(tables.held_out(scores))
     text = significance.readable(pairs)
     write(output / "significance", pairs, text, significance.CAPTION)
     for experiment, rows in scores.groupby("experiment", sort=False):

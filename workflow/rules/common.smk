@@ -49,6 +49,16 @@ class Score(NamedTuple):
             f"{self.dataset}/{self.part}/{self.method}/{self.split}/seed{self.seed}"
         )
 
+    @property
+    def folders(self):
+        """Where its predictions lie: held out and, of a network with a test part, as released.
+
+        Without a test part (`whole`) both are the last epoch: it is tested once.
+        """
+        if self.method in BASELINES or self.split == "whole":
+            return [self.run]
+        return [self.run, f"{self.run}/released"]
+
 
 def dataset_facts(name):
     """The dataset's facts, from the package or, for one of the user's own, the configuration."""
@@ -207,13 +217,19 @@ def fingerprint(stage):
 
 def scores_table():
     """Which runs belong to which experiment, as CSV."""
-    rows = [{**score._asdict(), "run": score.run} for score in SCORES]
+    rows = [{**score._asdict(), "run": folder} for score in SCORES for folder in score.folders]
     return pd.DataFrame(rows).to_csv(index=False)
 
 
 def paths_of_scores(ending):
     """Files beside each run: predictions (.csv) or numbers (.json) on each test dataset."""
-    return list(dict.fromkeys(f"{score.run}/on-{score.test_dataset}{ending}" for score in SCORES))
+    return list(
+        dict.fromkeys(
+            f"{folder}/on-{score.test_dataset}{ending}"
+            for score in SCORES
+            for folder in score.folders
+        )
+    )
 
 
 def paths_of_runs(name):

@@ -25,6 +25,20 @@ rule test:
         " --views {params.views} --threads {threads} --output {output:q} --log {log:q}"
 
 
+# The weights of the epoch best on the test part, as the release selects.
+use rule test as test_released with:
+    input:
+        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released.safetensors",
+        pack="<results>/data/{test_dataset}/{method}.h5",
+        splits="<results>/data/{test_dataset}/splits.csv",
+    output:
+        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
+    log:
+        "<logs>/test/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.log",
+    benchmark:
+        "<benchmarks>/test/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.tsv"
+
+
 rule extract_brisque:
     input:
         root=dataset_root,
@@ -119,3 +133,14 @@ rule score:
         code=fingerprint("score"),
     shell:
         "dpam score {input:q} --identity {params.identity:q} --output {output:q} --log {log:q}"
+
+
+use rule score as score_released with:
+    input:
+        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
+    output:
+        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.json",
+    log:
+        "<logs>/score/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.log",
+    benchmark:
+        "<benchmarks>/score/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.tsv"

@@ -1,0 +1,153 @@
+"""What each branch of DPAM is worth: train it with a branch that sees a constant, and compare.
+
+The first pack is trained on three times, all else the same: as it is; with every texture replaced
+by the mean texture, a single number; and with every superpixel's mean and covariance replaced by
+their means over all superpixels. In training, validation and test alike, so a branch keeps its
+parameters and learns what it can, but nothing of the image. Any further pack, say of another
+superpixel method or texture, is trained on as it is. The epoch best on validation is tested.
+
+    python benchmarks/ablation.py PACK [PACK ...] --splits CSV --split official \
+        --config YAML --output-dir DIR
+
+`model` and `training` are those of the configuration. Prints the table and writes it to
+DIR/ablation.csv, predictions beside it; started again, it goes on where it was.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from torch import Tensor
+
+from dpam import metrics
+from dpam.files import read_csv, read_json, write_csv, write_json
+from dpam.model import DPAM
+from dpam.runtime import device
+from dpam.store import Pack
+from dpam.training import Trainer, TrainingSettings, rows_of_parts
+
+BRANCHES = {"texture": ["texture"], "superpixels": ["mean", "covariance"]}
+
+
+def make_constant(pack: Pack, names: list[str]) -> None:
+    """Let an open pack show each image the mean of these of its rows (see `dpam.store`)."""
+    for name in names:
+        rows = pack.rows[name]
+        last = tuple(range(rows.ndim - 1 if name != "texture" else rows.ndim))
+        mean = rows.mean(axis=last, dtype=np.float64).astype(rows.dtype)
+        pack.rows[name] = np.broadcast_to(mean, rows.shape)
+
+
+def remembering(
+    forward: Callable[[Tensor], Tensor], memory: dict[bytes, Tensor]
+) -> Callable[[Tensor], Tensor]:
+    """A frozen backbone that computes each image once: it answers the same each time."""
+
+    def remembered(image: Tensor) -> Tensor:
+        keys = [hashlib.sha256(one.cpu().numpy().tobytes()).digest() for one in image]
+        unknown = [index for index, key in enumerate(keys) if key not in memory]
+        if unknown:
+            with torch.no_grad():
+                answers = forward(image[unknown])
+            memory.update(zip((keys[index] for index in unknown), answers, strict=True))
+        return torch.stack([memory[key] for key in keys])
+
+    return remembered
+
+
+def trained(
+    pack: Pack,
+    rows: dict[str, np.ndarray],
+    model: dict[str, Any],
+    settings: TrainingSettings,
+    seed: int,
+    memory: dict[bytes, Tensor],
+    folder: Path,
+) -> dict[str, Any]:
+    """Train, or take what was trained before: numbers of the epoch best on validation."""
+    if (folder / "numbers.json").is_file():
+        return read_json(folder / "numbers.json")
+    torch.manual_seed(seed)
+    net = DPAM(image_size=pack.preparation.image_size, **model)
+    if settings.freeze_backbone and pack.preparation.network_input == "whole":
+        net.backbone.forward = remembering(net.backbone.forward, memory)  # type: ignore[method-assign]
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(net, pack, rows, settings, seed, device(), folder / "progress.pt")
+
+    def report(row: dict[str, Any]) -> None:
+        shown = ("loss", "train_srcc", "validation_srcc", "validation_plcc", "test_srcc", "seconds")
+        print(folder.name, row["epoch"], *(f"{name} {row[name]:.3f}" for name in shown), flush=True)
+
+    trainer.run(report)
+    write_csv(folder / "history.csv", pd.DataFrame(trainer.history))
+    kept = next(row for row in trainer.history if row["held_out"])
+    chosen = rows["test"]
+    prediction = trainer.predictions["test"][kept["epoch"] - 1].numpy()
+    label = trainer.label[chosen]
+    table = pack.labels.iloc[chosen][["image", "score"]].assign(prediction=prediction)
+    write_csv(folder / "predictions.csv", table)
+    reference = pack.labels["reference"].iloc[chosen].tolist()
+    result = metrics.score(prediction, label, reference)
+    numbers = {
+        **{name: kept[name] for name in ("epoch", "validation_srcc", "validation_plcc")},
+        **{name: result[name] for name in ("srcc", "plcc")},
+        **{f"{name}_interval": result["intervals"][name] for name in ("srcc", "plcc")},
+        "seconds": sum(row["seconds"] for row in trainer.history),
+        "settings": asdict(settings),
+    }
+    write_json(folder / "numbers.json", numbers)
+    trainer.progress.unlink()
+    return numbers
+
+
+def main() -> None:
+    """Train all forms, print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("packs", nargs="+", type=Path, help="packs of one dataset (.h5)")
+    parser.add_argument("--splits", type=Path, required=True, help="splits.csv of draw-splits")
+    parser.add_argument("--split", default="split00", help="column of the splits")
+    parser.add_argument("--seed", type=int, default=20, help="of weights, order, dropout")
+    parser.add_argument(
+        "--config", nargs="+", type=Path, required=True, help="presets, later ones over earlier"
+    )
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder for all results")
+    args = parser.parse_args()
+    model, training = {}, {}
+    for file in args.config:
+        overlay = yaml.safe_load(file.read_text(encoding="utf-8"))
+        model |= overlay.get("model", {})
+        training |= overlay.get("training", {})
+    splits = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
+    forms = [(args.packs[0], branch) for branch in ("", *BRANCHES)]
+    forms += [(path, "") for path in args.packs[1:]]
+    memory: dict[bytes, Tensor] = {}
+    table = []
+    for path, branch in forms:
+        with Pack(path) as pack:
+            make_constant(pack, BRANCHES.get(branch, []))
+            rows = rows_of_parts(pack, splits, "all")
+            folder = args.output_dir / (f"{path.stem}-without-{branch}" if branch else path.stem)
+            settings = TrainingSettings(**training)
+            numbers = trained(pack, rows, model, settings, args.seed, memory, folder)
+        preparation = pack.preparation
+        form = f"{preparation.method}, {preparation.texture} texture"
+        table.append({"form": f"{form}, constant {branch}" if branch else form, **numbers})
+    columns = ["form", "epoch", "validation_srcc", "validation_plcc", "srcc", "srcc_interval"]
+    columns += ["plcc", "plcc_interval", "seconds"]
+    result = pd.DataFrame(table)[columns]
+    write_csv(args.output_dir / "ablation.csv", result)
+    print(result.round(3).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
