@@ -3,6 +3,7 @@
 #   snakemake -n                                       what would run
 #   snakemake                                          the paper's whole experiment (config.yaml)
 #   snakemake --configfile workflow/presets/demo.yaml  the demonstration
+#   snakemake estimate                                 how long that will take
 #
 # Path grammar:
 #   <results>/data/{dataset}/verified.json             the dataset is complete and readable
@@ -34,6 +35,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"

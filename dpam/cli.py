@@ -18,6 +18,7 @@ COMMANDS = {
     "normalise-labels": ("dpam.stages.normalise_labels", "bring native labels to one table"),
     "draw-splits": ("dpam.stages.draw_splits", "draw training, validation and test parts"),
     "pack-superpixels": ("dpam.stages.pack_superpixels", "images, superpixels, texture to HDF5"),
+    "estimate": ("dpam.stages.estimate", "hours and disk that the experiments will take"),
     "inspect": ("dpam.stages.inspect", "what is inside a pack"),
     "train": ("dpam.stages.train", "train one network on one split"),
     "test": ("dpam.stages.test", "predict every image of a test part"),

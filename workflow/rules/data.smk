@@ -8,8 +8,11 @@ rule make_demo_data:
         "<logs>/make_demo_data/{made}.log",
     benchmark:
         "<benchmarks>/make_demo_data/{made}.tsv"
+    retries: 0
     conda:
         ENVIRONMENT
+    resources:
+        **asked("make_demo_data"),
     params:
         **config["demo"],
         code=fingerprint("make_demo_data"),
@@ -43,9 +46,12 @@ rule verify_download:
         "<logs>/verify_download/{dataset}.log",
     benchmark:
         "<benchmarks>/verify_download/{dataset}.tsv"
+    retries: 0
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        **asked("verify_download"),
     params:
         own=own_dataset,
         allow=allowed_findings,
@@ -66,8 +72,11 @@ rule normalise_labels:
         "<logs>/normalise_labels/{dataset}.log",
     benchmark:
         "<benchmarks>/normalise_labels/{dataset}.tsv"
+    retries: 0
     conda:
         ENVIRONMENT
+    resources:
+        **asked("normalise_labels"),
     params:
         own=own_dataset,
         code=fingerprint("normalise_labels"),
@@ -87,8 +96,11 @@ rule draw_splits:
         "<logs>/draw_splits/{dataset}.log",
     benchmark:
         "<benchmarks>/draw_splits/{dataset}.tsv"
+    retries: 0
     conda:
         ENVIRONMENT
+    resources:
+        **asked("draw_splits"),
     params:
         seed=config["splits"]["seed"],
         code=fingerprint("draw_splits"),
@@ -112,6 +124,8 @@ rule pack_superpixels:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        **asked("pack_superpixels"),
     params:
         own=own_dataset,
         image_size=config["image_size"],

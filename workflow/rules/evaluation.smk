@@ -16,6 +16,7 @@ rule test:
         ENVIRONMENT
     threads: 8
     resources:
+        **asked("test"),
         gpu=1,
     params:
         views=config["views"],
@@ -53,6 +54,8 @@ rule extract_brisque:
     conda:
         ENVIRONMENT
     threads: 8
+    resources:
+        **asked("extract_brisque"),
     params:
         code=fingerprint("extract_brisque"),
     shell:
@@ -75,6 +78,7 @@ rule extract_vit:
         ENVIRONMENT
     threads: 8
     resources:
+        **asked("extract_vit"),
         gpu=1,
     params:
         own=own_dataset,
@@ -105,6 +109,8 @@ rule train_baseline:
         "<benchmarks>/train_baseline/{dataset}-{part}-{baseline}-{split}-seed{seed}-on-{test_dataset}.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        **asked("train_baseline"),
     params:
         code=fingerprint("train_baseline"),
     shell:
@@ -126,8 +132,11 @@ rule score:
         "<benchmarks>/score/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
     wildcard_constraints:
         method="[a-z_]+",
+    retries: 0
     conda:
         ENVIRONMENT
+    resources:
+        **asked("score"),
     params:
         identity=identity,
         code=fingerprint("score"),

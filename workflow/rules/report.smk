@@ -34,8 +34,11 @@ rule tabulate:
         "<logs>/tabulate.log",
     benchmark:
         "<benchmarks>/tabulate/all.tsv"
+    retries: 0
     conda:
         ENVIRONMENT
+    resources:
+        **asked("tabulate"),
     params:
         folder=subpath(output.scores, parent=True),
         code=fingerprint("tabulate"),
@@ -60,8 +63,11 @@ rule plot:
         "<logs>/plot.log",
     benchmark:
         "<benchmarks>/plot/all.tsv"
+    retries: 0
     conda:
         ENVIRONMENT
+    resources:
+        **asked("plot"),
     params:
         folder=subpath(output.curves, parent=True),
         code=fingerprint("plot"),
@@ -86,8 +92,11 @@ rule report:
         captioned("report/index.html", "Report"),
     log:
         "<logs>/report.log",
+    retries: 0
     conda:
         ENVIRONMENT
+    resources:
+        **asked("report"),
     params:
         tables=subpath(input.scores, parent=True),
         figures=subpath(input.curves, parent=True),

@@ -18,6 +18,7 @@ rule train:
         ENVIRONMENT
     threads: 8
     resources:
+        **asked("train"),
         gpu=1,
     params:
         model=as_json("model"),

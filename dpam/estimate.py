@@ -1,0 +1,244 @@
+"""What experiments will cost: jobs, hours of processors and GPUs, disk.
+
+Costs are counts of images times what one image costs. The latter was measured (see
+docs/performance.md and docs/superpixels.md) but for the rate of a GPU, which is assumed. Answers
+are right to a factor of two at best: enough to tell an evening from a month.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from dpam.datasets import Dataset
+from dpam.errors import listed
+
+# Core-seconds per megapixel.
+DECODE = 0.035  # with texture or hashes
+SEGMENT = {"slic": 0.085, "rim": 0.0, "ainet": 1.5}
+BRISQUE = 0.32
+RIM = 14.0  # core-seconds per image, which it resizes to 224x224
+START = 20.0  # core-seconds per job, most of them for imports
+REGRESSION = 6e-6  # core-seconds per squared number of images: a grid of support vector machines
+SUMMARY = 60.0  # core-seconds of a table, figures or a page, and
+PER_SCORE = 0.05  # per score in them
+
+# GFLOP of one inference of the published network at 224 pixels; a training step is three.
+PUBLISHED_GFLOP = 274.0
+STEP = 3
+# What is assumed of a GPU: a sixth of an A100's nominal rate in bfloat16.
+ASSUMED_TFLOPS = 50.0
+# Measured on two cores of a server's processor in bfloat16, per core.
+CORE_TFLOPS = 0.14
+
+# Megapixels of a stored image where they are all of one size or nearly so.
+MEGAPIXELS = {
+    "live": 0.37,
+    "csiq": 0.26,
+    "tid2013": 0.2,
+    "kadid10k": 0.2,
+    "livec": 0.25,
+    "koniq10k": 0.79,
+    "spaq": 12.0,
+    "biq2021": 0.26,
+    "demo_synthetic": 0.05,
+    "demo_authentic": 0.03,
+}
+OTHER_MEGAPIXELS = 1.0  # of datasets of one's own
+TRAINED, VALIDATED, TESTED = 0.7, 0.1, 0.2  # of a split, as they are drawn
+FEATURES = {"brisque_svr": "extract_brisque", "vit_ridge": "extract_vit"}
+LABEL_BYTES = 500.0  # of an image in tables, all together
+EVENTS_BYTES = 5e6  # of a run: history, TensorBoard, predictions
+
+
+class Size(NamedTuple):
+    """What the cost of a dataset depends on.
+
+    Attributes:
+        images: how many.
+        megapixels: of an image as stored.
+        segmented: megapixels that its superpixels are computed on.
+        packed: bytes of an image in a pack.
+        types: distortion types.
+        views: of each tested image.
+    """
+
+    images: int = 0
+    megapixels: float = 0
+    segmented: float = 0
+    packed: float = 0
+    types: int = 0
+    views: int = 1
+
+
+def size_of(dataset: Dataset, images: int, image_size: int, views: int) -> Size:
+    """The size of a dataset.
+
+    Args:
+        dataset: which.
+        images: how many it has.
+        image_size: side of the network's input, pixels.
+        views: of each tested image, where the network reads crops.
+    """
+    stored = MEGAPIXELS.get(dataset.name, OTHER_MEGAPIXELS)
+    recipe = dataset.recipe
+    segmented = recipe.size[0] * recipe.size[1] / 1e6 if recipe.size else stored
+    whole = dataset.network_input == "whole"
+    packed = (image_size**2 * 5 if whole else stored * 3e6) + recipe.count * 36
+    types = len(dataset.distortions)
+    return Size(images, stored, segmented, packed, types, 1 if whole else views)
+
+
+class Network(NamedTuple):
+    """What the cost of training and testing depends on.
+
+    Attributes:
+        gflop: of one inference.
+        parameters: how many it has.
+        epochs: of training.
+    """
+
+    gflop: float
+    parameters: int
+    epochs: int
+
+
+class Cost(NamedTuple):
+    """What one job costs: work of processors, work of a GPU, bytes that it leaves."""
+
+    core_seconds: float = START
+    gflop: float = 0.0
+    size: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Costs of the pipeline's jobs.
+
+    Attributes:
+        sizes: of each dataset.
+        network: what is trained.
+        scores: how many there will be.
+    """
+
+    sizes: Mapping[str, Size]
+    network: Network
+    scores: int = 0
+
+    def cost(
+        self,
+        rule: str,
+        dataset: str = "",
+        part: str = "all",
+        method: str = "slic",
+        split: str = "split00",
+        test_dataset: str = "",
+    ) -> Cost:
+        """What one job of a rule costs; names are those of the path grammar."""
+        size = self.sizes.get(test_dataset or dataset, Size())
+        own = test_dataset in ("", dataset)
+        share = 1 / size.types if own and part != "all" and size.types else 1.0
+        images, net = size.images * share, self.network
+        trained = TRAINED if split != "whole" else 1.0
+        tested = VALIDATED + TESTED if own else TESTED if split != "whole" else 1.0
+        decoded = images * size.megapixels * DECODE
+        match rule:
+            case "make_demo_data" | "verify_download":
+                return Cost(START + decoded)
+            case "normalise_labels" | "draw_splits":
+                return Cost(size=images * LABEL_BYTES)
+            case "pack_superpixels":
+                segmented = images * (size.segmented * SEGMENT[method] + RIM * (method == "rim"))
+                return Cost(START + decoded + segmented, size=images * size.packed)
+            case "train":
+                seen = images * (trained * STEP + (1 - trained))
+                left = 2 * 4 * net.parameters + EVENTS_BYTES
+                return Cost(gflop=seen * net.epochs * net.gflop, size=left)
+            case "test":
+                work = images * tested * size.views * net.gflop
+                return Cost(gflop=work, size=images * LABEL_BYTES)
+            case "extract_brisque":
+                return Cost(START + images * size.megapixels * BRISQUE)
+            case "extract_vit":
+                return Cost(START + decoded, images * net.gflop)
+            case "train_baseline":
+                return Cost(START + REGRESSION * images**2, size=images * LABEL_BYTES)
+            case "tabulate" | "plot" | "report":
+                return Cost(SUMMARY + PER_SCORE * self.scores)
+            case _:
+                return Cost()
+
+
+def jobs(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Every job behind a list of scores, as arguments of `Plan.cost`.
+
+    Args:
+        scores: columns dataset, part, method, split, seed, test_dataset (scores.csv).
+    """
+    run = ["dataset", "part", "method", "split", "seed"]
+    baseline = scores["method"].isin(list(FEATURES))
+    used = pd.concat(
+        [
+            scores[["dataset", "method"]],
+            scores[["test_dataset", "method"]].rename(columns={"test_dataset": "dataset"}),
+        ]
+    ).drop_duplicates()
+    for name in used["dataset"].unique():
+        if name.startswith("demo_"):
+            yield {"rule": "make_demo_data", "dataset": name}
+        for rule in ("verify_download", "normalise_labels", "draw_splits"):
+            yield {"rule": rule, "dataset": name}
+    for row in used.to_dict("records"):
+        if row["method"] in FEATURES:
+            yield {"rule": FEATURES[row["method"]], "dataset": row["dataset"]}
+        else:
+            yield {"rule": "pack_superpixels", **row}
+    for row in scores.loc[~baseline, run].drop_duplicates().to_dict("records"):
+        yield {"rule": "train", **row}
+    distinct = scores[[*run, "test_dataset"]].drop_duplicates()
+    for row in distinct.to_dict("records"):
+        yield {"rule": "train_baseline" if row["method"] in FEATURES else "test", **row}
+    yield from ({"rule": "score", **row} for row in distinct.to_dict("records"))
+    yield from ({"rule": rule} for rule in ("tabulate", "plot", "report"))
+
+
+def estimate(
+    scores: pd.DataFrame, sizes: Mapping[str, Size], network: Network, tflops: float
+) -> pd.DataFrame:
+    """What the experiments behind a list of scores cost, by rule.
+
+    Args:
+        scores: see `jobs`.
+        sizes: of every dataset in them.
+        network: what is trained.
+        tflops: sustained rate of the GPU, TFLOP per second.
+
+    Returns:
+        Columns rule, jobs, cpu_hours (of one core), gpu_hours (of one GPU), disk_gb.
+
+    Raises:
+        DpamError: the number of a dataset's images is not known.
+    """
+    unknown = [name for name, size in sizes.items() if not size.images]
+    if unknown:
+        raise listed(
+            "the number of images is not known of",
+            unknown,
+            "Put these datasets where the configuration says, then ask again.",
+        )
+    plan = Plan(sizes, network, len(scores))
+    rows: dict[str, list[float]] = {}
+    for job in jobs(scores):
+        job.pop("seed", None)
+        cost = plan.cost(**job)
+        row = rows.setdefault(job["rule"], [0, 0, 0, 0])
+        gpu_seconds = cost.gflop / (tflops * 1000)
+        for column, value in enumerate(
+            (1, cost.core_seconds / 3600, gpu_seconds / 3600, cost.size / 1e9)
+        ):
+            row[column] += value
+    table = pd.DataFrame.from_dict(
+        rows, orient="index", columns=["jobs", "cpu_hours", "gpu_hours", "disk_gb"]
+    )
+    return table.astype({"jobs": int}).rename_axis("rule").reset_index()

@@ -1,0 +1,104 @@
+# What jobs ask of a cluster: memory and time, by the dataset's size and the attempt; the rule estimate.
+
+from collections import defaultdict
+from functools import cache
+
+from dpam.datasets.demo import DISTORTIONS
+from dpam.estimate import ASSUMED_TFLOPS, PUBLISHED_GFLOP, Network, Plan, size_of
+
+# Megabytes of a job, of each of its processes, and of each image of the dataset.
+MEMORY = defaultdict(
+    lambda: (2000, 0, 0.01),
+    {
+        "verify_download": (1000, 600, 0.01),
+        "pack_superpixels": (1000, 1500, 0.01),
+        "train": (14_000, 0, 0.6),  # the pack stays in the page cache if it can
+        "test": (8000, 0, 0.1),
+        "extract_brisque": (1000, 800, 0.01),
+        "extract_vit": (8000, 0, 0.01),
+        "train_baseline": (2000, 0, 0.5),
+        "tabulate": (2000, 0, 0.05),
+        "plot": (3000, 0, 0.05),
+        "report": (3000, 0, 0.05),
+    },
+)
+SHORTEST = 20  # minutes
+UNKNOWN = 10_000  # images of a dataset that is not unpacked yet
+
+
+@cache
+def images_of(name):
+    """Images of a dataset: as published, of the demonstration, or as they lie there; 0: unknown."""
+    if name in MADE_HERE:
+        demo = config["demo"]
+        each = demo["crops"] if name == "demo_authentic" else len(DISTORTIONS) * demo["levels"]
+        return len(demo["photographs"]) * each
+    if DATASETS[name].images:
+        return DATASETS[name].images
+    try:
+        return len(DATASETS[name].files(root_of(name)).images)
+    except DpamError:
+        return 0
+
+
+@cache
+def plan():
+    """What jobs cost."""
+    views = config["views"] if config["views"] != "whole" else 1
+    size = config["image_size"]
+    sizes = {
+        name: size_of(dataset, images_of(name) or UNKNOWN, size, views)
+        for name, dataset in DATASETS.items()
+    }
+    gflop = PUBLISHED_GFLOP * (size / 224) ** 2
+    return Plan(sizes, Network(gflop, 0, config["training"]["epochs"]), len(SCORES))
+
+
+def asked(rule):
+    """Memory and minutes that a rule's jobs ask for.
+
+    Twice the time that is estimated, and as much again, of both, in each further attempt. A
+    profile may set its own, and cap them (profiles/slurm).
+    """
+
+    def names(wildcards):
+        known = ("dataset", "part", "method", "split", "test_dataset")
+        return {key: value for key, value in wildcards.items() if key in known}
+
+    def mem_mb(wildcards, threads, attempt):
+        base, process, image = MEMORY[rule]
+        tested = wildcards.get("test_dataset", wildcards.get("dataset"))
+        images = sum(plan().sizes[name].images for name in ([tested] if tested else DATASETS))
+        return int(base + process * threads + image * images) * attempt
+
+    def runtime(wildcards, threads, attempt):
+        cost = plan().cost(rule, **names(wildcards))
+        seconds = cost.core_seconds / threads + cost.gflop / (ASSUMED_TFLOPS * 1000)
+        return max(SHORTEST, int(2 * seconds / 60)) * attempt
+
+    return {"mem_mb": mem_mb, "runtime": runtime}
+
+
+# Only when asked for by its name: snakemake estimate.
+rule estimate:
+    input:
+        "<results>/scores.csv",
+    output:
+        "<results>/tables/estimate.csv",
+    log:
+        "<logs>/estimate.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        images=json.dumps({name: images_of(name) for name in DATASETS}),
+        own=as_json("plain"),
+        model=as_json("model"),
+        image_size=config["image_size"],
+        epochs=config["training"]["epochs"],
+        views=config["views"],
+        code=fingerprint("estimate"),
+    shell:
+        "dpam estimate {input:q} --images {params.images:q} --plain {params.own:q}"
+        " --model {params.model:q} --image-size {params.image_size} --epochs {params.epochs}"
+        " --views {params.views} --output {output:q} --log {log:q}"
