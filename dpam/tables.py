@@ -421,3 +421,18 @@ def _about_labels_and_weights(table: pd.DataFrame) -> str:
 def is_pseudo(label_kind: str) -> bool:
     """Whether labels of this kind were computed rather than given by people."""
     return label_kind.lower().startswith("pseudo")
+
+
+def held_out(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose weights were not selected on the tested images; all rows if there are none."""
+    rows = scores[scores["selection"] != "test"]
+    return rows if len(rows) else scores
+
+
+def history_file(run: str | Path) -> Path:
+    """The history of the training that a run's weights come from.
+
+    Predictions of the weights selected as released lie in a folder of the run, `released`.
+    """
+    folder = Path(run)
+    return (folder.parent if folder.name == "released" else folder) / "history.csv"
