@@ -197,11 +197,11 @@ def said(text: str) -> Figure:
     return figure
 
 
-def small_multiples(count: int, height: float) -> tuple[Figure, int, int]:
-    """An empty figure for `count` cells `height` inches high: figure, rows, columns."""
-    columns = min(count, COLUMNS)
+def small_multiples(count: int, height: float, most: int = COLUMNS) -> tuple[Figure, int, int]:
+    """An empty figure for `count` cells `height` inches high, `most` in a row; rows, columns."""
+    columns = min(count, most)
     rows = -(-count // columns)
-    width = WIDTH * max(columns, 2) / COLUMNS
+    width = WIDTH * max(columns, 2) / most
     apart = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08, hspace=0.06, wspace=0.02)
     return Figure(figsize=(width, rows * height + 0.6), layout=apart), rows, columns
 
@@ -355,7 +355,7 @@ def number_wrong(axes: Axes, cloud: Cloud) -> None:
         axes.annotate(
             str(number),
             place,
-            xytext=(-6 if left else 6, 0),
+            xytext=(-6 if left else 6, 9 * (2 - number)),  # apart, where the images are close
             textcoords="offset points",
             ha="right" if left else "left",
             va="center",
@@ -375,8 +375,8 @@ def distortion_types(table: pd.DataFrame, hidden: int = 0) -> Figure:
     panels = [rows for _, rows in table.groupby("title", sort=False)]
     if not panels:
         return said("No dataset here tells its distortion types.")
-    most = max(map(len, panels))
-    figure, rows, columns = small_multiples(len(panels), height=0.19 * most + 0.9)
+    tallest = max(map(len, panels))
+    figure, rows, columns = small_multiples(len(panels), height=0.19 * tallest + 0.9, most=3)
     lowest = float(min(0.0, table["srcc_median"].min()))
     grid = figure.add_gridspec(rows, columns)
     for index, panel in enumerate(panels):
@@ -388,12 +388,11 @@ def distortion_types(table: pd.DataFrame, hidden: int = 0) -> Figure:
         axes.errorbar(
             values, places, xerr=panel["srcc_std"], fmt="none", ecolor=COLOURS["ink"], lw=0.8
         )
-        for place, value in zip(places, values, strict=True):
-            text = decimal(value)[:-1] if np.isfinite(value) else decimal(value)
-            axes.text(1.04, place, text, va="center", fontsize=8)
+        for place, value in enumerate(values):
+            axes.text(1.04, place, decimal(value), va="center", fontsize=8)
         axes.set_yticks(places, names)
-        axes.set(xlim=(lowest, 1), ylim=(most - 0.4, -0.6), xlabel="SRCC")
-        axes.set_xticks([0, 0.5, 1])
+        axes.set(xlim=(lowest, 1), ylim=(tallest - 0.4, -0.6), xlabel="SRCC")
+        axes.set_xticks([tick for tick in (-1, -0.5, 0, 0.5, 1) if tick >= lowest])
         axes.grid(visible=False, axis="y")
         axes.set_title(panel["title"].iloc[0])
     say_hidden(figure, hidden, "panel")
@@ -412,9 +411,9 @@ def histograms(datasets: Sequence[Histogram]) -> Figure:
 
 def draw_histogram(axes: Axes, dataset: Histogram) -> None:
     """Twenty bars."""
-    axes.hist(dataset.scores, 20, (0, 1), color=COLOURS["first"], rwidth=0.9)
-    axes.set_title(f"{dataset.title}: {len(dataset.scores):,} images")
-    axes.set(xlabel=f"{dataset.label_kind}, 0 to 1, higher is better", ylabel="images", xlim=(0, 1))
+    axes.hist(dataset.scores, bins=20, range=(0, 1), color=COLOURS["first"], rwidth=0.9)
+    axes.set_title(f"{dataset.title}:\n{len(dataset.scores):,} images")
+    axes.set(xlabel=f"label: {dataset.label_kind}, 0 to 1", ylabel="images", xlim=(0, 1))
     axes.grid(visible=False, axis="x")
 
 
@@ -441,11 +440,11 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
         figure.text(0, (top - 0.25) / height, gallery.title, fontsize=10, weight="bold")
         most = max(float(np.nanmax(example.lost)) for example in gallery.examples)
         scales = [
-            ("quality lost, weight x (1 - score):", "inferno", most),
-            ("score of each patch:", "viridis", 1.0),
+            (f"0 to {most:.2g}: quality lost, weight x (1 - score)", "inferno"),
+            ("0 to 1: score of each patch", "viridis"),
         ]
-        for place, (text, colours, end) in zip((0.0, 0.5), scales, strict=True):
-            draw_scale(figure, (place, (top - 0.55) / height), text, colours, end)
+        for place, (text, colours) in zip((0.0, 0.5), scales, strict=True):
+            draw_scale(figure, (place, (top - 0.55) / height), text, colours)
         for index, example in enumerate(gallery.examples):
             left = index * cell / WIDTH
             pictures = [
@@ -466,17 +465,13 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
     return figure
 
 
-def draw_scale(
-    figure: Figure, place: tuple[float, float], text: str, colours: str, end: float
-) -> None:
-    """What the colours of a map mean: words, 0, a bar, and the value at its end."""
+def draw_scale(figure: Figure, place: tuple[float, float], text: str, colours: str) -> None:
+    """What the colours of a map mean: a bar, and words behind it."""
     left, bottom = place
-    tall = 0.12 / figure.get_figheight()
-    figure.text(left, bottom, f"{text} 0", fontsize=8, color=COLOURS["muted"])
-    axes = figure.add_axes((left + 0.235, bottom, 0.1, tall))
+    axes = figure.add_axes((left, bottom, 0.1, 0.12 / figure.get_figheight()))
     axes.imshow(np.linspace(0, 1, 256)[None], cmap=colours, aspect="auto")
     axes.axis("off")
-    figure.text(left + 0.34, bottom, f"{end:.2g}", fontsize=8, color=COLOURS["muted"])
+    figure.text(left + 0.11, bottom, text, fontsize=8, color=COLOURS["muted"])
 
 
 def overlaid(photo: np.ndarray, values: np.ndarray, colours: str) -> np.ndarray:

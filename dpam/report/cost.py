@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dpam.files import read_csv, write_csv
@@ -19,7 +20,9 @@ ESTIMATE = {
 }
 
 
-def jobs(benchmarks: Path, gpu_rules: list[str], origins: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def jobs(
+    benchmarks: Path, gpu_rules: list[str], origins: dict[str, dict[str, Any]]
+) -> pd.DataFrame:
     """One row per job, from Snakemake's benchmark files.
 
     Args:
@@ -85,7 +88,7 @@ def cost(table: pd.DataFrame, output: Path) -> Table | None:
         order.append((group["seconds"].sum(), group["seconds"].max()))
     gpu = table["gpu_seconds"].sum() / 3600
     text = (
-        f"Time and memory by rule, {duration(table['seconds'].sum())} in all, from Snakemake’s "
+        f"Time and memory by rule, {duration(table['seconds'].sum())} in all, from Snakemake's "
         f"benchmark files. {f'{gpu:.1f} GPU hours' if gpu else 'No GPU was used'}."
     )
     total, longest = (list(column) for column in zip(*order, strict=True))
@@ -119,7 +122,7 @@ def disk(results: Path, output: Path) -> Table:
 
 
 def estimate(tables: Path, output: Path) -> Table | None:
-    """What the whole experiment would take, as `dpam estimate` reckons; None if it was not asked."""
+    """What the whole experiment would take, as it was reckoned; None if it was not."""
     path = tables / "estimate.csv"
     if not path.exists():
         return None
@@ -128,16 +131,14 @@ def estimate(tables: Path, output: Path) -> Table | None:
     text = pd.DataFrame({"rule": table["rule"].astype(str)})
     for name, heading in list(ESTIMATE.items())[1:]:
         style = "{:,.0f}" if name == "jobs" else "{:,.1f}"
-        text[heading] = [
-            DASH if pd.isna(value) else style.format(value) for value in numbers[name]
-        ]
+        text[heading] = [DASH if pd.isna(value) else style.format(value) for value in numbers[name]]
     about = "Estimate for the full reproduction, from what was measured here."
     return Table(about, text, [(path.name, link(path, output))])
 
 
 def duration(seconds: float) -> str:
     """Seconds for people: 12.3 s, 4 min 05 s, 3 h 20 min."""
-    if pd.isna(seconds):
+    if np.isnan(seconds):
         return DASH
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"

@@ -94,9 +94,7 @@ def render(sources: Sources, output: Path) -> str:
         experiments=[results.experiment(name, tables, output) for name in names],
         significance=results.comparisons(tables, output),
         types=results.types(tables, output),
-        figures={
-            name: picture(name, sources.figures, tables, wrong, output) for name in FIGURES
-        },
+        figures={name: picture(name, sources.figures, tables, wrong, output) for name in FIGURES},
         wrong=panels(wrong, output),
         cards=[data.card(path, plain, splits, output) for path in sources.verified],
         runs=runs.runs(scores, tables, output),

@@ -39,7 +39,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment: large numbers, its tables by how weights were selected, the papers' layout."""
+    """One experiment: large numbers, tables by how weights were selected, the papers' layout."""
 
     name: str
     tiles: list[Tile]
@@ -102,7 +102,7 @@ def best_of_setting(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
     best = pd.DataFrame(False, index=text.index, columns=text.columns)
     others = [name for name in SETTING if name not in ("method", "selection")]
     for _, group in table.groupby(others, sort=False):
-        if group["method"].nunique() > 1:
+        if len(set(group["method"])) > 1:
             for metric, heading in METRIC_HEADINGS.items():
                 values = group[f"{metric}_median"]
                 top = values.min() if metric == "rmse_fitted" else values.max()

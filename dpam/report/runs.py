@@ -22,7 +22,7 @@ from dpam.tables import (
 )
 
 # What says where things lie rather than what is computed.
-PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo")
+PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo", "finished_only")
 
 
 def summary(scores: pd.DataFrame) -> str:
@@ -60,18 +60,19 @@ def overview(
         return "; ".join(dict.fromkeys(str(one.get(key) or "unknown") for one in made)) or DASH
 
     versions = [one.get("versions", {}) for one in made]
-    torch = dict.fromkeys(f"torch {one['torch']}" for one in versions if "torch" in one)
+    software = [f"torch {one['torch']}" for one in versions if "torch" in one]
+    software += [f"Python {one['python']}" for one in made if "python" in one]
     return [
         ("datasets", ", ".join(datasets(scores))),
         ("distortions", ", ".join(dict.fromkeys(scores["part"]))),
         ("methods", "; ".join(map(method_name, dict.fromkeys(scores["method"])))),
         ("splits", ", ".join(dict.fromkeys(scores["split"]))),
         ("seeds", ", ".join(str(seed) for seed in dict.fromkeys(scores["seed"]))),
-        ("networks trained on", each("device")),
-        ("by the code of commit", each("commit")),
-        ("with", ", ".join([*torch, *dict.fromkeys(f"Python {one['python']}" for one in made)])),
-        ("this page made on", f"{machine['platform']}, {machine['device']}"),
-        ("by the code of commit ", str(machine["commit"] or "unknown")),
+        ("trained on", each("device")),
+        ("trained by commit", each("commit")),
+        ("trained with", ", ".join(dict.fromkeys(software)) or DASH),
+        ("page made on", f"{machine['platform']}, {machine['device']}"),
+        ("page made by commit", str(machine["commit"] or "unknown")),
     ]
 
 
@@ -115,7 +116,7 @@ def deviations(settings: dict[str, Any], paper: dict[str, Any]) -> Table | None:
         for name in dict.fromkeys([*there, *here])
         if here.get(name) != there.get(name)
     ]
-    text = "Settings that differ from the paper’s experiment, as config.yaml describes it."
+    text = "Settings that differ from the paper's experiment, as config.yaml describes it."
     return Table(text, pd.DataFrame(rows), []) if rows else None
 
 
@@ -206,8 +207,8 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
 
 def training(path: Path, rule: str) -> dict[str, str]:
     """Epochs and time of a training run from its history; `rule`: the column of the kept epoch."""
-    history = read_csv(path, ["epoch", "seconds", "images_per_second", "held_out"])
-    kept = history.loc[history[rule] == 1, "epoch"] if rule in history else []
+    history = read_csv(path, ["epoch", "seconds", "images_per_second", rule])
+    kept = history.loc[history[rule] == 1, "epoch"]
     return {
         "epochs": str(len(history)),
         "kept": str(kept.iloc[0]) if len(kept) else DASH,

@@ -16,17 +16,18 @@ from dpam.tables import COLUMNS, HEADINGS, MINUS, SETTING, latex
 TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}
 TEXT_HEADINGS |= {"first", "second", "by", "type or level", "setting", "paper", "here", "folder"}
 # Columns of the tables' files that are no numbers.
+LONG = 40  # characters; longer text is broken
 TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell: text, whether it is the best, "better" or "worse", what sorts it."""
+    """What stands in a cell: text, whether it is the best, its classes, what sorts it."""
 
     text: str
-    best: bool = False
-    tone: str = ""
-    order: float | None = None
+    best: bool
+    classes: str
+    order: float | None
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,17 @@ class Table:
 
     def cells(self) -> Iterator[list[Cell]]:
         """Its rows."""
+        right = self.right
         for index, row in enumerate(self.rows.itertuples(index=False)):
-            yield [
-                Cell(
-                    text,
-                    best=self.best is not None and bool(self.best.iat[index, column]),
-                    tone=tone(text) if name.endswith("published") else "",
-                    order=self.order[name][index] if name in self.order else None,
-                )
-                for column, (name, text) in enumerate(zip(self.rows.columns, row, strict=True))
-            ]
+            cells = []
+            for column, (name, text) in enumerate(zip(self.rows.columns, row, strict=True)):
+                classes = ["number"] * right[column]
+                classes += [tone(str(text))] * name.endswith("published")
+                classes += ["long"] * (len(str(text)) > LONG and name != "files")
+                best = self.best is not None and bool(self.best.iloc[index, column])
+                order = self.order[name][index] if name in self.order else None
+                cells.append(Cell(text, best, " ".join(filter(None, classes)), order))
+            yield cells
 
 
 def tone(text: str) -> str:

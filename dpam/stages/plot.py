@@ -115,6 +115,7 @@ def scatter(
             pack = packs[row["test_dataset"]][0]
             for number, index in enumerate(most_wrong(label, prediction, WRONG), start=1):
                 name = f"wrong-{panel + 1}-{number}"
+                image = str(table["image"].iloc[index])
                 links[index] = f"#{name}"
                 wrong.append(
                     {
@@ -122,8 +123,10 @@ def scatter(
                         "panel": title.replace("\n", " "),
                         "number": number,
                         "file": f"{row['run']}/on-{row['test_dataset']}.csv",
-                        **table.iloc[index][["image", "score", "prediction"]].to_dict(),
-                        "jpeg": thumbnail(pack, table["image"].iloc[index]),
+                        "image": image,
+                        "score": float(label[index]),
+                        "prediction": float(prediction[index]),
+                        "jpeg": thumbnail(pack, image),
                     }
                 )
         converged = row["logistic_status"] == "converged"
@@ -143,9 +146,10 @@ def thumbnail(pack: Pack, image: str) -> str:
 
 
 def distortion_types(listed: str) -> Figure:
-    """Correlations by distortion type, the networks' before the baselines'."""
+    """Correlations by distortion type within tests of all types."""
     table = held_out(types_and_levels(read_results(listed)))
-    table = table[table["by"] == "distortion"].drop(columns="experiment").drop_duplicates()
+    table = table[(table["by"] == "distortion") & (table["part"] == "all")]
+    table = table.drop(columns="experiment").drop_duplicates()
     settings = ["dataset", "test_dataset", "part", "method"]
     panels = table.drop_duplicates(settings)
     titles = figures.titles(panels.assign(split="", seed=0))

@@ -15,11 +15,11 @@ import websocket
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
-OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-extensions --hide-scrollbars "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--remote-debugging-port=0 --remote-allow-origins=*"
-).split()
+OPTIONS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions"),
+    *("--hide-scrollbars", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--remote-debugging-port=0", "--remote-allow-origins=*"),
+]
 PATIENCE = 60  # seconds for the browser to start, and for each answer
 
 
