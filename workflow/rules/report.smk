@@ -73,11 +73,11 @@ rule plot:
 rule report:
     input:
         scores="<results>/tables/scores.csv",
-        tables=rules.tabulate.output.tables,
-        kinds=rules.tabulate.output.kinds,
-        significance=rules.tabulate.output.significance,
+        tables=paths(rules.tabulate.output.tables),
+        kinds="<results>/tables/types_and_levels.csv",
+        significance=paths(rules.tabulate.output.significance),
         curves="<results>/figures/training_curves.svg",
-        figures=rules.plot.output,
+        figures=paths(rules.plot.output),
         verified=expand("<results>/data/{dataset}/verified.json", dataset=DATASETS),
         histories=paths_of_runs("history.csv"),
         costs=benchmarks_of_runs(),
