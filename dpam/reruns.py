@@ -176,9 +176,7 @@ def alikeness(one: Any, other: Any) -> float:
     """How likely two values are of the same parameter; 0: they are not."""
     if isinstance(one, dict) and isinstance(other, dict):
         return len(one.keys() & other.keys()) / len(one.keys() | other.keys() or {0})
-    if isinstance(one, dict) or isinstance(other, dict):
-        return 0
-    return 1 if type(one) is type(other) else 0.5
+    return float(type(one) is type(other))
 
 
 def changed_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

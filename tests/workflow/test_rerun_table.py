@@ -329,8 +329,20 @@ def test_a_change_reruns_what_follows_from_it_and_nothing_else(row, edited, grap
         assert row.says in answer.stdout
 
 
+def in_order(graph: list[Job]) -> list[str]:
+    """The rules, upstream first; those on one level by name."""
+    level: dict[str, int] = {}
+    jobs, depth = graph, 0
+    while jobs:
+        level |= {job.rule: depth for job in jobs}
+        made = frozenset().union(*(job.outputs for job in jobs))
+        jobs, depth = [job for job in jobs if job.inputs & made], depth + 1
+    return sorted(level, key=lambda rule: (level[rule], rule))
+
+
 def table(graph: list[Job]) -> str:
     """What was observed, in Markdown."""
+    rules = in_order(graph)
     lines = ["| change | made by | expected to rerun | observed to rerun |", "|---|---|---|---|"]
     for row in ROWS:
         place = f" of `{row.of}`" if row.of else ""
@@ -338,8 +350,7 @@ def table(graph: list[Job]) -> str:
         begins = " and ".join(f"`{rule}`" for rule in row.begins.split())
         wanted = f"{begins}{place} and what follows{jobs}" if begins else "nothing"
         counts = Counter(job.rule for job in observed[row])
-        found = [f"{rule} {counts[rule]}" for rule in dict.fromkeys(job.rule for job in graph)]
-        found = [text for text in found if not text.endswith(" 0")]
+        found = [f"{rule} {counts[rule]}" for rule in rules if counts[rule]]
         lines.append(f"| {row.kind} | {row.how} | {wanted} | {', '.join(found) or 'nothing'} |")
     return "\n".join(lines) + "\n"
 
