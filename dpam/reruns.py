@@ -86,7 +86,7 @@ def causes(job: Any, workflow: Any) -> Iterable[str]:
         yield "it has no output and always runs"
     if missing := sorted(map(str, reason.missing_output)):
         known = any(memory.metadata(path) for path in reason.missing_output)
-        yield f"{some(missing)} is gone" if known else "it has not run yet"
+        yield f"{some(missing)} is gone" if known else "there is no output yet"
     if incomplete := sorted(map(str, reason.incomplete_output)):
         yield f"{some(incomplete)} was left unfinished"
     if updated := sorted(map(str, reason.updated_input)):
