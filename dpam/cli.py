@@ -30,6 +30,7 @@ COMMANDS = {
     "tabulate": ("dpam.stages.tabulate", "tables over all scores"),
     "plot": ("dpam.stages.plot", "figures of training, predictions and superpixels"),
     "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
+    "why": ("dpam.stages.why", "what snakemake would run now, and for which reason"),
     "predict": ("dpam.stages.predict", "score your own photographs"),
     "info": ("dpam.stages.info", "a card of a checkpoint: network, training, scores, origin"),
     "superpixels": ("dpam.stages.superpixels", "outline the superpixels of your own photographs"),

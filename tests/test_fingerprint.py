@@ -1,5 +1,8 @@
 """The fingerprint changes with the code that a stage reaches, and with nothing else."""
 
+import ast
+import json
+
 import pytest
 
 from dpam import fingerprint
@@ -30,6 +33,24 @@ def test_what_is_reached(package):
         "dpam.deep",
         "dpam.deep.used",
     }
+
+
+def test_it_names_the_files(package):
+    assert list(json.loads(now())) == [
+        "dpam/__init__.py",
+        "dpam/deep/__init__.py",
+        "dpam/deep/used.py",
+        "dpam/stage.py",
+    ]
+
+
+def test_what_a_newer_python_adds_to_the_syntax_leaves_it():
+    tree = ast.parse("def f():\n    return 1\n")
+    before = fingerprint.written(tree)
+    tree.body[0].type_params = []
+    tree.body[0].new_field = None
+    tree.body[0]._fields = (*tree.body[0]._fields, "type_params", "new_field")
+    assert fingerprint.written(tree) == before
 
 
 def test_docstrings_comments_layout_and_unused_modules_leave_it(package):

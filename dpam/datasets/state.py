@@ -44,6 +44,6 @@ def _look(path: str, before: Inspection | None) -> str:
     if os.path.splitext(path)[1].lower() not in IMAGE_SUFFIXES and size <= LARGE:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     if before and before.size == size and before.modified != modified:
-        if hashlib.sha256(Path(path).read_bytes()).hexdigest() == before.digest:
-            modified = before.modified
+        same = hashlib.sha256(Path(path).read_bytes()).hexdigest() == before.digest
+        modified = before.modified if same else modified
     return f"{size} {modified}"

@@ -1,10 +1,12 @@
 """A copy of the repository in which the workflow can run, and be edited."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -12,6 +14,14 @@ from PIL import Image
 TOP = Path(__file__).resolve().parent.parent.parent
 CONFIGURATION = ["workflow/presets/demo.yaml", "tiny.yaml"]
 PARTS = ["Snakefile", "config.yaml", "workflow", "profiles", "envs", "dpam"]
+
+
+class Job(NamedTuple):
+    """A job that Snakemake would run: its rule, the files that it reads and those that it makes."""
+
+    rule: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
 
 
 class Checkout:
@@ -26,8 +36,8 @@ class Checkout:
             else:
                 shutil.copy(source, target)
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake here, with this copy of the package before the installed one."""
+    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment here, with this copy of the package before any other."""
         programs = Path(sys.executable).parent
         environment = {
             **os.environ,
@@ -35,7 +45,7 @@ class Checkout:
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         }
         return subprocess.run(
-            [str(programs / "snakemake"), *arguments],
+            [str(programs / program), *arguments],
             cwd=self.folder,
             env=environment,
             capture_output=True,
@@ -43,6 +53,10 @@ class Checkout:
             timeout=900,
             check=False,
         )
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake here."""
+        return self.run("snakemake", *arguments)
 
     def take_photographs(self) -> None:
         """The dataset `mine` of tiny.yaml: 15 smooth pictures and their scores."""
@@ -56,10 +70,19 @@ class Checkout:
             rows.append(f"{number}.bmp,{number}")
         (folder / "scores.csv").write_text("\n".join(rows) + "\n")
 
-    def planned(self, *configfiles: str) -> set[str]:
-        """Names of the rules that would run, less the one that only gathers targets."""
-        answer = self.snakemake("-n", "--configfile", *configfiles)
+    def planned(self, *options: str) -> list[Job]:
+        """The jobs that would run, less `all`, which only gathers targets."""
+        answer = self.snakemake("-n", *options, "--configfile", *CONFIGURATION)
         assert answer.returncode == 0, answer.stderr
-        rows = answer.stdout.partition("Job stats:")[2].partition("\n\n")[0].splitlines()
-        names = {row.split()[0] for row in rows[3:]}
-        return names - {"all", "total"}
+        jobs = []
+        for text in re.split(r"^(?:local)?rule ", answer.stdout, flags=re.MULTILINE)[1:]:
+            files = {
+                name: frozenset(found[1].split(", "))
+                if (found := re.search(rf"^    {name}: (.*)$", text, re.MULTILINE))
+                else frozenset()
+                for name in ("input", "output", "benchmark")
+            }
+            rule = text.partition(":")[0]
+            if rule != "all":
+                jobs.append(Job(rule, files["input"], files["output"] | files["benchmark"]))
+        return jobs

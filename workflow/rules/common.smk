@@ -155,10 +155,16 @@ def check_present():
 
 
 def dataset_root(wildcards):
-    """Folder of a dataset. Its time says nothing; `state` says whether its files changed."""
+    """Folder of a dataset. Its time says nothing: `made` or `state` tells whether it changed."""
     check_present()
-    root = root_of(wildcards.dataset)
-    return root if wildcards.dataset in MADE_HERE else ancient(root)
+    return ancient(root_of(wildcards.dataset))
+
+
+def made(wildcards):
+    """A file that is new when a dataset was made anew here; nothing if it is not made here."""
+    benchmarks = config["pathvars"]["benchmarks"]
+    known = wildcards.dataset in MADE_HERE
+    return f"{benchmarks}/make_demo_data/{wildcards.dataset}.tsv" if known else []
 
 
 @cache
@@ -275,6 +281,14 @@ def benchmarks_of_runs():
             for score in NETWORKS
         )
     )
+
+
+def paths(output):
+    """Another rule's outputs as mere paths.
+
+    Beside thousands of inputs, Snakemake takes quadratic time for the outputs themselves.
+    """
+    return [str(path) for path in output]
 
 
 def captioned(path, category):

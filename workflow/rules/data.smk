@@ -40,6 +40,7 @@ rule download:
 rule verify_download:
     input:
         root=dataset_root,
+        made=made,
     output:
         "<results>/data/{dataset}/verified.json",
     log:

@@ -77,11 +77,11 @@ rule plot:
 rule report:
     input:
         scores="<results>/tables/scores.csv",
-        tables=rules.tabulate.output.tables,
-        kinds=rules.tabulate.output.kinds,
-        significance=rules.tabulate.output.significance,
+        tables=paths(rules.tabulate.output.tables),
+        kinds="<results>/tables/types_and_levels.csv",
+        significance=paths(rules.tabulate.output.significance),
         wrong="<results>/figures/most_wrong.json",
-        figures=rules.plot.output,
+        figures=paths(rules.plot.output),
         verified=expand("<results>/data/{dataset}/verified.json", dataset=DATASETS),
         splits=expand("<results>/data/{dataset}/splits.csv", dataset=DATASETS),
         histories=paths_of_runs("history.csv"),
