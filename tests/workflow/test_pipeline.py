@@ -15,7 +15,7 @@ from miniatures import write_image, write_text
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
 AFTER_SCORING = {"score", "tabulate", "plot", "report"}
-AFTER_TRAINING = {"train", "test"} | AFTER_SCORING
+AFTER_TRAINING = {"train", "test", "map_quality"} | AFTER_SCORING
 WITH_VIT = {"extract_vit", "train_baseline"}
 
 
@@ -90,7 +90,7 @@ def test_the_learning_rate_reruns_training_and_what_follows_and_no_packing(finis
 
 def test_the_views_rerun_from_testing_on_and_no_training(finished):
     with edited(finished.folder / "config.yaml", "\nviews: 5", "\nviews: 1"):
-        assert finished.planned(*CONFIGURATION) == {"test"} | AFTER_SCORING
+        assert finished.planned(*CONFIGURATION) == {"test", "map_quality"} | AFTER_SCORING
 
 
 def test_the_network_reruns_training_and_what_follows_and_no_packing(finished):
@@ -104,8 +104,26 @@ def test_snakemakes_own_report_carries_the_page_and_the_figures(finished):
     assert answer.returncode == 0, answer.stderr
     with zipfile.ZipFile(finished.folder / "report.zip") as archive:
         names = [Path(name).name for name in archive.namelist()]
-    for name in ("index.html", "training_curves.svg", "scatter.svg", "examples.svg"):
-        assert name in names
+    for name in ("training_curves", "scatter", "examples", "quality_maps", "distortion_types"):
+        assert {f"{name}.svg", f"{name}.pdf"} <= set(names)
+    assert "index.html" in names
+
+
+def test_a_report_of_what_is_finished(finished):
+    score = finished.folder / (
+        "results/demo/runs/demo_synthetic/all/slic/split00/seed20/on-demo_authentic.json"
+    )
+    score.rename(score.with_suffix(".kept"))
+    try:
+        answer = finished.snakemake(
+            "-n", "--config", "finished_only=True", "--configfile", *CONFIGURATION
+        )
+    finally:
+        score.with_suffix(".kept").rename(score)
+    assert answer.returncode == 0, answer.stderr
+    planned = answer.stdout.partition("Job stats:")[2]
+    assert {"tabulate", "plot", "report"} <= set(planned.split())
+    assert {"train", "test", "score"}.isdisjoint(planned.split())
 
 
 def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):
