@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+import sklearn.datasets
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -28,16 +29,17 @@ def main(results: Path) -> None:
     """Make all pictures."""
     if CHROMIUM is None:
         sys.exit("make docs: Chromium is needed for the screenshots; `make chromium` installs it")
-    run = results / "runs/demo_authentic/all/slic/split00/seed20"
+    run = results / "runs/demo_synthetic/all/slic/split00/seed20"
     if not (results / "report/index.html").exists():
         sys.exit(f"make docs: {results} holds no finished demonstration; run `make demo` first")
-    table = pd.read_csv(run / "on-demo_authentic.csv")
+    table = pd.read_csv(run / "on-demo_synthetic.csv")
     table = table[table["part"] == "test"].sort_values(["score", "image"])
-    photo = results / "datasets/demo_authentic" / table["image"].iloc[len(table) // 2]
+    tested = results / "datasets/demo_synthetic" / table["image"].iloc[len(table) // 2]
+    photo = Path(sklearn.datasets.__file__).parent / "images/china.jpg"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         checkpoint = ["--checkpoint", run / "model.safetensors"]
-        dpam("predict", photo, *checkpoint, "--maps", folder / "maps")
+        dpam("predict", tested, *checkpoint, "--maps", folder / "maps")
         (maps,) = (folder / "maps").iterdir()
         save("maps", Image.open(maps))
         for method in ("slic", "rim"):
@@ -53,10 +55,10 @@ def main(results: Path) -> None:
         save("report", shown(browser, longest=1500))
         save("report_predictions", shown(browser, "#predictions figure svg"))
         save("report_maps", shown(browser, "#maps figure svg"))
-        browser.open(page, 1200, dark=True)
-        dark = shown(browser, "#results", 1200)
+        browser.open(page, 780, dark=True)
+        dark = shown(browser, "#predictions", longest=900)
         browser.open(page, 390)
-        save("report_narrow", beside(dark.resize((600, 600)), shown(browser, "#cost", 600)))
+        save("report_narrow", beside(dark, shown(browser, "#results", longest=900)))
         browser.open((results / "figures/examples.svg").resolve().as_uri(), 1200)
         save("demo", shown(browser, "svg"))
 
