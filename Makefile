@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo why reruns test lint bench bench-network bench-superpixels bench-packing bench-reading chromium pins clean
+.PHONY: help setup demo why reruns docs test lint bench bench-network bench-superpixels bench-packing bench-reading chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-packing: $(READY) ## time and memory of packing 100 and 1,000 images
 
 bench-reading: $(READY) ## time reading training batches from a pack, beside a plain reader
 	$(BIN)/python benchmarks/reading.py
+
+docs: $(READY) ## make the pictures of README and docs/ from the finished demonstration
+	$(BIN)/python docs/make.py $(DEMO_RESULTS)
 
 chromium: ## install Chromium and bsdtar for the tests that need them (Debian, as root)
 	@command -v chromium >/dev/null && command -v bsdtar >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium libarchive-tools >/dev/null; }

@@ -361,10 +361,11 @@ def test_an_estimate_is_shown_where_there_is_one(page: Path, tmp_path: Path) -> 
     pd.DataFrame([row]).to_csv(tmp_path / "scores.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     (tmp_path / "tables").mkdir()
-    lines = "rule,jobs,cpu_hours,gpu_hours,disk_gb\ntrain,1250,40.25,812.5,12\n"
+    lines = "rule,jobs,cpu_hours,gpu_hours,disk_gb\ntrain,1250,40.25,812.5,12\ntest,2,1,0,0\n"
     (tmp_path / "tables" / "estimate.csv").write_text(lines)
     text = " ".join(Reader(make_page(tmp_path).read_text(encoding="utf-8")).text.split())
-    assert "train 1,250 40.2 812.5 12.0 From estimate.csv" in text
+    assert "train 1,250 40.2 812.5 12.0 test 2 1.0 0.0 0.0 total 1,252 41.2 812.5 12.0" in text
+    assert "12.0 From estimate.csv" in text
 
 
 def test_a_partial_report_says_so(tmp_path: Path) -> None:

@@ -201,8 +201,8 @@ def allowed_findings(wildcards):
 
 def superpixel_options(wildcards):
     """The options that packing with the superpixel method reads, and no other."""
-    own = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
-    values = {name: config["superpixels"][name] for name in (own, "statistics", "texture")}
+    own = "backend" if wildcards.method == "slic" else wildcards.method
+    values = {name: config["superpixels"].get(name) for name in (own, "statistics", "texture")}
     words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
     if wildcards.method == "ainet" and config["superpixels"]["released_padding"]:
         words.append("--released-padding")
