@@ -3,6 +3,7 @@
 #   snakemake -n                                       what would run
 #   snakemake                                          the paper's whole experiment (config.yaml)
 #   snakemake --configfile workflow/presets/demo.yaml  the demonstration
+#   snakemake --config finished_only=True              the report of what is finished, and nothing else
 #
 # Path grammar:
 #   <results>/data/{dataset}/verified.json             the dataset is complete and readable
@@ -16,7 +17,8 @@
 #       on-{test_dataset}.csv                          its predictions, one row per image
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
 #       released/on-{test_dataset}.csv, .json          the same of the epoch best on the test part
-#     baselines have on-*, under their name as method
+#       maps-on-{test_dataset}.npz                     quality maps of a few images, of some runs
+#     baselines have on-{test_dataset}.csv and .json, under their name as method
 #   <results>/scores.csv                               which runs belong to which experiment
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
 # with part: all or a distortion type; method: slic, rim, ainet; baseline: brisque_svr, vit_ridge;

@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": ("dpam.stages.inspect", "what is inside a pack"),
     "train": ("dpam.stages.train", "train one network on one split"),
     "test": ("dpam.stages.test", "predict every image of a test part"),
+    "map-quality": ("dpam.stages.map_quality", "quality maps of a test's most telling images"),
     "extract-brisque": ("dpam.stages.extract_brisque", "features of the baseline brisque_svr"),
     "extract-vit": ("dpam.stages.extract_vit", "features of the baseline vit_ridge"),
     "train-baseline": ("dpam.stages.train_baseline", "train a baseline and predict with it"),

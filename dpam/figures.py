@@ -1,12 +1,13 @@
-"""Figures as SVG: text stays text, and the same numbers give the same bytes."""
+"""Figures as SVG and PDF: text stays text, and the same numbers give the same bytes."""
 
 import base64
 import io
+import logging
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,12 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import RcKeyType
 from PIL import Image
 
-from dpam.files import write_text
+from dpam.files import atomic, write_text
+from dpam.metrics import logistic4
+from dpam.quality_examples import Gallery
 from dpam.tables import decimal, method_name
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports each glyph of a PDF
 
 # The only colours of lines and text, by role; blue and orange are Okabe and Ito's, whom
 # colour-blind people can tell apart. A page may replace them to suit a dark background.
@@ -39,12 +44,16 @@ COLUMNS = 4
 WIDTH = 11.0  # inches
 PHOTOGRAPH = 320  # pixels, the longer side
 DENSE = 500  # points; more are drawn as one picture
+FAINT = 0.35  # of the photograph under a map
+
+NOTHING = "nothing-to-show"  # name of the text in a figure that has nothing else
 
 STYLE: dict[RcKeyType, Any] = {
     # Measured with the first, which comes with matplotlib; the others are not wider.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial", "sans-serif"],
     "font.size": 9.0,
     "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # text that can be searched and edited
     "text.parse_math": False,
     "text.color": COLOURS["ink"],
     "axes.titlesize": 9.0,
@@ -85,13 +94,19 @@ class Curves:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Predictions of one run on one dataset: (n,) labels and (n,) predictions, both in 0..1."""
+    """Predictions of one run on one dataset: (n,) labels and (n,) predictions, both in 0..1.
+
+    `logistic` holds the parameters of `dpam.metrics.logistic4` from prediction to label, if it was
+    fitted; `wrong` the rows to number in the plot, and where a click on each number leads.
+    """
 
     title: str
     label_kind: str
     label: np.ndarray
     prediction: np.ndarray
     srcc: float
+    logistic: tuple[float, float, float, float] | None = None
+    wrong: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,15 @@ class Comparison:
     rows: list[Compared]
 
 
+@dataclass(frozen=True)
+class Histogram:
+    """The labels of one dataset: (n,) scores in 0..1, 1 being the best."""
+
+    title: str
+    label_kind: str
+    scores: np.ndarray
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """The look of all figures; they are built and saved inside."""
@@ -153,18 +177,31 @@ def save(figure: Figure, path: str | Path) -> None:
     write_text(path, photographs_as_jpeg(svg))
 
 
+def save_pdf(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PDF for papers, without its links; equal figures give equal bytes.
+
+    Raises:
+        DpamError: the file cannot be written.
+    """
+    for artist in figure.findobj():
+        artist.set_url(None)
+    nothing = dict.fromkeys(("Creator", "Producer", "CreationDate"))
+    with atomic(path) as temporary:
+        figure.savefig(temporary, transparent=True, metadata=nothing, dpi=200)
+
+
 def said(text: str) -> Figure:
     """A figure that says in words why there is nothing to show."""
     figure = Figure(figsize=(WIDTH / 2, 0.6))
-    figure.text(0.02, 0.5, text, va="center", color=COLOURS["muted"])
+    figure.text(0.02, 0.5, text, va="center", color=COLOURS["muted"], gid=NOTHING)
     return figure
 
 
-def small_multiples(count: int, height: float) -> tuple[Figure, int, int]:
-    """An empty figure for `count` cells `height` inches high: figure, rows, columns."""
-    columns = min(count, COLUMNS)
+def small_multiples(count: int, height: float, most: int = COLUMNS) -> tuple[Figure, int, int]:
+    """An empty figure for `count` cells `height` inches high, `most` in a row; rows, columns."""
+    columns = min(count, most)
     rows = -(-count // columns)
-    width = WIDTH * max(columns, 2) / COLUMNS
+    width = WIDTH * max(columns, 2) / most
     apart = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08, hspace=0.06, wspace=0.02)
     return Figure(figsize=(width, rows * height + 0.6), layout=apart), rows, columns
 
@@ -290,6 +327,8 @@ def scatter(clouds: Sequence[Cloud], hidden: int = 0) -> Figure:
             alpha=0.6 if n <= DENSE else 0.25,
             rasterized=n > DENSE,
         )
+        draw_fit(axes, cloud)
+        number_wrong(axes, cloud)
         axes.set_title(cloud.title, pad=17)
         below = f"SRCC {decimal(cloud.srcc)}, {n} images"
         axes.text(0, 1.03, below, transform=axes.transAxes, fontsize=8, color=COLOURS["muted"])
@@ -297,6 +336,159 @@ def scatter(clouds: Sequence[Cloud], hidden: int = 0) -> Figure:
         axes.set(xlabel=f"label: {cloud.label_kind}, 0 to 1", ylabel="prediction")
     say_hidden(figure, hidden, "panel")
     return figure
+
+
+def draw_fit(axes: Axes, cloud: Cloud) -> None:
+    """The logistic that was fitted from prediction to label, over the range of predictions."""
+    if cloud.logistic is not None:
+        prediction = np.linspace(cloud.prediction.min(), cloud.prediction.max(), 100)
+        label = logistic4(prediction, *cloud.logistic)
+        axes.plot(label, prediction, color=COLOURS["second"], lw=1.2)
+
+
+def number_wrong(axes: Axes, cloud: Cloud) -> None:
+    """Rings and numbers at the most wrong images; the numbers are links."""
+    for number, (row, address) in enumerate(cloud.wrong.items(), start=1):
+        place = cloud.label[row], cloud.prediction[row]
+        axes.plot(*place, marker="o", ms=7, mfc="none", mec=COLOURS["ink"], mew=0.8)
+        left = place[0] > 0.5
+        axes.annotate(
+            str(number),
+            place,
+            xytext=(-6 if left else 6, 9 * (2 - number)),  # apart, where the images are close
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=10,
+            weight="bold",
+            url=address,
+        )
+
+
+def distortion_types(table: pd.DataFrame, hidden: int = 0) -> Figure:
+    """Bars of the median SRCC of each distortion type, one panel per setting.
+
+    Args:
+        table: rows of `dpam.tables.types_and_levels` by distortion, and `title`, the panel's.
+        hidden: how many further panels are left out.
+    """
+    panels = [rows for _, rows in table.groupby("title", sort=False)]
+    if not panels:
+        return said("No dataset here tells its distortion types.")
+    tallest = max(map(len, panels))
+    figure, rows, columns = small_multiples(len(panels), height=0.19 * tallest + 0.9, most=3)
+    lowest = float(min(0.0, table["srcc_median"].min()))
+    grid = figure.add_gridspec(rows, columns)
+    for index, panel in enumerate(panels):
+        axes = figure.add_subplot(grid[divmod(index, columns)])
+        names = panel["name"].astype(str).str.replace("_", " ")
+        values = panel["srcc_median"].to_numpy(dtype=float)
+        places = np.arange(len(panel))
+        axes.barh(places, values, height=0.7, color=COLOURS["first"])
+        axes.errorbar(
+            values, places, xerr=panel["srcc_std"], fmt="none", ecolor=COLOURS["ink"], lw=0.8
+        )
+        for place, value in enumerate(values):
+            axes.text(1.04, place, decimal(value), va="center", fontsize=8)
+        axes.set_yticks(places, names)
+        axes.set(xlim=(lowest, 1), ylim=(tallest - 0.4, -0.6), xlabel="SRCC")
+        axes.set_xticks([tick for tick in (-1, -0.5, 0, 0.5, 1) if tick >= lowest])
+        axes.grid(visible=False, axis="y")
+        axes.set_title(panel["title"].iloc[0])
+    say_hidden(figure, hidden, "panel")
+    return figure
+
+
+def histograms(datasets: Sequence[Histogram]) -> Figure:
+    """How many images of each dataset have which score, one panel per dataset."""
+    if not datasets:
+        return said("No dataset to show.")
+    figure, rows, columns = small_multiples(len(datasets), height=1.9)
+    for index, dataset in enumerate(datasets):
+        draw_histogram(figure.add_subplot(rows, columns, index + 1), dataset)
+    return figure
+
+
+def draw_histogram(axes: Axes, dataset: Histogram) -> None:
+    """Twenty bars."""
+    axes.hist(dataset.scores, bins=20, range=(0, 1), color=COLOURS["first"], rwidth=0.9)
+    axes.set_title(f"{dataset.title}:\n{len(dataset.scores):,} images")
+    axes.set(xlabel=f"label: {dataset.label_kind}, 0 to 1", ylabel="images", xlim=(0, 1))
+    axes.grid(visible=False, axis="x")
+
+
+def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
+    """Photographs, and below each where its quality is lost and the scores of its patches.
+
+    Args:
+        galleries: one per dataset.
+        hidden: how many further datasets are left out.
+    """
+    if not galleries:
+        return said("No network here was tested on all distortions of a dataset.")
+    columns = max(len(gallery.examples) for gallery in galleries)
+    cell = WIDTH / columns  # inches, as all lengths here
+    title, notes, foot = 0.75, 0.75, 0.3 if hidden else 0.0
+    heights = [
+        cell * max(min(1.3, e.photo.shape[0] / e.photo.shape[1]) for e in gallery.examples)
+        for gallery in galleries
+    ]
+    height = sum(3 * row + title + notes for row in heights) + foot
+    figure = Figure(figsize=(WIDTH, height))
+    top = height
+    for gallery, row in zip(galleries, heights, strict=True):
+        figure.text(0, (top - 0.25) / height, gallery.title, fontsize=10, weight="bold")
+        most = max(float(np.nanmax(example.lost)) for example in gallery.examples)
+        scales = [
+            (f"0 to {most:.2g}: quality lost, weight x (1 - score)", "inferno"),
+            ("0 to 1: score of each patch", "viridis"),
+        ]
+        for place, (text, colours) in zip((0.0, 0.5), scales, strict=True):
+            draw_scale(figure, (place, (top - 0.55) / height), text, colours)
+        for index, example in enumerate(gallery.examples):
+            left = index * cell / WIDTH
+            pictures = [
+                example.photo,
+                overlaid(example.photo, example.lost / most, "inferno"),
+                overlaid(example.photo, example.score, "viridis"),
+            ]
+            for turn, picture in enumerate(pictures, start=1):
+                bottom = (top - title - turn * row) / height
+                box = (left, bottom, (cell - 0.06) / WIDTH, (row - 0.06) / height)
+                axes = figure.add_axes(box, anchor="NW")
+                axes.axis("off")
+                axes.imshow(picture, interpolation="none")
+            note = f"{example.kind}\nlabel {example.label:.2f}\npredicted {example.prediction:.2f}"
+            figure.text(left, bottom - 0.04 / height, note, va="top", fontsize=8)
+        top -= 3 * row + title + notes
+    say_hidden(figure, hidden, "dataset")
+    return figure
+
+
+def draw_scale(figure: Figure, place: tuple[float, float], text: str, colours: str) -> None:
+    """What the colours of a map mean: a bar, and words behind it."""
+    left, bottom = place
+    axes = figure.add_axes((left, bottom, 0.1, 0.12 / figure.get_figheight()))
+    axes.imshow(np.linspace(0, 1, 256)[None], cmap=colours, aspect="auto")
+    axes.axis("off")
+    figure.text(left + 0.11, bottom, text, fontsize=8, color=COLOURS["muted"])
+
+
+def overlaid(photo: np.ndarray, values: np.ndarray, colours: str) -> np.ndarray:
+    """A map over a photograph in grey, which shows alone where the map is nan.
+
+    Args:
+        photo: (h, w, 3) uint8.
+        values: (h, w) in 0..1.
+        colours: name of a colour map.
+
+    Returns:
+        (h, w, 3) uint8.
+    """
+    grey = photo.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    coloured = 255 * mpl.colormaps[colours](np.nan_to_num(values))[..., :3]
+    mixed = np.where(np.isnan(values)[..., None], grey, FAINT * grey + (1 - FAINT) * coloured)
+    return np.asarray(mixed.round().astype(np.uint8))
 
 
 def examples(albums: Sequence[Album], hidden: int = 0) -> Figure:
@@ -492,12 +684,5 @@ def titles(rows: pd.DataFrame) -> list[str]:
 def score_histogram(scores: pd.Series, title: str, label_kind: str) -> Figure:
     """How many images of a dataset have which score; (n,) scores in 0..1, 1 being the best."""
     figure = Figure(figsize=(WIDTH / 2, 2.6), layout="constrained")
-    axes = figure.add_subplot()
-    axes.hist(
-        scores, bins=20, range=(0, 1), color=COLOURS["first"], edgecolor="white", linewidth=0.5
-    )
-    axes.set_title(f"{title}: {len(scores):,} images")
-    axes.set_xlabel(f"{label_kind}, scaled; higher is better")
-    axes.set_ylabel("images")
-    axes.set_xlim(0, 1)
+    draw_histogram(figure.add_subplot(), Histogram(title, label_kind, scores.to_numpy()))
     return figure

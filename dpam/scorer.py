@@ -176,7 +176,12 @@ class Scorer:
     def explain(self, photo: Photo) -> Explanation:
         """Where the score of a photograph comes from; errors as of `score`."""
         rgb = rgb_array(photo)
-        prepared, segmentation = prepare(rgb, self.preparation, self.device)
+        return self.explain_prepared(rgb, *prepare(rgb, self.preparation, self.device))
+
+    def explain_prepared(
+        self, rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation
+    ) -> Explanation:
+        """As `explain`, of a photograph (H, W, 3) uint8 that is prepared already."""
         (answer,) = self.answers([prepared])
         shown = picture(rgb, prepared, segmentation, self.preparation.image_size)
         return Explanation(self.rated(answer), answer, shown)

@@ -1,10 +1,13 @@
-"""The report: one HTML page of all results that needs no network, no script and no other file."""
+"""The report: one HTML page of all results that needs no network and no other file.
+
+Beside it stand jobs.csv, time and memory of each job, and disk.csv, the size of the results.
+"""
 
 import argparse
 from pathlib import Path
 
 from dpam.files import write_text
-from dpam.report.page import render
+from dpam.report.page import Sources, render
 from dpam.runtime import record
 from dpam.stages.arguments import json_object
 
@@ -20,24 +23,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verified", metavar="JSON", nargs="+", required=True, help="from `dpam verify-download`"
     )
     parser.add_argument(
+        "--results-dir", metavar="DIR", required=True, help="all results, to tell their size"
+    )
+    parser.add_argument(
         "--config",
         type=json_object,
         metavar="JSON",
         required=True,
         help="the configuration that the results were made with",
     )
+    parser.add_argument(
+        "--paper",
+        type=json_object,
+        metavar="JSON",
+        required=True,
+        help="the configuration of the paper's experiment; the page tells what differs",
+    )
+    parser.add_argument(
+        "--gpu-rules", metavar="RULE", nargs="*", default=[], help="rules that ask for a GPU"
+    )
+    parser.add_argument(
+        "--planned", type=int, metavar="N", help="tests to be made; the page tells if fewer are"
+    )
     parser.add_argument("--output", metavar="HTML", required=True, help="file to write")
 
 
 def run(args: argparse.Namespace) -> None:
     """Read tables, figures and benchmarks; write the page."""
-    page = render(
+    sources = Sources(
         tables=Path(args.tables_dir),
         figures=Path(args.figures_dir),
         benchmarks=Path(args.benchmarks_dir),
+        results=Path(args.results_dir),
         verified=[Path(path) for path in args.verified],
         settings=args.config,
+        paper=args.paper,
+        gpu_rules=args.gpu_rules,
+        planned=args.planned,
         machine=record(),
-        output=Path(args.output),
     )
-    write_text(args.output, page)
+    write_text(args.output, render(sources, Path(args.output)))

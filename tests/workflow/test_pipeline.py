@@ -14,8 +14,9 @@ from miniatures import write_image, write_text
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
-AFTER_SCORING = {"score", "tabulate", "plot", "report"}
-AFTER_TRAINING = {"train", "test"} | AFTER_SCORING
+AFTER_SCORING = {"score", "score_released", "tabulate", "plot", "report"}
+AFTER_TESTING = {"test", "test_released", "map_quality"} | AFTER_SCORING
+AFTER_TRAINING = {"train"} | AFTER_TESTING
 WITH_VIT = {"extract_vit", "train_baseline"}
 
 
@@ -48,6 +49,23 @@ def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
     assert "BRISQUE features, SVR" in page
     assert "pseudo-MOS" in page
     assert list(results.rglob("*.part*")) == []
+
+
+def test_both_selections_of_a_run_are_tested_and_stand_apart(finished):
+    results = finished.folder / "results/demo"
+    scores = pd.read_csv(results / "tables/scores.csv")
+    networks = scores[scores["method"] == "slic"]
+    released = networks["run"].str.endswith("/released")
+    assert released.sum() == (~released).sum()
+    assert (networks["selection"] == "test").equals(released)
+    for run, rows in networks[released].groupby("run"):
+        history = pd.read_csv(finished.folder / run / "../history.csv").set_index("epoch")
+        kept = history["released"].idxmax()
+        assert kept == (history["test_srcc"] + history["test_plcc"]).idxmax()
+        own = rows[rows["dataset"] == rows["test_dataset"]]
+        assert own["validation_srcc"].notna().all()
+    page = (results / "report/index.html").read_text()
+    assert "weights selected on" in page
 
 
 def test_no_photograph_is_on_two_sides_nor_met_again_on_the_other_dataset(finished):
@@ -90,7 +108,7 @@ def test_the_learning_rate_reruns_training_and_what_follows_and_no_packing(finis
 
 def test_the_views_rerun_from_testing_on_and_no_training(finished):
     with edited(finished.folder / "config.yaml", "\nviews: 5", "\nviews: 1"):
-        assert finished.planned(*CONFIGURATION) == {"test"} | AFTER_SCORING
+        assert finished.planned(*CONFIGURATION) == AFTER_TESTING
 
 
 def test_the_network_reruns_training_and_what_follows_and_no_packing(finished):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import yaml
 
 from dpam.configuration import validated
 from dpam.datasets import default_root, find, is_present, missing_message
@@ -26,8 +27,10 @@ def stop(message):
     sys.exit(f"dpam: {message}")
 
 
+SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 try:
-    validated(config, Path(workflow.basedir) / "workflow/schemas/config.schema.yaml")
+    validated(config, SCHEMA)
+    PAPER = validated(yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text()), SCHEMA)
 except DpamError as error:
     stop(error)
 
@@ -111,6 +114,13 @@ def scores_of(block):
 
 
 SCORES = list(dict.fromkeys(score for block in config["experiments"] for score in scores_of(block)))
+PLANNED = len({(score.run, score.test_dataset) for score in SCORES})
+if config["finished_only"]:
+    SCORES = [
+        score for score in SCORES if Path(f"{score.run}/on-{score.test_dataset}.json").exists()
+    ]
+    if not SCORES:
+        stop("finished_only: no test is finished yet")
 NETWORKS = [score for score in SCORES if score.method not in BASELINES]
 EXPERIMENTS = list(dict.fromkeys(score.experiment for score in SCORES))
 DATASETS = {
@@ -237,10 +247,22 @@ def paths_of_runs(name):
 
 
 def packs():
-    """The packs of each dataset that is trained on, for pictures of its images."""
+    """The packs of each dataset that networks are trained or tested on, for pictures of its images."""
     return list(
-        dict.fromkeys(f"<results>/data/{score.dataset}/{score.method}.h5" for score in NETWORKS)
+        dict.fromkeys(
+            f"<results>/data/{name}/{score.method}.h5"
+            for score in NETWORKS
+            for name in (score.dataset, score.test_dataset)
+        )
     )
+
+
+def paths_of_maps():
+    """Quality maps of one network on each tested dataset: its own, with its first split, if any."""
+    candidates = [score for score in NETWORKS if score.part == "all"]
+    candidates.sort(key=lambda score: score.dataset != score.test_dataset)
+    first = {score.test_dataset: score for score in reversed(candidates)}
+    return [f"{score.run}/maps-on-{name}.npz" for name, score in sorted(first.items())]
 
 
 def benchmarks_of_runs():
@@ -256,8 +278,21 @@ def benchmarks_of_runs():
 
 def captioned(path, category):
     """An output that `snakemake --report` shows, with the caption of its name."""
+    path = Path(path)
     return report(
         f"<results>/{path}",
-        caption=Path(workflow.basedir) / f"workflow/report/{Path(path).stem}.rst",
+        caption=Path(workflow.basedir) / f"workflow/report/{path.stem}.rst",
         category=category,
+        labels={"name": path.stem.replace("_", " "), "file": path.suffix[1:].upper()},
     )
+
+
+def figures():
+    """The figures of `dpam plot`, as SVG for the page and as PDF for papers."""
+    captions = (Path(workflow.basedir) / "workflow/report").glob("*.rst")
+    names = sorted({path.stem for path in captions} - {"index", "workflow"})
+    return [
+        captioned(f"figures/{name}.{ending}", "Figures")
+        for name in names
+        for ending in ("svg", "pdf")
+    ]

@@ -39,6 +39,29 @@ use rule test as test_released with:
         "<benchmarks>/test/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.tsv"
 
 
+rule map_quality:
+    input:
+        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
+        pack="<results>/data/{test_dataset}/{method}.h5",
+        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
+    output:
+        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/maps-on-{test_dataset}.npz",
+    log:
+        "<logs>/map_quality/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
+    benchmark:
+        "<benchmarks>/map_quality/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        code=fingerprint("map_quality"),
+    shell:
+        "dpam map-quality {input.weights:q} {input.pack:q} --predictions {input.predictions:q}"
+        " --threads {threads} --output {output:q} --log {log:q}"
+
+
 rule extract_brisque:
     input:
         root=dataset_root,

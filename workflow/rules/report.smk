@@ -50,12 +50,10 @@ rule plot:
         scores=paths_of_scores(".json"),
         histories=paths_of_runs("history.csv"),
         packs=packs(),
+        maps=paths_of_maps(),
     output:
-        curves=captioned("figures/training_curves.svg", "Figures"),
-        scatter=captioned("figures/scatter.svg", "Figures"),
-        examples=captioned("figures/examples.svg", "Figures"),
-        superpixels=captioned("figures/superpixels.svg", "Figures"),
-        cross=captioned("figures/cross_dataset.svg", "Figures"),
+        *figures(),
+        wrong="<results>/figures/most_wrong.json",
     log:
         "<logs>/plot.log",
     benchmark:
@@ -63,11 +61,11 @@ rule plot:
     conda:
         ENVIRONMENT
     params:
-        folder=subpath(output.curves, parent=True),
+        folder=subpath(output.wrong, parent=True),
         code=fingerprint("plot"),
     shell:
-        "dpam plot {input.list:q} --packs {input.packs:q} --output-dir {params.folder:q}"
-        " --log {log:q}"
+        "dpam plot {input.list:q} --packs {input.packs:q} --maps {input.maps:q}"
+        " --output-dir {params.folder:q} --log {log:q}"
 
 
 rule report:
@@ -76,25 +74,34 @@ rule report:
         tables=rules.tabulate.output.tables,
         kinds=rules.tabulate.output.kinds,
         significance=rules.tabulate.output.significance,
-        curves="<results>/figures/training_curves.svg",
+        wrong="<results>/figures/most_wrong.json",
         figures=rules.plot.output,
         verified=expand("<results>/data/{dataset}/verified.json", dataset=DATASETS),
+        splits=expand("<results>/data/{dataset}/splits.csv", dataset=DATASETS),
         histories=paths_of_runs("history.csv"),
+        weights=paths_of_runs("model.safetensors"),
         costs=benchmarks_of_runs(),
         plotted="<benchmarks>/plot/all.tsv",
     output:
-        captioned("report/index.html", "Report"),
+        page=captioned("report/index.html", "Report"),
+        jobs="<results>/report/jobs.csv",
+        disk="<results>/report/disk.csv",
     log:
         "<logs>/report.log",
     conda:
         ENVIRONMENT
     params:
         tables=subpath(input.scores, parent=True),
-        figures=subpath(input.curves, parent=True),
+        figures=subpath(input.wrong, parent=True),
+        results=subpath(input.scores, ancestor=2),
         benchmarks=subpath(input.plotted, ancestor=2),
         config=as_json(*sorted(config)),
+        paper=json.dumps(PAPER),
+        gpu_rules=[rule.name for rule in workflow.rules if "gpu" in rule.resources],
+        planned=PLANNED,
         code=fingerprint("report"),
     shell:
         "dpam report --tables-dir {params.tables:q} --figures-dir {params.figures:q}"
-        " --benchmarks-dir {params.benchmarks:q} --verified {input.verified:q} --config {params.config:q}"
-        " --output {output:q} --log {log:q}"
+        " --benchmarks-dir {params.benchmarks:q} --results-dir {params.results:q}"
+        " --verified {input.verified:q} --config {params.config:q} --paper {params.paper:q}"
+        " --gpu-rules {params.gpu_rules} --planned {params.planned} --output {output.page:q} --log {log:q}"

@@ -1,0 +1,114 @@
+"""Dataset cards: the facts, the copies that were used, their splits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dpam.datasets import find
+from dpam.errors import DpamError
+from dpam.files import read_csv, read_json
+from dpam.report.table import counted, link
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A dataset: names and values, its page elsewhere, what was accepted, files with links."""
+
+    title: str
+    facts: list[tuple[str, str]]
+    page: str
+    accepted: list[str]
+    files: list[tuple[str, str]]
+
+
+def card(verified: Path, plain: dict[str, Any], splits: list[str], output: Path) -> Card:
+    """The card of one dataset.
+
+    Args:
+        verified: what `dpam verify-download` found; labels.csv and splits.csv lie beside it.
+        plain: the configuration's own datasets, by key.
+        splits: those that were trained on.
+        output: where the page will lie.
+    """
+    copy = read_json(verified)
+    facts = {**known(copy["dataset"], plain), **found(copy)}
+    files = {name: verified.with_name(name) for name in ("labels.csv", "splits.csv")}
+    near = verified.with_name("near_duplicates.csv")
+    if files["labels.csv"].exists():
+        facts |= labelled(files["labels.csv"])
+    if files["splits.csv"].exists():
+        facts |= drawn(files["splits.csv"], splits)
+    if near.exists():
+        pairs = read_csv(near, ["image", "other", "splits"])
+        facts["look alike, on different sides of a split"] = counted(len(pairs), "pair")
+        files[near.name] = near
+    links = [(verified.name, link(verified, output))]
+    links += [(name, link(file, output)) for name, file in files.items() if file.exists()]
+    page = facts.pop("page", "")
+    address = page if page.startswith("https://") and " " not in page else ""
+    return Card(copy["title"], list(facts.items()), address, copy["accepted"], links)
+
+
+def known(name: str, plain: dict[str, Any]) -> dict[str, str]:
+    """What the package or the configuration knows of a dataset; nothing of others."""
+    try:
+        dataset = find(name, plain.get(name))
+    except DpamError:
+        return {}
+    low, high = dataset.score_range
+    better = "higher" if dataset.higher_is_better else "lower"
+    facts = {
+        "kind": dataset.kind,
+        "scores as given": f"{dataset.label_kind}, {low:g} to {high:g}, {better} is better",
+        "network reads": f"{dataset.network_input} images" if dataset.network_input else "",
+        "terms": "; ".join(filter(None, (dataset.terms, dataset.licence))),
+        "page": dataset.page,
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def found(copy: dict[str, Any]) -> dict[str, str]:
+    """What was verified of a copy."""
+    facts = {"images": f"{copy['counts']['images'] - len(copy['left_out']):,}"}
+    if copy["counts"]["references"]:
+        facts["references"] = f"{copy['counts']['references']:,}"
+    facts |= {
+        "MB": f"{copy['bytes'] / 1e6:,.1f}",
+        "look alike": counted(len(copy["near_duplicates"]), "pair"),
+        "fingerprint": copy["fingerprint"][:16],
+    }
+    return facts
+
+
+def labelled(path: Path) -> dict[str, str]:
+    """What the labels say: their kind, and distortion types."""
+    labels = read_csv(path, ["score", "label_kind", "distortion"])
+    score = pd.to_numeric(labels["score"])
+    types = sorted(set(labels["distortion"]) - {""})
+    facts = {
+        "labels": ", ".join(dict.fromkeys(labels["label_kind"])),
+        "label, 0 to 1": f"median {score.median():.3f}, from {score.min():.3f} to "
+        f"{score.max():.3f}",
+    }
+    if types:
+        facts["distortion types"] = f"{len(types)}: {', '.join(types).replace('_', ' ')}"
+    return facts
+
+
+def drawn(path: Path, splits: list[str]) -> dict[str, str]:
+    """How many images each part of the splits has."""
+    table = read_csv(path, ["image"])
+    facts: dict[str, str] = {}
+    for split in splits:
+        if split in table:
+            counts = table[split].value_counts()
+            text = ", ".join(f"{counts[part]:,} {part}" for part in PARTS if part in counts)
+            facts[split] = text
+    alike = set(facts.values())
+    if len(facts) > 2 and len(alike) == 1:
+        return {f"{next(iter(facts))} to {list(facts)[-1]}": alike.pop()}
+    return facts

@@ -1,0 +1,58 @@
+"use strict";
+(() => {
+  const status = document.getElementById("status");
+
+  const valueOf = (cell) => {
+    const text = cell.textContent.trim();
+    const plain = (cell.dataset.order ?? text).replaceAll(",", "").replace("\u2212", "-");
+    return { text, number: /^[+-]?\.?\d/.test(plain) ? parseFloat(plain) : NaN };
+  };
+  const isEmpty = (value) => value.text === "" || value.text === "\u2013";
+
+  const sort = (heading) => {
+    const table = heading.closest("table");
+    const body = table.tBodies[0];
+    const falling = heading.getAttribute("aria-sort") === "ascending";
+    const rows = [...body.rows].map((row) => [valueOf(row.cells[heading.cellIndex]), row]);
+    const filled = rows.filter(([value]) => !isEmpty(value));
+    const numbers = filled.every(([value]) => !Number.isNaN(value.number));
+    const compare = numbers
+      ? (a, b) => a.number - b.number
+      : (a, b) => a.text.localeCompare(b.text, "en", { numeric: true });
+    rows.sort(([a], [b]) => isEmpty(a) - isEmpty(b) || (falling ? compare(b, a) : compare(a, b)));
+    body.append(...rows.map(([, row]) => row));
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", falling ? "descending" : "ascending");
+    status.textContent = `Sorted by ${heading.textContent}, ${falling ? "falling" : "rising"}`;
+  };
+
+  const copy = async (button) => {
+    const text = button.closest(".files").querySelector("template").content.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    button.textContent = "Copied";
+    status.textContent = "Copied as LaTeX";
+    setTimeout(() => { button.textContent = "Copy as LaTeX"; }, 2000);
+  };
+
+  for (const heading of document.querySelectorAll("thead th")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    button.addEventListener("click", () => sort(heading));
+    heading.append(button);
+  }
+  for (const button of document.querySelectorAll("button.copy")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+})();

@@ -1,0 +1,217 @@
+"""What was run: a row per run, the machines, and the settings that are not the paper's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+from safetensors import SafetensorError, safe_open
+
+from dpam.errors import DpamError
+from dpam.files import read_csv
+from dpam.report.table import Table, counted, link
+from dpam.tables import (
+    BASELINES,
+    DASH,
+    METRIC_HEADINGS,
+    decimal,
+    history_file,
+    interval,
+    method_name,
+)
+
+# What says where things lie rather than what is computed.
+PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo", "finished_only")
+
+
+def summary(scores: pd.DataFrame) -> str:
+    """What was run, in a sentence."""
+    runs = scores.drop_duplicates(["dataset", "part", "method", "split", "seed"])
+    tested = len(scores.drop_duplicates(["run", "test_dataset"]))
+    baselines = int(runs["method"].isin(BASELINES).sum())
+    trained = counted(len(runs) - baselines, "network")
+    if baselines:
+        trained += f" and {counted(baselines, 'baseline')}"
+    return (
+        f"{trained} trained and {counted(tested, 'test')} made on "
+        f"{counted(len(datasets(scores)), 'dataset')}: {', '.join(datasets(scores))}."
+    )
+
+
+def datasets(scores: pd.DataFrame) -> list[str]:
+    """The datasets trained or tested on."""
+    return list(dict.fromkeys([*scores["dataset"], *scores["test_dataset"]]))
+
+
+def overview(
+    scores: pd.DataFrame, origins: dict[str, dict[str, Any]], machine: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """Names and values: what, how often, by which code, on which machine.
+
+    Args:
+        scores: rows of `dpam.tables.read_scores`.
+        origins: of `trained_by`.
+        machine: `dpam.runtime.record()` of the job that makes the page.
+    """
+    made = [origins[run].get("made_by", {}) for run in origins]
+
+    def each(key: str) -> str:
+        return "; ".join(dict.fromkeys(str(one.get(key) or "unknown") for one in made)) or DASH
+
+    versions = [one.get("versions", {}) for one in made]
+    software = [f"torch {one['torch']}" for one in versions if "torch" in one]
+    software += [f"Python {one['python']}" for one in made if "python" in one]
+    return [
+        ("datasets", ", ".join(datasets(scores))),
+        ("distortions", ", ".join(dict.fromkeys(scores["part"]))),
+        ("methods", "; ".join(map(method_name, dict.fromkeys(scores["method"])))),
+        ("splits", ", ".join(dict.fromkeys(scores["split"]))),
+        ("seeds", ", ".join(str(seed) for seed in dict.fromkeys(scores["seed"]))),
+        ("trained on", each("device")),
+        ("trained by commit", each("commit")),
+        ("trained with", ", ".join(dict.fromkeys(software)) or DASH),
+        ("page made on", f"{machine['platform']}, {machine['device']}"),
+        ("page made by commit", str(machine["commit"] or "unknown")),
+    ]
+
+
+def trained_by(scores: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Run -> what the header of its network says of it; runs without weights are left out.
+
+    Raises:
+        DpamError: the weights are something else.
+    """
+    runs = scores.loc[~scores["method"].isin(BASELINES), "run"]
+    files = {str(run): history_file(run).with_name("model.safetensors") for run in runs}
+    return {run: header(file) for run, file in files.items() if file.exists()}
+
+
+def header(path: Path) -> dict[str, Any]:
+    """The metadata of a network, read without its weights and without torch.
+
+    Raises:
+        DpamError: the file is no checkpoint.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found: dict[str, Any] = json.loads(file.metadata()["metadata"])
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise DpamError(
+            f"{path}: expected a network of `dpam train`, found something else"
+        ) from error
+    return found
+
+
+def deviations(settings: dict[str, Any], paper: dict[str, Any]) -> Table | None:
+    """Settings that differ from the paper's experiment; None if none does.
+
+    Args:
+        settings: the configuration here.
+        paper: the repository's own configuration.
+    """
+    here, there = dict(science(settings)), dict(science(paper))
+    rows = [
+        {"setting": name, "paper": there.get(name, DASH), "here": here.get(name, DASH)}
+        for name in dict.fromkeys([*there, *here])
+        if here.get(name) != there.get(name)
+    ]
+    text = "Settings that differ from the paper's experiment, as config.yaml describes it."
+    return Table(text, pd.DataFrame(rows), []) if rows else None
+
+
+def science(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """The settings that say what is computed, as (dotted name, text); one line per experiment."""
+    kept = {key: value for key, value in settings.items() if key not in (*PLACES, "experiments")}
+    blocks: dict[str, list[str]] = {}
+    for block in settings.get("experiments", []):
+        blocks.setdefault(block["name"], []).append(in_words(block))
+    experiments = [(f"experiment {name}", "; ".join(words)) for name, words in blocks.items()]
+    return [*experiments, *flattened(kept)]
+
+
+def in_words(block: dict[str, Any]) -> str:
+    """An experiment's block of the configuration."""
+    lists = (block.get(key, []) for key in ("datasets", "methods", "baselines", "splits"))
+    names, methods, baselines, splits = lists
+    parts = block.get("parts", ["all"])
+    words = [
+        f"on {', '.join(names)}",
+        ", ".join([*methods, *baselines]),
+        ", ".join(splits) if len(splits) < 3 else f"{splits[0]} to {splits[-1]} ({len(splits)})",
+        f"distortions {parts if isinstance(parts, str) else ', '.join(parts)}",
+        f"tested on {block.get('test_on', 'self')}",
+    ]
+    return ", ".join(filter(None, words[:3] + words[3:4] * (parts != ["all"]) + words[4:]))
+
+
+def flattened(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """Nested settings as (dotted name, text); a list of objects gives one line per object."""
+    if isinstance(value, dict):
+        return [
+            line
+            for key, part in value.items()
+            for line in flattened(part, f"{name}.{key}".strip("."))
+        ]
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return [(name, "; ".join(": ".join(line) for line in flattened(part))) for part in value]
+    if isinstance(value, list):
+        return [(name, ", ".join(map(str, value)))]
+    return [(name, DASH if value is None else str(value))]
+
+
+def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
+    """One row per run and test dataset, with what the training took."""
+    rows = []
+    for row in scores.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
+        files = {"predictions": Path(row["run"]) / f"on-{row['test_dataset']}.csv"}
+        took = {}
+        if row["method"] not in BASELINES:
+            files = {"history": history_file(row["run"]), **files}
+            faithful = row["selection"] == "test"
+            took = training(files["history"], "released" if faithful else "held_out")
+        rows.append(
+            {
+                "trained on": row["dataset"],
+                "distortion": row["part"],
+                "method": method_name(row["method"]),
+                "split": row["split"],
+                "seed": row["seed"],
+                "tested on": row["test_dataset"],
+                "weights selected on": row["selection"],
+                "labels": row["label_kind"],
+                "images": row["n"],
+                **{
+                    heading: decimal(row[metric])
+                    + interval(row.get(f"{metric}_low"), row.get(f"{metric}_high"))
+                    for metric, heading in (METRIC_HEADINGS | {"rmse": "RMSE"}).items()
+                },
+                **took,
+                "files": Markup(" ").join(
+                    Markup('<a href="{}">{}</a>').format(link(file, output), name)
+                    for name, file in files.items()
+                ),
+            }
+        )
+    table = pd.DataFrame(rows).fillna(DASH)
+    table["files"] = table.pop("files")  # last, whatever the first row lacks
+    varying = ("distortion", "method", "seed", "weights selected on")
+    alike = [name for name in varying if len(set(table[name])) == 1]
+    path = tables / "scores.csv"
+    text = (
+        "Every training run and its tests. Seconds: of the whole training, its evaluations "
+        "included."
+    )
+    return Table(text, table.drop(columns=alike), [(path.name, link(path, output))])
+
+
+def training(path: Path, rule: str) -> dict[str, str]:
+    """Epochs and time of a training run from its history; `rule`: the column of the kept epoch."""
+    history = read_csv(path, ["epoch", "seconds", "images_per_second", rule])
+    kept = history.loc[history[rule] == 1, "epoch"]
+    return {
+        "epochs": str(len(history)),
+        "kept": str(kept.iloc[0]) if len(kept) else DASH,
+        "seconds": f"{history['seconds'].sum():.1f}",
+        "images/s": f"{history['images_per_second'].median():.1f}",
+    }
