@@ -15,7 +15,6 @@ DIR/ablation.csv, predictions beside it; started again, it goes on where it was.
 
 import argparse
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
