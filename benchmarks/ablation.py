@@ -27,6 +27,7 @@ import yaml
 from torch import Tensor
 
 from dpam import metrics
+from dpam.errors import DpamError
 from dpam.files import read_csv, read_json, write_csv, write_json
 from dpam.model import DPAM
 from dpam.runtime import device
@@ -37,8 +38,17 @@ BRANCHES = {"texture": ["texture"], "superpixels": ["mean", "covariance"]}
 
 
 def make_constant(pack: Pack, names: list[str]) -> None:
-    """Let an open pack show each image the mean of these of its rows (see `dpam.store`)."""
+    """Let an open pack show each image the mean of these of its rows (see `dpam.store`).
+
+    Raises:
+        DpamError: it has no such rows.
+    """
     for name in names:
+        if name not in pack.rows:
+            raise DpamError(
+                f"{pack.path}: its texture is made of each crop; the ablation needs a dataset "
+                "whose network_input is whole"
+            )
         rows = pack.rows[name]
         last = tuple(range(rows.ndim - 1 if name != "texture" else rows.ndim))
         mean = rows.mean(axis=last, dtype=np.float64).astype(rows.dtype)
