@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dpam import figures
+from dpam.quality_examples import Gallery, QualityExample
 
 HISTORY = pd.DataFrame(
     {
@@ -156,6 +157,91 @@ def test_superpixel_methods_side_by_side(tmp_path: Path) -> None:
     assert rim[30].min() > 100 > rim[10].max()
 
 
+def test_the_fitted_logistic_is_drawn_and_the_most_wrong_are_linked(tmp_path: Path) -> None:
+    label = np.linspace(0.2, 0.8, 30)
+    upper, lower, centre, width = 0.9, 0.1, 0.5, 0.2
+    links = {3: "#wrong-1-1", 29: "#wrong-1-2"}
+    plain = figures.Cloud("a", "MOS", label, label, 1.0)
+    more = figures.Cloud("a", "MOS", label, label, 1.0, (upper, lower, centre, width), links)
+    figure = figures.scatter([more])
+    (axes,) = figure.axes
+    curve = next(line for line in axes.lines if len(line.get_xdata()) == 100)
+    x, y = np.asarray(curve.get_xdata()), np.asarray(curve.get_ydata())
+    assert x == pytest.approx(0.1 + 0.8 / (1 + np.exp(-(y - 0.5) / 0.2)))
+    assert (y[0], y[-1]) == (0.2, 0.8)
+    svg = saved(figure, tmp_path / "f.svg")
+    assert re.findall(r'xlink:href="(#wrong-[^"]+)"', svg) == list(links.values())
+    assert {"1", "2"} <= set(words(svg).split("\n"))
+    svg = saved(figures.scatter([plain]), tmp_path / "f.svg")
+    assert "#wrong" not in svg
+    assert f"stroke: {figures.COLOURS['second']}" not in svg
+
+
+def test_pdf_has_text_and_no_links_and_the_same_bytes_again(tmp_path: Path) -> None:
+    label = np.linspace(0, 1, 9)
+    files = []
+    for number in range(2):
+        figure = figures.scatter(
+            [figures.Cloud("a", "MOS", label, label, 1.0, None, {0: "#there"})]
+        )
+        files.append(tmp_path / f"{number}.pdf")
+        figures.save_pdf(figure, files[-1])
+    first, second = (file.read_bytes() for file in files)
+    assert first.startswith(b"%PDF")
+    assert first == second
+    for unwanted in (b"#there", b"/CreationDate", b"/Creator", b"/Producer", b"/Type3"):
+        assert unwanted not in first
+    assert b"/TrueType" in first or b"/Type0" in first
+
+
+def test_bars_of_distortion_types(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "title": ["one", "one", "two"],
+            "name": ["gaussian_blur", "jpeg", "jpeg"],
+            "srcc_median": [0.5, -0.25, np.nan],
+            "srcc_std": [0.1, np.nan, np.nan],
+        }
+    )
+    figure = figures.distortion_types(table, hidden=2)
+    first, _ = figure.axes
+    bars = [bar for bar in first.patches if bar.get_width() in (0.5, -0.25)]
+    assert [bar.get_width() for bar in bars] == [0.5, -0.25]
+    text = words(saved(figure, tmp_path / "f.svg")).split("\n")
+    assert {"gaussian blur", "jpeg", "0.500", "\N{MINUS SIGN}0.250", "\N{EN DASH}"} <= set(text)
+    assert "2 more panels not shown; all numbers are in the tables" in text
+
+
+def test_histograms_of_labels(tmp_path: Path) -> None:
+    scores = np.array([0.01, 0.02, 0.51, 1.0])
+    figure = figures.histograms([figures.Histogram("Tiny", "MOS", scores)])
+    heights = [bar.get_height() for bar in figure.axes[0].patches]
+    assert (len(heights), heights[0], heights[10], heights[19]) == (20, 2, 1, 1)
+    text = words(saved(figure, tmp_path / "f.svg")).split("\n")
+    assert {"Tiny:", "4 images", "label: MOS, 0 to 1"} <= set(text)
+
+
+def test_quality_maps_beside_each_other(tmp_path: Path) -> None:
+    photo = np.full((20, 30, 3), 100, dtype=np.uint8)
+    lost = np.linspace(0, 0.8, 600).reshape(20, 30)
+    example = QualityExample("most wrong", "a.png", 0.9, 0.25, photo, lost, 1 - lost)
+    figure = figures.quality_maps([Gallery("Tiny, split00", [example, example])])
+    svg = saved(figure, tmp_path / "f.svg")
+    assert len(re.findall("data:image/", svg)) == 2 * 3 + 2  # with the two scales
+    text = words(svg)
+    for expected in ("Tiny, split00", "label 0.90", "predicted 0.25", "0 to 0.8: quality lost"):
+        assert expected in text
+
+
+def test_a_map_lies_over_the_grey_photograph_except_where_it_is_not_defined() -> None:
+    photo = np.zeros((1, 2, 3), dtype=np.uint8)
+    photo[:] = (10, 20, 60)
+    mixed = figures.overlaid(photo, np.array([[np.nan, 1.0]]), "viridis")
+    assert mixed[0, 0].tolist() == [30, 30, 30]
+    yellow = 255 * np.array([0.993248, 0.906157, 0.143936])  # the end of viridis
+    assert mixed[0, 1] == pytest.approx(0.35 * 30 + 0.65 * yellow, abs=1)
+
+
 def scores(**columns: list[object]) -> pd.DataFrame:
     table = pd.DataFrame(columns)
     defaults = {"part": "all", "method": "slic", "split": "whole", "label_kind": "MOS"}
@@ -194,6 +280,9 @@ def test_nothing_to_show_is_said_in_words(tmp_path: Path) -> None:
         figures.examples([]),
         figures.superpixels([]),
         figures.cross_dataset(own),
+        figures.histograms([]),
+        figures.quality_maps([]),
+        figures.distortion_types(pd.DataFrame({"title": []})),
     ]:
         assert re.match(r"No .+\.$", words(saved(figure, tmp_path / "f.svg")))
 

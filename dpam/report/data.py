@@ -64,7 +64,7 @@ def known(name: str, plain: dict[str, Any]) -> dict[str, str]:
     facts = {
         "kind": dataset.kind,
         "scores as given": f"{dataset.label_kind}, {low:g} to {high:g}, {better} is better",
-        "network reads": f"{dataset.network_input} images" if dataset.network_input else "",
+        "network reads": {"crop": "crops", "whole": "whole images"}[dataset.network_input],
         "terms": "; ".join(filter(None, (dataset.terms, dataset.licence))),
         "page": dataset.page,
     }

@@ -84,11 +84,14 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
 
 
 def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
-    """`readable` text of a table, and behind it ours less the published, where that compares."""
+    """`readable` text of a table; behind ours the published, and the difference, if any compare."""
     for metric in ("srcc", "plcc"):
-        if table[f"published_{metric}"].notna().any():
+        name, published = metric.upper(), f"published {metric.upper()}"
+        if published in text:
             difference = table[f"{metric}_median"] - table[f"published_{metric}"]
-            text[f"{metric.upper()} {MINUS} published"] = difference.map(signed)
+            place = list(text.columns).index(name) + 1
+            text.insert(place, published, text.pop(published))
+            text.insert(place + 1, f"{name} {MINUS} published", difference.map(signed))
     return text
 
 

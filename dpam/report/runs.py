@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 from safetensors import SafetensorError, safe_open
 
 from dpam.errors import DpamError
@@ -162,7 +161,7 @@ def flattened(value: Any, name: str = "") -> list[tuple[str, str]]:
 
 def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
     """One row per run and test dataset, with what the training took."""
-    rows = []
+    rows, links = [], []
     for row in scores.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
         files = {"predictions": Path(row["run"]) / f"on-{row['test_dataset']}.csv"}
         took = {}
@@ -187,14 +186,10 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                     for metric, heading in (METRIC_HEADINGS | {"rmse": "RMSE"}).items()
                 },
                 **took,
-                "files": Markup(" ").join(
-                    Markup('<a href="{}">{}</a>').format(link(file, output), name)
-                    for name, file in files.items()
-                ),
             }
         )
+        links.append([(name, link(file, output)) for name, file in files.items()])
     table = pd.DataFrame(rows).fillna(DASH)
-    table["files"] = table.pop("files")  # last, whatever the first row lacks
     varying = ("distortion", "method", "seed", "weights selected on")
     alike = [name for name in varying if len(set(table[name])) == 1]
     path = tables / "scores.csv"
@@ -202,7 +197,8 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
         "Every training run and its tests. Seconds: of the whole training, its evaluations "
         "included."
     )
-    return Table(text, table.drop(columns=alike), [(path.name, link(path, output))])
+    files = [(path.name, link(path, output))]
+    return Table(text, table.drop(columns=alike), files, row_files=links)
 
 
 def training(path: Path, rule: str) -> dict[str, str]:

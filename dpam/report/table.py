@@ -41,6 +41,7 @@ class Table:
         best: the same shape as `rows`, bool: what to set in bold; None: nothing.
         order: by heading, numbers that sort a column whose text does not.
         tex: the table in LaTeX.
+        row_files: name and link of the files of each row; they become the last column.
     """
 
     caption: str
@@ -49,6 +50,7 @@ class Table:
     best: pd.DataFrame | None = None
     order: dict[str, list[float]] = field(default_factory=dict)
     tex: str = ""
+    row_files: list[list[tuple[str, str]]] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -63,9 +65,8 @@ class Table:
 
     @property
     def latex(self) -> str:
-        """The table in LaTeX; without its links, if it has any."""
-        text = self.rows.drop(columns="files", errors="ignore").astype(str)
-        return self.tex or latex(text, self.caption)
+        """The table in LaTeX, without its links."""
+        return self.tex or latex(self.rows.astype(str), self.caption)
 
     def cells(self) -> Iterator[list[Cell]]:
         """Its rows."""
@@ -75,7 +76,7 @@ class Table:
             for column, (name, text) in enumerate(zip(self.rows.columns, row, strict=True)):
                 classes = ["number"] * right[column]
                 classes += [tone(str(text))] * name.endswith("published")
-                classes += ["long"] * (len(str(text)) > LONG and name != "files")
+                classes += ["long"] * (len(str(text)) > LONG)
                 best = self.best is not None and bool(self.best.iloc[index, column])
                 order = self.order[name][index] if name in self.order else None
                 cells.append(Cell(text, best, " ".join(filter(None, classes)), order))

@@ -20,6 +20,7 @@ OPTIONS = [
     *("--hide-scrollbars", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--remote-debugging-port=0", "--remote-allow-origins=*"),
 ]
+MARGIN = 24  # pixels
 PATIENCE = 60  # seconds for the browser to start, and for each answer
 
 
@@ -122,12 +123,15 @@ class Browser:
         return [event["params"] for event in self.events if event["method"] in methods]
 
     def picture(self, selector: str | None = None, longest: int | None = None) -> bytes:
-        """The whole page, or an element of it, as PNG; at most `longest` pixels high."""
+        """The whole page, or an element with a margin, as PNG; at most `longest` pixels high."""
         element = f"document.querySelector({json.dumps(selector or 'html')})"
         clip = self.run(
             f"(({{x, y, width, height}}) => ({{x: x + scrollX, y: y + scrollY, width, height, "
             f"scale: 1}}))({element}.getBoundingClientRect())"
         )
+        if selector is not None:
+            clip |= {"x": max(0, clip["x"] - MARGIN), "y": max(0, clip["y"] - MARGIN)}
+            clip |= {"width": clip["width"] + 2 * MARGIN, "height": clip["height"] + 2 * MARGIN}
         if longest is not None:
             clip["height"] = min(clip["height"], longest)
         answer = self.send("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)

@@ -122,8 +122,26 @@ def test_snakemakes_own_report_carries_the_page_and_the_figures(finished):
     assert answer.returncode == 0, answer.stderr
     with zipfile.ZipFile(finished.folder / "report.zip") as archive:
         names = [Path(name).name for name in archive.namelist()]
-    for name in ("index.html", "training_curves.svg", "scatter.svg", "examples.svg"):
-        assert name in names
+    for name in ("training_curves", "scatter", "examples", "quality_maps", "distortion_types"):
+        assert {f"{name}.svg", f"{name}.pdf"} <= set(names)
+    assert "index.html" in names
+
+
+def test_a_report_of_what_is_finished(finished):
+    score = finished.folder / (
+        "results/demo/runs/demo_synthetic/all/slic/split00/seed20/on-demo_authentic.json"
+    )
+    score.rename(score.with_suffix(".kept"))
+    try:
+        answer = finished.snakemake(
+            "-n", "--config", "finished_only=True", "--configfile", *CONFIGURATION
+        )
+    finally:
+        score.with_suffix(".kept").rename(score)
+    assert answer.returncode == 0, answer.stderr
+    planned = answer.stdout.partition("Job stats:")[2]
+    assert {"tabulate", "plot", "report"} <= set(planned.split())
+    assert {"train", "test", "score"}.isdisjoint(planned.split())
 
 
 def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):

@@ -114,10 +114,12 @@ def scores_of(block):
 
 
 SCORES = list(dict.fromkeys(score for block in config["experiments"] for score in scores_of(block)))
-PLANNED = len({(score.run, score.test_dataset) for score in SCORES})
+PLANNED = len({(run, score.test_dataset) for score in SCORES for run in score.folders})
 if config["finished_only"]:
     SCORES = [
-        score for score in SCORES if Path(f"{score.run}/on-{score.test_dataset}.json").exists()
+        score
+        for score in SCORES
+        if all(Path(f"{run}/on-{score.test_dataset}.json").exists() for run in score.folders)
     ]
     if not SCORES:
         stop("finished_only: no test is finished yet")
@@ -197,9 +199,12 @@ def allowed_findings(wildcards):
 
 def superpixel_options(wildcards):
     """The options that packing with the superpixel method reads, and no other."""
-    own = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
-    values = {name: config["superpixels"][name] for name in (own, "statistics", "texture")}
-    return [word for name, value in values.items() if value for word in (f"--{name}", value)]
+    own = "backend" if wildcards.method == "slic" else wildcards.method
+    values = {name: config["superpixels"].get(name) for name in (own, "statistics", "texture")}
+    words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
+    if wildcards.method == "ainet" and config["superpixels"]["released_padding"]:
+        words.append("--released-padding")
+    return words
 
 
 def superpixel_weights(wildcards):
