@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from dpam.correlation import srcc
 from dpam.errors import DpamError
 from dpam.store import Pack
 
@@ -61,6 +62,20 @@ def test_all_forms_are_trained_once_and_a_constant_branch_sees_a_constant(
     capsys.readouterr()
     ablation.main()  # goes on where it was: nothing is trained again
     assert "loss" not in capsys.readouterr().out
+
+
+def test_differences_are_paired(ablation):
+    rng = np.random.default_rng(0)
+    label = rng.random(200)
+    good, bad = label + 0.1 * rng.random(200), label + 2 * rng.random(200)
+    alone = [""] * 200
+    assert ablation.difference(good, good, label, alone) == [0, 0, 0]
+    value, low, high = ablation.difference(bad, good, label, alone)
+    assert value == pytest.approx(srcc(bad, label) - srcc(good, label))
+    assert low < value < high < 0
+    wide = ablation.difference(bad, good, label, [f"reference{i % 6}" for i in range(200)])
+    assert wide[0] == pytest.approx(value)
+    assert wide[1:] != [low, high]
 
 
 def test_a_remembered_backbone_answers_as_the_backbone_and_computes_each_image_once(ablation):
