@@ -8,7 +8,7 @@ import pickle
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from dpam.batches import EpochPlan, batch_source
 from dpam.correlation import plcc, srcc
@@ -67,7 +67,7 @@ class TrainingSettings:
         loss: "mse", "smooth_l1", "plcc" or "rank" (see `dpam.losses`).
         flip: probability of mirroring left-right.
         ema: decay per step of the moving average of the weights, which then is what is evaluated
-            and kept; 0: none.
+            and kept; smaller in the first steps (see `moving_average`). 0: none.
         selection: which epoch's weights are kept as held out: the one with the largest SRCC + PLCC
             on "validation", or the "last" one, for data whose validation part says too little.
         early_stop: epochs without a better one on validation after which to stop; 0: never.
@@ -129,6 +129,26 @@ def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
     if settings.schedule == "epoch_cosine":
         step, steps = step * settings.epochs // steps, settings.epochs
     return (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def moving_average(
+    decay: float,
+) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """What takes one step of an exponential moving average, for PyTorch's AveragedModel.
+
+    The decay after n steps is at most (1 + n) / (10 + n), as in TensorFlow: otherwise the state
+    before the first step lasts. A batch norm starts with a variance of 1; where the true one is a
+    thousandth, one per cent of that would be ten times as much.
+    """
+
+    def take_step(
+        average: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int
+    ) -> None:
+        share = max(1 - decay, 9 / (10 + int(steps)))
+        for old, new in zip(average, current, strict=True):
+            old.copy_(old.lerp(new, share) if old.is_floating_point() else new)
+
+    return take_step
 
 
 def parameter_groups(net: DPAM, settings: TrainingSettings) -> list[dict[str, Any]]:
@@ -242,9 +262,7 @@ class Trainer:
         self.average: AveragedModel | None = None
         if settings.ema:
             self.average = AveragedModel(
-                self.net,
-                multi_avg_fn=get_ema_multi_avg_fn(settings.ema),  # type: ignore[no-untyped-call]
-                use_buffers=True,
+                self.net, multi_avg_fn=moving_average(settings.ema), use_buffers=True
             )
         self.net.backbone.recompute(settings.recompute)
         self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net

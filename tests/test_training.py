@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from dpam.correlation import srcc
 from dpam.errors import DpamError, Interrupted
@@ -18,6 +19,7 @@ from dpam.training import (
     Trainer,
     TrainingSettings,
     history_table,
+    moving_average,
     rate_factor,
     rows_of_parts,
     write_predictions,
@@ -123,6 +125,22 @@ def test_a_signal_saves_in_the_middle_of_an_epoch(pack_file, tmp_path, monkeypat
         assert resumed.begun["batch"] == 2
         resumed.run(ignore)
         assert_same_run(undisturbed, resumed)
+
+
+def test_a_moving_average_forgets_where_it_began_and_then_has_its_decay():
+    module = torch.nn.BatchNorm1d(1)  # begins with a variance of 1
+    average = AveragedModel(module, multi_avg_fn=moving_average(0.99), use_buffers=True)
+    average.update_parameters(module)
+    module.running_var.fill_(1e-3)
+    module.num_batches_tracked.fill_(7)
+    for _ in range(100):
+        average.update_parameters(module)
+    assert average.module.running_var.item() == pytest.approx(1e-3, rel=1e-3)
+    assert average.module.num_batches_tracked == 7
+    average.n_averaged.fill_(10_000)
+    module.running_var.fill_(1.0)
+    average.update_parameters(module)
+    assert average.module.running_var.item() == pytest.approx(0.01 + 0.99e-3, rel=1e-3)
 
 
 def test_progress_under_other_settings_or_broken_is_ignored(pack_file, tmp_path):
@@ -237,18 +255,25 @@ def test_accumulated_batches_are_one_large_batch(pack_file, tmp_path):
 
 
 def test_the_averaged_weights_are_the_ones_kept(pack_file, tmp_path):
-    """Against the recursion written out: the first step is taken over, then d·old + (1-d)·new."""
+    """Against the recursion written out: the first step is taken over, then d·old + (1-d)·new.
+
+    d is (1 + n) / (10 + n) after the first n steps, as long as that is less than the decay.
+    """
     expected = {}
+    taken = {"steps": 0}
     with Pack(pack_file) as pack:
         run = trainer(pack, tmp_path, epochs=2, ema=0.9)
         step = run.optimizer.step
 
         def step_and_average(*args):
             step(*args)
+            decay = min(0.9, (1 + taken["steps"]) / (10 + taken["steps"]))
             for name, new in run.net.named_parameters():
-                old = expected.get(name)
                 value = new.detach().double()
-                expected[name] = value if old is None else 0.9 * old + 0.1 * value
+                if taken["steps"]:
+                    value = decay * expected[name] + (1 - decay) * value
+                expected[name] = value
+            taken["steps"] += 1
 
         run.optimizer.step = step_and_average
         run.run(ignore)

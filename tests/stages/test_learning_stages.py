@@ -3,6 +3,7 @@
 import json
 from importlib.metadata import version
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,8 +90,8 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     _net, metadata = load_checkpoint(out / "run/model.safetensors")
     assert metadata["training"]["epochs"] == 2
     assert metadata["selected_by"] == "validation"
-    _net, released = load_checkpoint(out / "run/released.safetensors")
-    assert released["selected_by"] == "test"
+    _net, metadata_of_released = load_checkpoint(out / "run/released.safetensors")
+    assert metadata_of_released["selected_by"] == "test"
     assert metadata["made_by"]["versions"]["torch"] == version("torch")
     history = pd.read_csv(out / "run/history.csv")
     assert history["epoch"].tolist() == [1, 2]
@@ -107,6 +108,17 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     assert set(table["image"]) == set(parts.index[parts != "train"])
     assert (table["part"].to_numpy() == parts[table["image"]]).all()
     assert set(table["selection"]) == {"validation"}
+
+    # The weights selected as released predict what was predicted when their epoch was over.
+    test[1], test[-1] = out / "run/released.safetensors", out / "run/released/on-mine.csv"
+    assert call(*test, "--views", 1) == 0
+    released = pd.read_csv(test[-1]).set_index("image")
+    assert set(released["selection"]) == {"test"}
+    with h5py.File(out / "run/epochs.h5") as file:
+        for part in ("validation", "test"):
+            found = released.loc[file[f"{part}/image"].asstr()[:], "prediction"]
+            kept = file[f"{part}/prediction"][metadata_of_released["selected_epoch"] - 1]
+            np.testing.assert_allclose(found, kept, rtol=1e-4)
 
     # The same photograph from its file scores as from the pack, on the declared scale.
     capsys.readouterr()

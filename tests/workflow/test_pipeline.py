@@ -35,6 +35,23 @@ def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
     assert list(results.rglob("*.part*")) == []
 
 
+def test_both_selections_of_a_run_are_tested_and_stand_apart(finished):
+    results = finished.folder / "results/demo"
+    scores = pd.read_csv(results / "tables/scores.csv")
+    networks = scores[scores["method"] == "slic"]
+    released = networks["run"].str.endswith("/released")
+    assert released.sum() == (~released).sum()
+    assert (networks["selection"] == "test").equals(released)
+    for run, rows in networks[released].groupby("run"):
+        history = pd.read_csv(finished.folder / run / "../history.csv").set_index("epoch")
+        kept = history["released"].idxmax()
+        assert kept == (history["test_srcc"] + history["test_plcc"]).idxmax()
+        own = rows[rows["dataset"] == rows["test_dataset"]]
+        assert own["validation_srcc"].notna().all()
+    page = (results / "report/index.html").read_text()
+    assert "weights selected on" in page
+
+
 def test_no_photograph_is_on_two_sides_nor_met_again_on_the_other_dataset(finished):
     data = finished.folder / "results/demo/data"
     sides = {}

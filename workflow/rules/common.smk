@@ -113,10 +113,12 @@ def scores_of(block):
 
 
 SCORES = list(dict.fromkeys(score for block in config["experiments"] for score in scores_of(block)))
-PLANNED = len({(score.run, score.test_dataset) for score in SCORES})
+PLANNED = len({(run, score.test_dataset) for score in SCORES for run in score.folders})
 if config["finished_only"]:
     SCORES = [
-        score for score in SCORES if Path(f"{score.run}/on-{score.test_dataset}.json").exists()
+        score
+        for score in SCORES
+        if all(Path(f"{run}/on-{score.test_dataset}.json").exists() for run in score.folders)
     ]
     if not SCORES:
         stop("finished_only: no test is finished yet")
