@@ -11,6 +11,7 @@
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
+#   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a part of a large one
 #   <results>/data/{dataset}/{baseline}.npy            features of a baseline, one row per image
 #   <results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/
 #       model.safetensors, history.csv                 one training run
@@ -18,6 +19,8 @@
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
 #     baselines have the last two, under their name as method
 #   <results>/scores.csv                               which runs belong to which experiment
+#   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks
+#   <results>/photographs/scores/{chunk}.csv           their scores, and together scores.parquet
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
 # with part: all or a distortion type; method: slic, rim, ainet; baseline: brisque_svr, vit_ridge;
 # split: split00 ... split09, authors, official or whole.
@@ -39,6 +42,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/scoring.smk"
 
 
 rule all:

@@ -72,7 +72,7 @@ class Snakemake:
     def said(self) -> str:
         return self.file.read_text()
 
-    def until(self, condition, seconds: float = 400):
+    def until(self, condition, seconds: float = 1200):
         """What the condition answers once it holds; fails when Snakemake has ended before."""
         end = time.monotonic() + seconds
         while not (answer := condition()):
@@ -82,7 +82,7 @@ class Snakemake:
         return answer
 
     def ended(self) -> int:
-        return self.process.wait(600)
+        return self.process.wait(1800)
 
     def kill(self) -> None:
         """Nothing more is submitted; what runs is the caller's business."""
