@@ -80,7 +80,7 @@ rule gather_scores:
     resources:
         **asked("gather_scores"),
     params:
-        folder=subpath(input.scores[0], parent=True),
+        folder=f"{config['pathvars']['results']}/photographs/scores",
         code=fingerprint("gather_scores"),
     shell:
         "dpam gather-scores {input.lists:q} {params.folder:q} --output {output:q} --log {log:q}"
