@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-superpixels bench-reading chromium pins clean
+.PHONY: help setup demo test slurm-test lint bench bench-superpixels bench-reading bench-joining chromium slurm pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,11 @@ demo: $(READY) ## run the whole pipeline on the demonstration data
 # One thread per worker: threads of several processes mostly wait for each other. The tests that need
 # much memory run alone, after the others.
 test: $(READY) ## run the tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m large
+
+slurm-test: slurm $(READY) ## run profiles/slurm on a private Slurm (Debian, as root)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -m slurm tests/cluster
 
 lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/ruff check .
@@ -56,6 +59,12 @@ bench-superpixels: $(READY) ## time SLICO and the preparation of images beside O
 
 bench-reading: $(READY) ## time reading training batches from a pack, beside a plain reader
 	$(BIN)/python benchmarks/reading.py
+
+bench-joining: $(READY) ## join parts of a pack by copying, beside HDF5's virtual datasets
+	$(BIN)/python benchmarks/joining.py
+
+slurm: ## install Slurm for slurm-test, if it is not there (Debian, as root)
+	@command -v slurmctld slurmd sbatch munged >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends munge slurm-client slurmctld slurmd >/dev/null; }
 
 chromium: ## install Chromium and bsdtar for the tests that need them (Debian, as root)
 	@command -v chromium >/dev/null && command -v bsdtar >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium libarchive-tools >/dev/null; }

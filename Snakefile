@@ -36,6 +36,10 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+# Used with --sdm apptainer; the Dockerfile says how to make it.
+container: "dpam.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
