@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo why reruns docs test lint bench bench-network bench-superpixels bench-packing bench-reading chromium pins clean
+.PHONY: help setup demo why reruns docs test slurm-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining slurm chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,11 @@ reruns: $(READY) ## try each kind of change and write docs/reruns.md's table (mi
 # One thread per worker: threads of several processes mostly wait for each other. The tests that need
 # much memory run alone, after the others.
 test: $(READY) ## run the tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m large
+
+slurm-test: slurm $(READY) ## run profiles/slurm on a private Slurm (Debian, as root)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -m slurm tests/cluster
 
 lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/ruff check .
@@ -70,6 +73,12 @@ bench-reading: $(READY) ## time reading training batches from a pack, beside a p
 
 docs: $(READY) ## make the pictures of README and docs/ from the finished demonstration
 	$(BIN)/python docs/make.py $(DEMO_RESULTS)
+
+bench-joining: $(READY) ## join parts of a pack by copying, beside HDF5's virtual datasets
+	$(BIN)/python benchmarks/joining.py
+
+slurm: ## install Slurm for slurm-test, if it is not there (Debian, as root)
+	@command -v slurmctld slurmd sbatch munged >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends munge slurm-client slurmctld slurmd >/dev/null; }
 
 chromium: ## install Chromium and bsdtar for the tests that need them (Debian, as root)
 	@command -v chromium >/dev/null && command -v bsdtar >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium libarchive-tools >/dev/null; }

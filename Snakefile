@@ -12,6 +12,7 @@
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
+#   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a part of a large one
 #   <results>/data/{dataset}/{baseline}.npy            features of a baseline, one row per image
 #   <results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/
 #       model.safetensors, history.csv                 one training run
@@ -21,6 +22,8 @@
 #       maps-on-{test_dataset}.npz                     quality maps of a few images, of some runs
 #     baselines have on-{test_dataset}.csv and .json, under their name as method
 #   <results>/scores.csv                               which runs belong to which experiment
+#   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks
+#   <results>/photographs/scores/{chunk}.csv           their scores, and together scores.parquet
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
 # with part: all or a distortion type; method: slic, rim, ainet; baseline: brisque_svr, vit_ridge;
 # split: split00 ... split09, authors, official or whole.
@@ -36,12 +39,17 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+# Used with --sdm apptainer; the Dockerfile says how to make it.
+container: "dpam.sif"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/scoring.smk"
 
 
 rule all:

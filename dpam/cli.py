@@ -32,6 +32,8 @@ COMMANDS = {
     "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
     "why": ("dpam.stages.why", "what snakemake would run now, and for which reason"),
     "predict": ("dpam.stages.predict", "score your own photographs"),
+    "list-photographs": ("dpam.stages.list_photographs", "cut a list of photographs into chunks"),
+    "gather-scores": ("dpam.stages.gather_scores", "one table of the scores of all chunks"),
     "info": ("dpam.stages.info", "a card of a checkpoint: network, training, scores, origin"),
     "superpixels": ("dpam.stages.superpixels", "outline the superpixels of your own photographs"),
     "train-ainet": ("dpam.stages.train_ainet", "train the superpixel method AINet, label-free"),

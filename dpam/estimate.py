@@ -176,31 +176,31 @@ def jobs(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     Args:
         scores: columns dataset, part, method, split, seed, test_dataset (scores.csv).
     """
-    run = ["dataset", "part", "method", "split", "seed"]
     baseline = scores["method"].isin(list(FEATURES))
-    used = pd.concat(
-        [
-            scores[["dataset", "method"]],
-            scores[["test_dataset", "method"]].rename(columns={"test_dataset": "dataset"}),
-        ]
-    ).drop_duplicates()
-    for name in used["dataset"].unique():
+    tested = scores.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
+    used = _distinct(pd.concat([scores, tested]), ["dataset", "method"])
+    for name in dict.fromkeys(row["dataset"] for row in used):
         if name.startswith("demo_"):
             yield {"rule": "make_demo_data", "dataset": name}
         for rule in ("verify_download", "normalise_labels", "draw_splits"):
             yield {"rule": rule, "dataset": name}
-    for row in used.to_dict("records"):
+    for row in used:
         if row["method"] in FEATURES:
             yield {"rule": FEATURES[row["method"]], "dataset": row["dataset"]}
         else:
             yield {"rule": "pack_superpixels", **row}
-    for row in scores.loc[~baseline, run].drop_duplicates().to_dict("records"):
-        yield {"rule": "train", **row}
-    distinct = scores[[*run, "test_dataset"]].drop_duplicates()
-    for row in distinct.to_dict("records"):
+    run = ["dataset", "part", "method", "split", "seed"]
+    yield from ({"rule": "train", **row} for row in _distinct(scores[~baseline], run))
+    for row in _distinct(scores, [*run, "test_dataset"]):
         yield {"rule": "train_baseline" if row["method"] in FEATURES else "test", **row}
-    yield from ({"rule": "score", **row} for row in distinct.to_dict("records"))
+        yield {"rule": "score", **row}
     yield from ({"rule": rule} for rule in ("tabulate", "plot", "report"))
+
+
+def _distinct(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
+    """The distinct rows of some columns."""
+    rows = table[columns].drop_duplicates().itertuples(index=False)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def estimate(

@@ -21,7 +21,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -32,6 +32,7 @@ import pandas as pd
 from dpam.errors import DpamError
 from dpam.files import atomic
 from dpam.preparation import Preparation, Prepared, Segmentation
+from dpam.progress import track
 
 FORMAT = "dpam-pack-2"
 EXAMPLES = 6
@@ -252,6 +253,44 @@ def write_pack(
         with PackWriter(temporary) as writer:
             for index, (image, _) in enumerate(pairs):
                 writer.write(index, image)
+
+
+def join(shards: Sequence[str | Path], path: str | Path) -> None:
+    """Join packs of consecutive images of one dataset into one; rows are copied as they are.
+
+    Args:
+        shards: the packs, in the order of their images.
+        path: the pack to write.
+
+    Raises:
+        DpamError: a shard is missing, incomplete or made otherwise than the first, or the pack
+            cannot be written.
+    """
+    packs = [Pack(shard) for shard in shards]
+    first = packs[0]
+    for pack in packs:
+        if pack.settings | {"made_by": None} != first.settings | {"made_by": None}:
+            raise DpamError(
+                f"{pack.path}: made with other settings than {first.path}; remove both, they are "
+                "made again"
+            )
+    starts = np.cumsum([0, *map(len, packs)])
+    examples = {
+        int(start) + index: pack.example(index)
+        for start, pack in zip(starts, packs, strict=False)
+        for index in pack.examples
+    }
+    labels = pd.concat([pack.labels for pack in packs], ignore_index=True)
+    sizes = np.concatenate([np.stack([pack.height, pack.width], axis=1) for pack in packs])
+    with atomic(path) as temporary:
+        lay_out(temporary, labels, first.preparation, first.settings, sizes, examples)
+        with PackWriter(temporary) as writer:
+            written = dict.fromkeys(ROWS, 0)
+            for pack in track(packs, "joining", unit="shard"):
+                with pack:
+                    for name, rows in pack.rows.items():
+                        writer._put(name, written[name], rows)
+                        written[name] += rows.nbytes
 
 
 class Pack:

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel
 from dpam.batches import EpochPlan, batch_source
 from dpam.correlation import plcc, srcc
 from dpam.errors import DpamError, Interrupted
-from dpam.files import atomic
+from dpam.files import atomic, read_json, write_json
 from dpam.inference import network_inputs, predict
 from dpam.losses import LOSSES, loss_of
 from dpam.model import DPAM
@@ -226,6 +226,7 @@ class Trainer:
 
     Progress is kept in `progress`, a file beside the outputs, after every epoch and when a signal
     asks to stop. It holds a hash of settings, split and data; one made under others is ignored.
+    That the loss was not a number is kept beside it, so that the next attempt ends at once.
 
     Attributes:
         history: a row per finished epoch.
@@ -246,6 +247,7 @@ class Trainer:
         self.net = net.to(device)
         self.pack, self.rows, self.settings = pack, rows, settings
         self.seed, self.device, self.progress = seed, device, progress
+        self.diverged = progress.with_name("diverged.json")
         self.source = batch_source(pack, device)
         self.label = pack.labels["score"].to_numpy(np.float64)
         self.batches = len(rows["train"]) // settings.batch_size
@@ -302,7 +304,15 @@ class Trainer:
         """Go on from the progress file, if it belongs to this run.
 
         What a kill left half written beside it is removed.
+
+        Raises:
+            DpamError: this very run has diverged before.
         """
+        if self.diverged.is_file():
+            before = read_json(self.diverged)
+            if before["identity"] == self.identity:
+                raise DpamError(f"{before['message']}; to try again, remove {self.diverged}")
+            self.diverged.unlink()
         for half in self.progress.parent.glob(f".{self.progress.stem}.*.part*"):
             half.unlink()
         if not self.progress.is_file():
@@ -381,10 +391,12 @@ class Trainer:
             loss = loss_of(settings.loss, score, target)
             if not torch.isfinite(loss):
                 names = ", ".join(self.pack.labels["image"].iloc[chosen])
-                raise DpamError(
+                message = (
                     f"epoch {epoch}: the loss is {loss.item()} on the batch {names}; lower "
                     f"training.learning_rate, or look at these images ({self.progress} is kept)"
                 )
+                write_json(self.diverged, {"identity": self.identity, "message": message})
+                raise DpamError(message)
             (loss / settings.accumulation).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.item())
             predictions.append(score.detach().float().cpu())

@@ -25,6 +25,7 @@ def rendered() -> str:
     """The text of envs/dpam.yaml."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
     versions = pins()
+    names = project["dependencies"] + project["optional-dependencies"]["parquet"]
     return "\n".join(
         [
             "# Made by envs/render.py from pyproject.toml and envs/constraints.txt. Do not edit.",
@@ -35,7 +36,7 @@ def rendered() -> str:
             "  - python=3.12",
             "  - pip",
             "  - pip:",
-            *(f"      - {versions[key(name)]}" for name in project["dependencies"]),
+            *(f"      - {versions[key(name)]}" for name in sorted(names, key=str.lower)),
             "",
         ]
     )

@@ -323,6 +323,21 @@ def test_a_loss_that_is_no_number_names_the_images(pack_file, tmp_path):
         assert run.progress.exists()
 
 
+def test_a_run_that_diverged_is_not_tried_again_but_under_other_settings(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path)
+        with torch.no_grad():
+            run.net.halve.weight.fill_(torch.nan)
+        with pytest.raises(DpamError, match="the loss is nan"):
+            run.run(ignore)
+        with pytest.raises(DpamError, match=r"the loss is nan .*; to try again, remove .*diverged"):
+            trainer(pack, tmp_path).run(ignore)
+        other = trainer(pack, tmp_path, learning_rate=1e-5)
+        other.run(ignore)
+        assert len(other.history) == other.settings.epochs
+        assert not run.diverged.exists()
+
+
 def test_bfloat16_on_request(pack_file, tmp_path):
     with Pack(pack_file) as pack:
         exact, rounded = (

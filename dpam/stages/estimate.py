@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> None:
     print(readable(table))
     print(f"Estimates. {work:.3g} GFLOP per image, {STEP} times that in training; {source}.")
     cores = table["gpu_hours"].sum() * tflops / CORE_TFLOPS
-    print(f"Without a GPU: about {cores:,.0f} core-hours more ({cores / 24:,.1f} days of one core).")
+    print(
+        f"Without a GPU: about {cores:,.0f} core-hours more ({cores / 24:,.1f} days of one core)."
+    )
     if args.output:
         write_csv(args.output, table.round(4))
 
@@ -109,8 +111,8 @@ def rate(
         runs = f"{len(found)} finished run{'s' * (len(found) > 1)}"
         return tflops, f"{images:.3g} images/s in {runs}, that is {tflops:.3g} TFLOP/s"
     return ASSUMED_TFLOPS, (
-        f"{ASSUMED_TFLOPS:g} TFLOP/s of a GPU are assumed, not measured: give your own as --tflops, "
-        "or run with --measure on a machine that has the GPU"
+        f"{ASSUMED_TFLOPS:g} TFLOP/s of a GPU are assumed, not measured: give your own as "
+        "--tflops, or run with --measure on a machine that has the GPU"
     )
 
 

@@ -3,6 +3,9 @@
 Until it is complete the pack has a hidden name, .NAME.part.h5. After a kill or a full disk, the
 same command goes on from it with the images that are missing; under other settings, labels, images
 or code it starts again. `dpam inspect` shows what is in a pack.
+
+A large dataset can be packed by many machines: each takes a part of the images (--shard 1/8 ...),
+and the same command with --shards joins what they made.
 """
 
 import argparse
@@ -44,7 +47,7 @@ from dpam.progress import track
 from dpam.recipes import facts_of, preparation_of
 from dpam.runtime import device, record
 from dpam.stages.arguments import add_dataset, add_superpixels
-from dpam.store import PackWriter, example_rows, lay_out
+from dpam.store import PackWriter, example_rows, join, lay_out
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
+    parser.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="K/N", help="pack the K-th of N parts only"
+    )
+    parser.add_argument(
+        "--shards", type=Path, nargs="*", default=[], help="join these packs of all parts, in order"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the pack to write (.h5)")
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Which part of how many, from 1."""
+    number, count = map(int, text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError("the first of four is 1/4, the last 4/4")
+    return number, count
 
 
 def attempt(
@@ -206,8 +223,14 @@ def resumable(part: Path, identity: str) -> bool:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    if args.shards:
+        join(args.shards, args.output)
+        return
     dataset = find(args.dataset, args.plain)
-    labels = read_csv(args.labels, ["image", "score", "label_kind"])
+    every = read_csv(args.labels, ["image", "score", "label_kind"])
+    number, count = args.shard
+    first, end = (len(every) * part // count for part in (number - 1, number))
+    labels = every[first:end].reset_index(drop=True)
     preparation = preparation_of(
         dataset,
         args.image_size,
@@ -242,7 +265,7 @@ def run(args: argparse.Namespace) -> None:
                 size = partial(size_to_store, preparation=preparation)
                 found = executor.map(size, paths, chunksize=64)
                 sizes = np.array(list(track(found, "looking at sizes", len(paths))))
-            rows = example_rows(labels)
+            rows = [row - first for row in example_rows(every) if first <= row < end]
             shown = partial(example, preparation=preparation, device=where)
             segmentations = executor.map(shown, [paths[row] for row in rows])
             examples = {row: s for row, s in zip(rows, segmentations, strict=True) if s}
@@ -258,8 +281,7 @@ def run(args: argparse.Namespace) -> None:
             count = -(-len(missing) // together)
             bar = track(results, f"packing {dataset.name}", count, unit=f"{together} images")
             failures = [failure for failed in bar for failure in failed]
-            if failures:
-                part.unlink()
+            if failures:  # the others stay packed, so that another attempt costs little
                 title = f"{len(failures)} of {len(paths)} images cannot be packed"
                 raise listed(title, sorted(failures))
             writer.finish(args.output)

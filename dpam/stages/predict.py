@@ -14,7 +14,7 @@ With --output every row is written as soon as it is known, and --resume goes on 
 the same checkpoint: FILE.json beside the table says which that was, and what else made the scores.
 
 A photograph that cannot be read is one line; the others are scored. The exit status is the number
-of those that failed, 63 if there are more.
+of those that failed, 63 if there are more; with --failures, which writes these lines to a file, 0.
 
 --labels names a CSV (columns image, score) or lines "image score", on the dataset's scale, and adds
 SRCC, PLCC, KRCC, RMSE and a scatter plot. Images are found by their name, or by the end of their
@@ -45,7 +45,7 @@ from dpam import figures, metrics, quality_maps
 from dpam.datasets import DATASETS
 from dpam.datasets.native import numbers, read_named_scores, read_table
 from dpam.errors import DpamError
-from dpam.files import read_json, write_json
+from dpam.files import read_json, write_json, write_text
 from dpam.parallel import in_order
 from dpam.preparation import CPU, Prepared, prepare
 from dpam.progress import track
@@ -82,6 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--recursive", action="store_true", help="folders in folders, too")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write all rows (.csv, .jsonl, .parquet)"
+    )
+    parser.add_argument(
+        "--failures", type=Path, metavar="FILE", help="write what cannot be read, a line each"
     )
     parser.add_argument("--resume", action="store_true", help="pass over what --output has")
     parser.add_argument("--sort", choices=["best", "worst"], help="print these first, at the end")
@@ -170,9 +173,12 @@ def run(args: argparse.Namespace) -> int:
         "%d scored in %.1f s (%.2f images/s)%s; %d failed",
         *(run.scored, seconds, run.scored / seconds),
         f", {len(done)} passed over" if args.resume else "",
-        run.failed,
+        len(run.failures),
     )
-    return min(run.failed, MOST_FAILURES)
+    if args.failures:
+        write_text(args.failures, "".join(f"{failure}\n" for failure in run.failures))
+        return 0
+    return min(len(run.failures), MOST_FAILURES)
 
 
 def sign(output: Path, checkpoint: Path, resume: bool) -> None:
@@ -201,7 +207,8 @@ class Run:
 
     def __init__(self, args: argparse.Namespace, scorer: Scorer, total: int | None) -> None:
         self.args, self.scorer, self.total = args, scorer, total
-        self.scored = self.failed = 0
+        self.scored = 0
+        self.failures: list[str] = []
         self.started = time.monotonic()
 
     def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
@@ -215,7 +222,7 @@ class Run:
         def prepared() -> Iterator[Prepared]:
             for result in track(jobs, "scoring", self.total):
                 if isinstance(result, DpamError):
-                    self.failed += 1
+                    self.failures.append(" ".join(str(result).splitlines()))
                     tqdm.write(str(result), file=sys.stderr)
                     continue
                 waiting.append(result)

@@ -37,10 +37,10 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 Boards=1 SocketsPerBoard=1 \
+NodeName=DEFAULT CPUs=16 Boards=1 SocketsPerBoard=1 \
 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=200000
-NodeName=c1 Port={ports[1]}
-NodeName=g1 Port={ports[2]} Gres=gpu:a100:2
+NodeName=c1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName=g1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} Gres=gpu:a100:2
 PartitionName=cpu Nodes=c1 Default=YES MaxTime=1440
 PartitionName=gpu Nodes=g1 MaxTime=1440
 """
@@ -137,7 +137,7 @@ class PrivateSlurm:
         self.daemons.append(daemon)
 
     def _wait(self, condition) -> None:
-        """Wait until something is true, ten seconds at most.
+        """Wait until something is true, half a minute at most.
 
         Raises:
             TimeoutError: with what the daemons said.

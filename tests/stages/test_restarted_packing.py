@@ -114,6 +114,27 @@ def test_it_goes_on_after_a_kill(data, undisturbed, tmp_path):
     assert_same_packs(output, undisturbed)
 
 
+def test_parts_that_are_packed_apart_and_joined_are_the_same_pack(data, undisturbed, tmp_path):
+    shards = [tmp_path / f"slic-{number}of3.h5" for number in (1, 2, 3)]
+    running = [
+        start(data, shard, "--shard", f"{number}/3") for number, shard in enumerate(shards, 1)
+    ]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert start(data, tmp_path / "slic.h5", "--shards", *shards).wait() == 0
+    assert_same_packs(tmp_path / "slic.h5", undisturbed)
+    with Pack(tmp_path / "slic.h5") as one, Pack(undisturbed) as other:
+        for index in other.examples:
+            for name, values in vars(other.example(index)).items():
+                np.testing.assert_array_equal(getattr(one.example(index), name), values)
+
+    otherwise = tmp_path / "otherwise.h5"
+    assert start(data, otherwise, "--shard", "2/3", "--texture", "signed").wait() == 0
+    process = start(data, tmp_path / "mixed.h5", "--shards", shards[0], otherwise)
+    assert "made with other settings" in process.communicate()[1]
+    assert process.returncode == 1
+    assert not (tmp_path / "mixed.h5").exists()
+
+
 @pytest.mark.parametrize("part", ["other", "broken"])
 def test_a_part_of_something_else_is_removed(data, undisturbed, tmp_path, part):
     if part == "other":

@@ -142,6 +142,9 @@ wildcard_constraints:
     baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
     seed=r"\d+",
+    shard=r"\d+",
+    shards=r"\d+",
+    chunk=r"\d+",
 
 
 @cache

@@ -116,6 +116,7 @@ rule pack_superpixels:
         verified="<results>/data/{dataset}/verified.json",
         labels="<results>/data/{dataset}/labels.csv",
         weights=superpixel_weights,
+        shards=shards,
     output:
         "<results>/data/{dataset}/{method}.h5",
     log:
@@ -131,9 +132,32 @@ rule pack_superpixels:
         own=own_dataset,
         image_size=config["image_size"],
         how=superpixel_options,
+        part=[],
         code=fingerprint("pack_superpixels"),
     shell:
         "dpam pack-superpixels {wildcards.dataset} --root {input.root:q} {params.own:q}"
         " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method}"
-        " {params.how:q} --image-size {params.image_size} --threads {threads}"
-        " --output {output:q} --log {log:q}"
+        " {params.how:q} --image-size {params.image_size} --threads {threads} {params.part}"
+        " --shards {input.shards:q} --output {output:q} --log {log:q}"
+
+
+# A large dataset is packed by several jobs; then pack_superpixels joins what they made.
+use rule pack_superpixels as pack_shard with:
+    input:
+        root=dataset_root,
+        verified="<results>/data/{dataset}/verified.json",
+        labels="<results>/data/{dataset}/labels.csv",
+        weights=superpixel_weights,
+        shards=[],
+    output:
+        temp("<results>/data/{dataset}/{method}-{shard}of{shards}.h5"),
+    log:
+        "<logs>/pack_shard/{dataset}-{method}-{shard}of{shards}.log",
+    benchmark:
+        "<benchmarks>/pack_shard/{dataset}-{method}-{shard}of{shards}.tsv"
+    params:
+        own=own_dataset,
+        image_size=config["image_size"],
+        how=superpixel_options,
+        part="--shard {shard}/{shards}",
+        code=fingerprint("pack_superpixels"),

@@ -17,6 +17,7 @@ MEMORY = defaultdict(
         "extract_brisque": (1000, 800, 0.01),
         "extract_vit": (8000, 0, 0.01),
         "train_baseline": (2000, 0, 0.5),
+        "predict": (6000, 800, 0.0),
         "tabulate": (2000, 0, 0.05),
         "plot": (3000, 0, 0.05),
         "report": (3000, 0, 0.05),
@@ -39,6 +40,13 @@ def images_of(name):
         return len(DATASETS[name].files(root_of(name)).images)
     except DpamError:
         return 0
+
+
+def shards(wildcards):
+    """The packs of a dataset's parts, if it is large enough to be packed by several jobs."""
+    count = -(-images_of(wildcards.dataset) // config["superpixels"]["images_per_job"])
+    path = f"<results>/data/{wildcards.dataset}/{wildcards.method}"
+    return [f"{path}-{part}of{count}.h5" for part in range(1, count + 1)] if count > 1 else []
 
 
 @cache

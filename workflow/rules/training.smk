@@ -26,7 +26,7 @@ rule train:
         scaling=config["labels"]["scaling"],
         code=fingerprint("train"),
     shell:
-        "dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
+        "exec dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
         " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
         " --training {params.training:q} --scaling {params.scaling} --threads {threads}"
         " --output {output.weights:q} --released {output.released:q}"

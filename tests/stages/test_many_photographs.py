@@ -1,0 +1,96 @@
+"""Photographs of any number: listed in chunks, scored, gathered into one table."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from samples import photograph, preparation
+
+from dpam.cli import main
+from dpam.model import DPAM
+from dpam.model.checkpoint import save_checkpoint
+
+pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+
+
+def call(*arguments) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def model(tmp_path):
+    torch.manual_seed(3)
+    net = DPAM("test_vit", image_size=64, embed_dim=16)
+    about = {
+        "dataset": "tiny",
+        "title": "Tiny",
+        "label_kind": "MOS",
+        "score_range": [1, 5],
+        "higher_is_better": True,
+        "preparation": vars(preparation("crop")),
+    }
+    save_checkpoint(tmp_path / "model.safetensors", net, about)
+    return tmp_path / "model.safetensors"
+
+
+def write(folder: Path, *names: str) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(names):
+        Image.fromarray(photograph(seed)).save(folder / name)
+    return [folder / name for name in names]
+
+
+def test_every_line_of_the_list_has_a_row_in_its_order(model, tmp_path, monkeypatch):
+    good = write(tmp_path / "photos", "z, 1.png", 'say "a".png', "ü [2].png", "b.png")
+    broken = tmp_path / "photos/broken.jpg"
+    broken.write_bytes(b"broken")
+    lines = [good[0], good[2], broken, good[1], tmp_path / "gone [1].png", good[3], good[0]]
+    (tmp_path / "list.txt").write_text("".join(f"{line}\n" for line in lines))
+    assert call("list-photographs", tmp_path / "list.txt", "--per-job", 3, "--output-dir",
+                tmp_path / "lists") == 0  # fmt: skip
+    chunks = sorted((tmp_path / "lists").iterdir())
+    assert [chunk.name for chunk in chunks] == ["00000.txt", "00001.txt", "00002.txt"]
+    assert "".join(chunk.read_text() for chunk in chunks) == (tmp_path / "list.txt").read_text()
+    scores = tmp_path / "scores"
+    for chunk in chunks:
+        with monkeypatch.context() as patch, chunk.open() as names:
+            patch.setattr(sys, "stdin", names)
+            output = scores / f"{chunk.stem}.csv"
+            failures = output.with_suffix(".failures.txt")
+            assert call("predict", "-", "--checkpoint", model, "--output", output,
+                        "--failures", failures) == 0  # fmt: skip
+    table = tmp_path / "scores.parquet"
+    assert call("gather-scores", tmp_path / "lists", scores, "--output", table) == 0
+    found = pd.read_parquet(table)
+    assert list(found.columns) == ["image", "score", "score_100", "spread_100", "error"]
+    assert found["image"].tolist() == [str(line) for line in lines]
+    assert found["score"].isna().tolist() == [False, False, True, False, True, False, False]
+    assert found["error"].isna().tolist() == [True, True, False, True, False, True, True]
+    assert "expected an image" in found["error"][2]
+    assert "gone [1].png" in found["error"][4]
+    assert found["score"][0] == found["score"][6]
+
+    (scores / "00001.csv").write_text("image,score,score_100,spread_100\n")
+    assert call("gather-scores", tmp_path / "lists", scores, "--output", table) == 1
+    assert len(pd.read_parquet(table)) == len(lines)
+
+
+def test_folders_stand_for_their_images_and_nothing_is_an_error(tmp_path, capsys):
+    write(tmp_path / "photos", "1.png")
+    write(tmp_path / "photos/deep", "2.png")
+    out = tmp_path / "lists"
+    for _ in range(2):  # a second time replaces the first
+        assert call("list-photographs", tmp_path / "photos", "--output-dir", out) == 0
+    assert [file.name for file in out.iterdir()] == ["00000.txt"]
+    names = (out / "00000.txt").read_text().split()
+    assert [Path(name).name for name in names] == ["1.png", "2.png"]
+    (tmp_path / "empty.txt").write_text("\n")
+    assert call("list-photographs", tmp_path / "empty.txt", "--output-dir", tmp_path / "no") == 1
+    assert call("list-photographs", tmp_path / "none.txt", "--output-dir", tmp_path / "no") == 1
+    said = capsys.readouterr().err
+    assert "empty.txt: no photograph is named there" in said
+    assert "none.txt: expected a list of photographs" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "lists", "photos"]
