@@ -184,7 +184,7 @@ def state(wildcards):
     if wildcards.dataset in MADE_HERE:
         return "made by this workflow"
     data = Path(config["pathvars"]["results"]) / "data" / wildcards.dataset
-    return "files " + folder_state(root_of(wildcards.dataset), data / "inspections.json")
+    return f"files {folder_state(root_of(wildcards.dataset), data / 'inspections.json')}"
 
 
 def as_json(*keys):
