@@ -171,7 +171,9 @@ def main() -> None:
         tested.append(read_csv(folder / "predictions.csv", ["image", "score", "prediction"]))
         prediction, first = (one["prediction"].to_numpy() for one in (tested[-1], tested[0]))
         label = tested[0]["score"].to_numpy()
-        numbers["less_first"] = np.round(difference(prediction, first, label, reference), 3)
+        numbers["less_first"] = np.round(
+            difference(prediction, first, label, reference), 3
+        ).tolist()
         preparation = pack.preparation
         form = f"{preparation.method}, {preparation.texture} texture"
         table.append({"form": f"{form}, constant {branch}" if branch else form, **numbers})
