@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-network bench-superpixels bench-packing bench-reading chromium pins clean
+.PHONY: help setup demo test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,15 @@ demo: $(READY) ## run the whole pipeline on the demonstration data
 # One thread per worker: threads of several processes mostly wait for each other. The tests that need
 # much memory run alone, after the others.
 test: $(READY) ## run the tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not faults"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m large
+
+# At most an hour; on two idle cores about a third of it. Kills run beside nothing else.
+fault-test: $(READY) ## break things on purpose; writes docs/reliability.md
+	@mkdir -p results
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 timeout 3600 \
+	  pytest tests/faults -p no:cacheprovider --junitxml results/faults.xml; status=$$?; \
+	  $(BIN)/python tests/faults/write_table.py results/faults.xml docs/reliability.md; exit $$status
 
 lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,6 +96,17 @@ def locked(lock: Path) -> int:
             if os.fstat(file).st_ino == lock.stat().st_ino:
                 return file
         os.close(file)
+
+
+def refuse_special(path: str | Path) -> None:
+    """Raise a DpamError if a file is a pipe, a device or a socket, which may never end.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise DpamError(f"{path}: expected a file, found a pipe, a device or a socket")
 
 
 def write_text(path: str | Path, text: str) -> None:

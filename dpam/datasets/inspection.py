@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from dpam.errors import DpamError
-from dpam.files import read_json, write_json
+from dpam.files import read_json, refuse_special, write_json
 from dpam.parallel import processes
 from dpam.progress import track
 
@@ -57,9 +57,12 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
         status = os.stat(path)
         if before and (before.size, before.modified) == (status.st_size, status.st_mtime_ns):
             return before
+        refuse_special(path)
         content = Path(path).read_bytes()
     except OSError as error:
         return Inspection(0, 0, "", 0, 0, "", f"cannot be read: {error.strerror or error}")
+    except DpamError:
+        return Inspection(0, 0, "", 0, 0, "", "it is a pipe, a device or a socket")
     digest = hashlib.sha256(content).hexdigest()
     if before and before.digest == digest:
         return before._replace(modified=status.st_mtime_ns)
