@@ -5,9 +5,11 @@ import importlib
 import logging
 import os
 import sys
+from contextlib import nullcontext
 
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted
+from dpam.files import exclusive
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
@@ -88,7 +90,11 @@ def start_logging(file: str | None) -> None:
     """Messages go to standard error and, if named, to a file."""
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if file:
-        handlers.append(logging.FileHandler(file, mode="w", encoding="utf-8"))
+        try:
+            handlers.append(logging.FileHandler(file, mode="w", encoding="utf-8"))
+        except OSError as error:
+            raise DpamError(f"--log {file}: cannot be written: {error.strerror}") from error
+    logging.raiseExceptions = False  # a full disk must not fill the terminal
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
 
 
@@ -96,10 +102,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), None)
-    start_logging(log_file(arguments))
+    start_logging(None)
     try:
+        start_logging(log_file(arguments))
         args = build_parser(command).parse_args(arguments)
-        return args.run(args) or 0
+        output = getattr(args, "output", None)
+        with exclusive(output) if output else nullcontext():
+            return args.run(args) or 0
     except DpamError as error:
         logging.error("dpam %s: %s", command, error)
         return 1
@@ -111,6 +120,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         logging.error("dpam %s: interrupted", command)
         return 130
+    except MemoryError:
+        logging.error("dpam %s: the memory is not enough; take fewer --threads or --workers, or a "
+                      "smaller batch", command)  # fmt: skip
+        return 1
+    except OSError as error:  # such as a file that was removed meanwhile
+        name = f"{error.filename}: " if error.filename else ""
+        logging.error("dpam %s: %s%s", command, name, error.strerror or error)
+        return 1
     except Exception:
         logging.exception("dpam %s: this is a bug in dpam", command)
         return 70

@@ -1,14 +1,18 @@
 """Writing files so that no half file ever stands under a final name."""
 
+import errno
+import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors import SafetensorError
 
 from dpam.errors import DpamError
 
@@ -30,10 +34,79 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
-    except OSError as error:
-        raise DpamError(f"{path}: cannot be written: {error.strerror or error}") from error
+    except (OSError, RuntimeError, SafetensorError) as error:  # PyTorch's and HDF5's on a full disk
+        raise cannot_be_written(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def cannot_be_written(path: str | Path, error: Exception) -> DpamError:
+    """The error about a file that the system, or the library that writes it, does not take."""
+    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    return DpamError(f"{path}: cannot be written: {reason}")
+
+
+@contextmanager
+def exclusive(path: str | Path) -> Iterator[None]:
+    """Be the only process that makes `path`, which need not exist; for the length of the block.
+
+    A job may outlive the Snakemake that started it: then the next one starts the same job again.
+    The lock ends with its process; its file, `.NAME.lock`, means nothing by itself.
+
+    Raises:
+        DpamError: another process is at it, or nothing can be written there.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = locked(lock)
+    except BlockingIOError as error:
+        raise DpamError(
+            f"{path}: another process is making it; wait until it ends, or end it"
+        ) from error
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            lock.unlink(missing_ok=True)
+        os.close(file)
+
+
+def locked(lock: Path) -> int:
+    """Descriptor of a lock file that this process holds, where the file system knows locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    while True:
+        file = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):
+                os.close(file)
+                if error.errno == errno.EACCES:  # means the same here
+                    raise BlockingIOError from error
+                raise
+        with suppress(FileNotFoundError):  # who held it before may just have removed it
+            if os.fstat(file).st_ino == lock.stat().st_ino:
+                return file
+        os.close(file)
+
+
+def refuse_special(path: str | Path) -> None:
+    """Raise a DpamError if a file is a pipe, a device or a socket, which may never end.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise DpamError(f"{path}: expected a file, found a pipe, a device or a socket")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dpam.errors import DpamError
+from dpam.files import refuse_special
 
 LARGEST = 200_000_000  # pixels of an image; Pillow's own limit is below the largest cameras
 Image.MAX_IMAGE_PIXELS = LARGEST
@@ -43,8 +44,12 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
         DpamError: the file is missing or is no image, or its pixels cannot be read in the block.
     """
     try:
+        if file is None:
+            refuse_special(path)
         with Image.open(path if file is None else file) as image:
             yield image
+    except DpamError:
+        raise
     except FileNotFoundError as error:
         raise DpamError(f"{path}: no such file") from error
     except IsADirectoryError as error:

@@ -135,10 +135,18 @@ class Scorer:
         self.device = device or best_device()
         self.net = net.to(self.device).eval()
         self.metadata = metadata
-        self.preparation = Preparation.from_json(metadata["preparation"])
-        self.score_range: tuple[float, float] = tuple(metadata["score_range"])
-        self.higher_is_better: bool = metadata["higher_is_better"]
-        self.label_kind: str = metadata["label_kind"]
+        try:
+            self.preparation = Preparation.from_json(metadata["preparation"])
+            low, high = map(float, metadata["score_range"])
+            self.score_range = low, high
+            self.higher_is_better: bool = metadata["higher_is_better"]
+            self.label_kind: str = metadata["label_kind"]
+            if not (low < high and isinstance(self.higher_is_better, bool)):
+                raise ValueError(f"score_range {low:g} to {high:g}, {self.higher_is_better}")
+        except (KeyError, TypeError, ValueError) as error:
+            raise DpamError(
+                f"what it was trained on is not told as it should be: {error}"
+            ) from error
         self.falls: bool = metadata.get("predicts_dmos", False)
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 
 from dpam.datasets.archives import read_to_the_end
 from dpam.errors import DpamError
+from dpam.files import refuse_special
 from dpam.images import is_image_name
 from dpam.preparation import read_photograph
 
@@ -104,6 +105,7 @@ def members(archive: Path, done: Container[str]) -> Iterator[Source | DpamError]
     """The images in an archive, without unpacking it."""
     count = 0
     try:
+        refuse_special(archive)
         contents = zip_contents if archive.suffix.lower() == ".zip" else tar_contents
         for source in contents(archive, done):
             count += 1
@@ -111,6 +113,8 @@ def members(archive: Path, done: Container[str]) -> Iterator[Source | DpamError]
                 yield source
         if not count:
             yield DpamError(f"{archive}: no image in this archive")
+    except DpamError as error:
+        yield error
     except FileNotFoundError:
         yield DpamError(f"{archive}: no such file")
     except Exception as error:  # of a damaged archive, the decompressors raise anything

@@ -2,6 +2,8 @@
 
 Layout (n images, N superpixels, S the network's input size):
 
+    seal                     in HDF5's user block, text: format, where the rows of images lie, and
+                             checksums of them and of all else; written when the pack is complete
     settings                 attribute, JSON: dataset, title, label kind, preparation, versions
     labels/<column>          (n,) the labels table, a dataset per column
     pixels                   (bytes,) uint8 RGB of all images one after the other
@@ -14,13 +16,14 @@ Layout (n images, N superpixels, S the network's input size):
 Every dataset that grows with n is contiguous, uncompressed and has its full size from the start.
 So images are written in any order and by any number of processes, straight into their places; a
 writer that is killed leaves a file that is whole, `packed` says how far; and readers map the file
-to memory.
+to memory. HDF5 itself must not meet a damaged file, on which it may hang or answer anything.
 """
 
 import errno
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -34,7 +37,8 @@ from dpam.files import atomic
 from dpam.preparation import Preparation, Prepared, Segmentation
 from dpam.progress import track
 
-FORMAT = "dpam-pack-2"
+FORMAT = "dpam-pack-3"
+USER_BLOCK = 512  # bytes before HDF5
 EXAMPLES = 6
 TEXT = h5py.string_dtype()
 ROWS = ("pixels", "texture", "mean", "covariance", "packed")  # what is written image by image
@@ -114,8 +118,8 @@ def lay_out(
     with atomic(path) as temporary:
         temporary.touch()
         reserve(temporary, size)  # before anything is written: HDF5 cannot go on after a full disk
-        with h5py.File(temporary, "w", alignment_threshold=1, alignment_interval=64) as file:
-            file.attrs["format"] = FORMAT
+        aligned = {"alignment_threshold": 1, "alignment_interval": 64}
+        with h5py.File(temporary, "w", userblock_size=USER_BLOCK, **aligned) as file:
             file.attrs["settings"] = json.dumps(settings)
             file.attrs["identity"] = identity
             for column in labels:
@@ -176,12 +180,29 @@ class PackWriter:
             )
         self.packed = self.packed.astype(bool)
         self.file = os.open(path, os.O_RDWR)
+        self.sealed = False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, *exception: object) -> None:
+        if kind is None and not self.sealed and self.is_complete():
+            self.seal()
         os.close(self.file)
+
+    def is_complete(self) -> bool:
+        """Whether all images are written, by this writer or others."""
+        return all(os.pread(self.file, len(self.packed), self.places["packed"].start))
+
+    def seal(self) -> None:
+        """All images are written: write the checksums, without which nobody reads the pack."""
+        rows = [place for name, place in self.places.items() if name != "packed"]
+        start = min(place.start for place in rows)
+        end = max(p.start + int(np.prod(p.shape)) * p.dtype.itemsize for p in rows)
+        sums = rest_sum(self.path, start, end), rows_sum(self.path, start, end)
+        line = f"{FORMAT} {start} {end} {sums[0]} {sums[1]}\n".encode()
+        os.pwrite(self.file, line.ljust(USER_BLOCK, b"\0"), 0)
+        self.sealed = True
 
     def write(self, index: int, image: Prepared) -> None:
         """Write an image's rows, and last that they are written.
@@ -223,10 +244,65 @@ class PackWriter:
             DpamError: the disk does not take it.
         """
         try:
+            self.seal()
             os.fsync(self.file)
             self.path.replace(path)
         except OSError as error:
             raise DpamError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def rest_sum(path: Path, start: int, end: int) -> int:
+    """CRC-32 of all of a pack but the seal and the rows of images, from `start` to `end`."""
+    content = np.memmap(path, np.uint8, "r")
+    return zlib.crc32(content[end:], zlib.crc32(content[USER_BLOCK:start]))
+
+
+def rows_sum(path: Path, start: int, end: int) -> int:
+    """CRC-32 of the rows of images."""
+    return zlib.crc32(np.memmap(path, np.uint8, "r")[start:end])
+
+
+class Seal(NamedTuple):
+    """Where the rows of images lie, and the checksums of the rest and of them."""
+
+    start: int
+    end: int
+    rest: int
+    rows: int
+
+
+def read_seal(path: Path) -> Seal:
+    """The seal of a pack whose rest is as it was sealed.
+
+    Raises:
+        DpamError: the file is missing, no pack, not complete, or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.read(USER_BLOCK)
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file; pack_superpixels makes it") from error
+    except OSError as error:
+        raise DpamError(f"{path}: cannot be read: {error.strerror}") from error
+    words = line.rstrip(b"\0").decode("ascii", "replace").split()
+    if line == bytes(USER_BLOCK):
+        raise DpamError(f"{path}: not complete; run pack_superpixels again, it goes on from there")
+    if line.startswith(b"\x89HDF"):
+        raise DpamError(f"{path}: HDF5, but not a pack of this version; pack the dataset again")
+    if not line.startswith(b"dpam-pack-"):
+        raise DpamError(f"{path}: expected a pack (HDF5), found something else")
+    if words[0] != FORMAT:
+        raise DpamError(
+            f"{path}: expected a pack of format {FORMAT}, found {words[0]}; pack the dataset again"
+        )
+    try:
+        seal = Seal(*map(int, words[1:]))
+        intact = rest_sum(path, seal.start, seal.end) == seal.rest
+    except (TypeError, ValueError):
+        intact = False
+    if not intact:
+        raise DpamError(f"{path}: damaged, its checksum is wrong; pack the dataset again")
+    return seal
 
 
 def write_pack(
@@ -309,23 +385,8 @@ class Pack:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            file = h5py.File(path, "r")
-        except FileNotFoundError as error:
-            raise DpamError(f"{path}: no such file; pack_superpixels makes it") from error
-        except OSError as error:
-            raise DpamError(f"{path}: expected a pack (HDF5), found something else") from error
-        with file:
-            if file.attrs.get("format") != FORMAT:
-                raise DpamError(
-                    f"{path}: HDF5, but not a pack of this version; pack the dataset again"
-                )
-            packed = file["packed"][:]
-            if not packed.all():
-                raise DpamError(
-                    f"{path}: only {packed.sum()} of {len(packed)} images are in it; run "
-                    "pack_superpixels again, it goes on from there"
-                )
+        self.seal = read_seal(self.path)
+        with h5py.File(path, "r") as file:
             self.settings: dict[str, Any] = json.loads(file.attrs["settings"])
             self.preparation = Preparation.from_json(self.settings["preparation"])
             self.labels = pd.DataFrame(
@@ -356,6 +417,15 @@ class Pack:
 
     def __exit__(self, *exception: object) -> None:
         self._rows = None
+
+    def check(self) -> None:
+        """Read all rows of images once, about a second per gigabyte.
+
+        Raises:
+            DpamError: they are not as they were written.
+        """
+        if rows_sum(self.path, self.seal.start, self.seal.end) != self.seal.rows:
+            raise DpamError(f"{self.path}: damaged, its checksum is wrong; pack the dataset again")
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_rows": None}

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,6 +43,8 @@ RULES = ("held_out", "released")
 SELECTIONS = ("validation", "last")
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 SCHEDULES = ("batch_cosine", "epoch_cosine", "cosine", "constant")
+KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+LEAST = {"epochs": 1, "batch_size": 1, "accumulation": 1}  # of the others: 0
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -97,6 +99,14 @@ class TrainingSettings:
     recompute: bool = False
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            number = kind in (int, float) and isinstance(value, (kind, int))
+            if not (isinstance(value, kind) or number) or isinstance(value, bool) != (kind is bool):
+                raise DpamError(f"training.{field.name}: expected {KINDS[kind]}, found {value!r}")
+            least = LEAST.get(field.name, 0)
+            if number and not least <= value < math.inf:
+                raise DpamError(f"training.{field.name}: expected at least {least}, found {value}")
         choices = {
             "optimiser": OPTIMISERS,
             "schedule": SCHEDULES,

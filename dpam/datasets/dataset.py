@@ -9,6 +9,7 @@ import pandas as pd
 from dpam.datasets.archives import archives, unpack, unpacked_folder
 from dpam.datasets.layout import Files, locate
 from dpam.errors import DpamError
+from dpam.files import refuse_special
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,9 @@ class Dataset:
         folders = [_found(self, root, names) for names in self.image_folders]
         if None in labels or None in folders:
             raise DpamError(missing_message(self, root))
+        for path in labels:
+            if path is not None:
+                refuse_special(path)
         return Files(
             root,
             [path for path in labels if path is not None],

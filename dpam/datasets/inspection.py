@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,8 @@ import pandas as pd
 from PIL import Image
 
 from dpam.errors import DpamError
-from dpam.files import read_json, write_json
+from dpam.files import read_json, refuse_special, write_json
+from dpam.parallel import processes
 from dpam.progress import track
 
 HASH_SIDE = 16  # a perceptual hash has this many bits squared
@@ -57,9 +57,12 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
         status = os.stat(path)
         if before and (before.size, before.modified) == (status.st_size, status.st_mtime_ns):
             return before
+        refuse_special(path)
         content = Path(path).read_bytes()
     except OSError as error:
         return Inspection(0, 0, "", 0, 0, "", f"cannot be read: {error.strerror or error}")
+    except DpamError:
+        return Inspection(0, 0, "", 0, 0, "", "it is a pipe, a device or a socket")
     digest = hashlib.sha256(content).hexdigest()
     if before and before.digest == digest:
         return before
@@ -126,14 +129,13 @@ def inspect_all(
     """
     known = recalled(memory)
     found: dict[str, Inspection] = {}
-    pool = ProcessPoolExecutor(threads or cores())
+    paths = [str(root / image) for image in images]
     try:
-        paths = [str(root / image) for image in images]
-        looks = pool.map(inspect, paths, map(known.get, images), chunksize=8)
-        for image, look in zip(images, track(looks, "decoding", len(images)), strict=True):
-            found[image] = look
+        with processes(threads or cores(), "fork") as pool:
+            looks = pool.map(inspect, paths, map(known.get, images), chunksize=8)
+            for image, look in zip(images, track(looks, "decoding", len(images)), strict=True):
+                found[image] = look
     finally:
-        pool.shutdown(cancel_futures=True)
         if memory is not None:
             kept = {image: known[image] for image in images if image in known} | found
             write_json(memory, {"made_by": _made_by(), "images": kept})

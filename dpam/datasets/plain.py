@@ -72,10 +72,17 @@ def plain(name: str, settings: Mapping[str, Any]) -> Dataset:
     network_input = settings.get("network_input", "whole")
     if network_input not in ("whole", "crop"):
         problems.append(f"network_input: expected whole or crop, found {network_input}")
-    images = Path(settings.get("images", "."))
+    for key in ("labels", "images", "title", "label_kind"):
+        if not isinstance(settings.get(key, ""), str):
+            problems.append(f"{key}: expected text, found {settings[key]!r}")
+    images = Path(str(settings.get("images", ".")))
     if images.is_absolute() or ".." in images.parts:
         problems.append(f"images: expected a folder under the dataset's root, found {images}")
-    recipe = dict(settings.get("recipe", {}))
+    recipe = settings.get("recipe", {})
+    if not isinstance(recipe, Mapping):
+        problems.append(f"recipe: expected names and values, found {recipe!r}")
+        recipe = {}
+    recipe = dict(recipe)
     known = {field.name for field in fields(Recipe)}
     problems += [f"recipe.{key}: unknown" for key in recipe if key not in known]
     if problems:

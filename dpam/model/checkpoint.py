@@ -1,9 +1,11 @@
 """Checkpoints: our own files, and the authors' format.
 
 Our file is a safetensors file. Its header says, each as JSON, the network's settings, from which it
-is rebuilt, and metadata: whatever its maker wants to be known of it.
+is rebuilt, and metadata: whatever its maker wants to be known of it. A checksum over all of it
+stands beside them, as the format has none.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -15,12 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dpam.errors import DpamError
+from dpam.errors import DpamError, listed
 from dpam.files import atomic
 from dpam.model.network import DPAM
-from dpam.tensors import refuse_misfit
+from dpam.tensors import refuse_misfit, shape_text
 
-FORMAT = "dpam-model-1"
+FORMAT = "dpam-model-2"
 
 # Our names -> the authors': each is the beginning of the names of the tensors of one part.
 PARTS = {
@@ -132,6 +134,7 @@ def save_checkpoint(path: str | Path, net: DPAM, metadata: Mapping[str, Any]) ->
         "settings": json.dumps(net.settings),
         "metadata": json.dumps(metadata),
     }
+    header["checksum"] = checksum(header, tensors)
     with atomic(path) as temporary:
         save_file(tensors, temporary, header)
 
@@ -144,15 +147,46 @@ def load_checkpoint(path: str | Path) -> tuple[DPAM, dict[str, Any]]:
     """
     with open_checkpoint(path) as file:
         header = read_header(path, file)
-        net = DPAM(**json.loads(header["settings"]))
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if header.get("checksum") != checksum(header, tensors):
+        raise DpamError(f"{path}: a damaged checkpoint, its checksum is wrong; copy it again")
     try:
-        refuse_misfit(tensors, layout_of(net))
+        net = rebuilt(json.loads(header["settings"]), tensors)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
-    net.load_state_dict(tensors)
     metadata: dict[str, Any] = json.loads(header["metadata"])
     return net, metadata
+
+
+def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over settings, metadata and tensors, hexadecimal."""
+    digest = hashlib.sha256(f"{header.get('settings')}\n{header.get('metadata')}".encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {tensor.dtype} {shape_text(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> DPAM:
+    """The network of a checkpoint.
+
+    Raises:
+        DpamError: there is no such network, the tensors do not fit it, or are no numbers.
+    """
+    if not isinstance(settings, dict) or {"pretrained", "weights"} & settings.keys():
+        raise DpamError(f"expected the settings of a network, found {settings!r:.80}")
+    try:
+        with torch.device("meta"):  # takes no memory, whatever its size
+            layout = layout_of(DPAM(**settings))
+    except Exception as error:  # whatever a network of nonsense raises
+        raise DpamError(f"its settings are those of no network: {error}") from error
+    refuse_misfit(tensors, layout)
+    wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise listed("weights that are no finite numbers, of a training that failed", wrong)
+    net = DPAM(**settings)
+    net.load_state_dict(tensors)
+    return net
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:

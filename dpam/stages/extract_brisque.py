@@ -4,9 +4,7 @@ Writes a matrix of 36 columns (.npy), one row per row of the labels.
 """
 
 import argparse
-import multiprocessing
 import os
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from dpam.brisque import FEATURES, SMALLEST, brisque_features
 from dpam.errors import DpamError, listed
 from dpam.files import read_csv, write_array
 from dpam.images import decode
+from dpam.parallel import processes
 from dpam.progress import track
 
 
@@ -43,15 +42,10 @@ def attempt(path: Path) -> np.ndarray | DpamError:
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     paths = [args.root / image for image in read_csv(args.labels, ["image"])["image"]]
-    with multiprocessing.get_context("spawn").Pool(args.threads) as pool:
-        found = extract(pool, paths)
+    with processes(args.threads) as pool:
+        results = pool.map(attempt, paths, chunksize=4)
+        found = list(track(results, "BRISQUE features", total=len(paths)))
     failures = [str(result) for result in found if isinstance(result, DpamError)]
     if failures:
         raise listed(f"{len(failures)} of {len(paths)} images cannot be used", failures)
     write_array(args.output, np.array(found, dtype=np.float32).reshape(-1, FEATURES))
-
-
-def extract(pool: Pool, paths: list[Path]) -> list[np.ndarray | DpamError]:
-    """Features, or what is wrong, of each image file."""
-    results = pool.imap(attempt, paths, chunksize=4)
-    return list(track(results, "BRISQUE features", total=len(paths)))

@@ -14,8 +14,6 @@ import json
 import logging
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -33,6 +31,7 @@ from dpam.errors import DpamError, listed
 from dpam.files import read_csv, read_json
 from dpam.fingerprint import code_fingerprint
 from dpam.images import upright_size
+from dpam.parallel import end_with_parent
 from dpam.preparation import (
     CPU,
     Preparation,
@@ -153,15 +152,7 @@ def example(path: Path, preparation: Preparation, device: torch.device) -> Segme
 def start_worker() -> None:
     """One thread per process; a worker ends with its parent, however that ends."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_parent()
 
 
 def bounded(

@@ -30,6 +30,7 @@ from dpam.scaling import stretched
 from dpam.splits import parts_to_score
 from dpam.store import Pack
 
+TRAINED = ("dataset", "part", "split", "selected_by")  # what a checkpoint must tell
 COPIED = ["image", "reference", "distortion", "level", "label_kind", "score"]
 
 
@@ -55,9 +56,16 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     net, trained = load_checkpoint(args.checkpoint)
+    missing = [key for key in TRAINED if key not in trained]
+    if missing:
+        raise DpamError(
+            f"{args.checkpoint}: expected a checkpoint of `dpam train`; this one does not say "
+            f"{', '.join(missing)}"
+        )
     split = trained["split"]
     splits = read_csv(args.splits, ["image", split])
     with Pack(args.pack) as pack:
+        pack.check()
         own = pack.settings["dataset"] == trained["dataset"]
         try:
             parts = parts_to_score(pack.labels, splits, split, trained["part"], own)

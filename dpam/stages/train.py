@@ -82,8 +82,12 @@ def run(args: argparse.Namespace) -> None:
     progress = args.output.parent / "progress.pt"
     events = args.output.parent / "tensorboard"
     with Pack(args.pack) as pack:
+        pack.check()
         torch.manual_seed(args.seed)
-        net = DPAM(image_size=pack.preparation.image_size, **args.model)
+        try:
+            net = DPAM(image_size=pack.preparation.image_size, **args.model)
+        except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise DpamError(f"--model: {error}; config.yaml explains each setting") from error
         rows = rows_of_parts(pack, splits, args.part)
         if args.scaling == "faithful":
             parts = pd.Series("", index=pack.labels.index)

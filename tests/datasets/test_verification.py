@@ -1,8 +1,10 @@
 """Findings stop or are accepted; a second verification looks at changed files only."""
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import miniatures
 import numpy as np
@@ -45,16 +47,14 @@ def opened(monkeypatch) -> list[str]:
         return decode(content, *arguments, **options)
 
     monkeypatch.setattr(Image, "open", counting)
-    monkeypatch.setattr(inspection, "ProcessPoolExecutor", HereOnly)
+    monkeypatch.setattr(inspection, "processes", here_only)
     return paths
 
 
-class HereOnly:
+@contextmanager
+def here_only(count: int, kind: str):
     """A pool that works in this process, so that its calls can be counted."""
-
-    def __init__(self, _: int) -> None:
-        self.map = lambda call, *items, chunksize: map(call, *items)
-        self.shutdown = lambda cancel_futures: None
+    yield SimpleNamespace(map=lambda call, *items, chunksize: map(call, *items))
 
 
 def test_the_second_time_only_changes_are_looked_at(root, tmp_path, monkeypatch):

@@ -49,7 +49,9 @@ def archives() -> Iterator[BrokenArchive]:
     """All of them; none may write outside of the folder of its name."""
     good = ("0.png", GOOD)
     for name in OUTSIDE:
-        yield BrokenArchive("archives with .., absolute paths", "x.zip", name, zipped(good, (name, GOOD)))
+        yield BrokenArchive(
+            "archives with .., absolute paths", "x.zip", name, zipped(good, (name, GOOD))
+        )
         members = ("0.png", GOOD, {}), (name, GOOD, {})
         yield BrokenArchive("archives with .., absolute paths", "x.tar", name, tarred(*members))
     yield from links()
@@ -72,7 +74,9 @@ def links() -> Iterator[BrokenArchive]:
     kind = "archives with links, devices"
     link = zipfile.ZipInfo("1.png")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    yield BrokenArchive(kind, "x.zip", "symbolic link", zipped(("0.png", GOOD), (link, b"/etc/passwd")))
+    yield BrokenArchive(
+        kind, "x.zip", "symbolic link", zipped(("0.png", GOOD), (link, b"/etc/passwd"))
+    )
     for what, type_, target in (
         ("symbolic link", tarfile.SYMTYPE, "/etc/passwd"),
         ("symbolic link to ..", tarfile.SYMTYPE, ".."),
@@ -102,13 +106,21 @@ def liars() -> Iterator[BrokenArchive]:
     content[6] |= 1
     yield BrokenArchive(kind, "x.zip", "encrypted, it says", bytes(content))
     yield BrokenArchive(kind, "x.zip", "a file twice", zipped(("0.png", GOOD), ("0.png", b"other")))
-    yield BrokenArchive(kind, "x.zip", "a file that is a folder, too", zipped(("a", GOOD), ("a/0.png", GOOD)))
-    yield BrokenArchive(kind, "x.zip", "a name of 5,000 letters", zipped((f"{'x' * 5000}.png", GOOD)))
+    yield BrokenArchive(
+        kind, "x.zip", "a file that is a folder, too", zipped(("a", GOOD), ("a/0.png", GOOD))
+    )
+    yield BrokenArchive(
+        kind, "x.zip", "a name of 5,000 letters", zipped((f"{'x' * 5000}.png", GOOD))
+    )
     yield BrokenArchive(kind, "x.zip", "a name with a line break", zipped(("a\nb.png", GOOD)))
-    yield BrokenArchive(kind, "x.zip", "50 MB of zeros in 50 kB", zipped(("0.png", bytes(50_000_000))))
+    yield BrokenArchive(
+        kind, "x.zip", "50 MB of zeros in 50 kB", zipped(("0.png", bytes(50_000_000)))
+    )
     yield BrokenArchive(kind, "x.zip", "nothing in it", zipped())
     yield BrokenArchive(kind, "x.zip", "a tar", tarred(("0.png", GOOD, {})))
     yield BrokenArchive(kind, "x.tar", "a zip", zipped(("0.png", GOOD)))
-    yield BrokenArchive(kind, "x.tar", "a size below 0", tarred(("0.png", GOOD, {}))[:124] + b"-0000000001\0" + tarred(("0.png", GOOD, {}))[136:])  # fmt: skip
+    plain = tarred(("0.png", GOOD, {}))
+    negative = plain[:124] + b"-0000000001\0" + plain[136:]
+    yield BrokenArchive(kind, "x.tar", "a size below 0", negative)
     inner = zipped(("0.png", GOOD))
     yield BrokenArchive(kind, "x.zip", "an archive in an archive", zipped(("y.zip", inner)))

@@ -66,14 +66,16 @@ def images() -> Iterator[BrokenImage]:
         yield last
         for bits, seeds in ((1, range(6)), (40, range(6, 9))):
             for what, damaged in flipped(content, seeds, bits):
-                yield BrokenImage(
-                    f"bit-flipped {kind}", f"x.{suffix}", what, damaged, None, pixels
-                )
+                yield BrokenImage(f"bit-flipped {kind}", f"x.{suffix}", what, damaged, None, pixels)
     for suffix in ("jpg", "png", "bmp", "tif"):
         dot = encoded(rgb[:1, :1], **FORMATS[suffix])
         yield BrokenImage("1x1", f"x.{suffix}", "", dot, True)
-    yield BrokenImage("1x1", "x.png", "31x31, one too small", encoded(rgb[:31, :31], format="PNG"), True)
-    yield BrokenImage("1x1", "x.png", "32x32, just large enough", encoded(rgb[:32, :32], format="PNG"), False)
+    yield BrokenImage(
+        "1x1", "x.png", "31x31, one too small", encoded(rgb[:31, :31], format="PNG"), True
+    )
+    yield BrokenImage(
+        "1x1", "x.png", "32x32, just large enough", encoded(rgb[:32, :32], format="PNG"), False
+    )
     yield from bombs()
     yield from strangers(rgb)
 

@@ -57,7 +57,9 @@ def encodings() -> Iterator[BrokenLabels]:
         yield BrokenLabels(kind, encoding, CSV.encode(encoding), bad)
     yield BrokenLabels(kind, "Latin-1", (CSV + "é.png,1\n").encode("latin-1"), bad)
     yield BrokenLabels(kind, "NUL bytes", CSV.replace(",", "\0,").encode(), bad)
-    yield BrokenLabels(kind, "a picture", b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(range(256)) * 9, bad)
+    yield BrokenLabels(
+        kind, "a picture", b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(range(256)) * 9, bad
+    )
     yield BrokenLabels(kind, "HTML", b"<!DOCTYPE html><title>404</title>", bad)
     yield BrokenLabels(kind, "JSON", b'[{"image": "0.png", "score": 1}]', bad)
     yield BrokenLabels(kind, "workbook", b"PK\x03\x04" + bytes(99), bad)
@@ -73,7 +75,9 @@ def columns() -> Iterator[BrokenLabels]:
     yield BrokenLabels(kind, "quotes", "".join(f'"{a}","{b}"\n' for a, b in pairs()).encode(), good)
     yield BrokenLabels(kind, "decimal commas", header(f"{n},0" for n in range(6)), bad)
     yield BrokenLabels(kind, "a comma at each row's end", header(f"{n}," for n in range(6)), bad)
-    yield BrokenLabels(kind, "a quote that is not closed", CSV.replace("2.png", '"2.png').encode(), bad)
+    yield BrokenLabels(
+        kind, "a quote that is not closed", CSV.replace("2.png", '"2.png').encode(), bad
+    )
     kind = "columns"
     yield BrokenLabels(kind, "no score", b"image\n" + b"\n".join(n.encode() for n in NAMES), bad)
     yield BrokenLabels(kind, "no image", b"score\n1\n2\n", bad)
@@ -84,7 +88,9 @@ def columns() -> Iterator[BrokenLabels]:
     yield BrokenLabels(kind, "image twice", table("image,score,image", ",{n},other"), bad)
     yield BrokenLabels(kind, "more", table("image,score,camera", ",{n},x"), good)
     yield BrokenLabels(kind, "a cell too many in one row", (CSV + "9.png,1,2\n").encode(), bad)
-    yield BrokenLabels(kind, "score first, then a row cut off", b"score,image\n" + reverse() + b"3\n", bad)
+    yield BrokenLabels(
+        kind, "score first, then a row cut off", b"score,image\n" + reverse() + b"3\n", bad
+    )
     yield BrokenLabels(kind, "level lacks in the rows", table("image,score,level", ",{n}"), good)
     yield BrokenLabels(kind, "nothing but a header", b"image,score\n", bad)
     yield BrokenLabels(kind, "nothing", b"", bad)
@@ -92,9 +98,13 @@ def columns() -> Iterator[BrokenLabels]:
     many = ",".join(f"c{number}" for number in range(2_000))
     yield BrokenLabels(kind, "2,000", f"image,score,{many}\n{BODY}".encode(), good)
     yield BrokenLabels(kind, "a name of 5 MB", b"i" * 5_000_000 + b",score\n0.png,1\n", bad)
-    yield BrokenLabels(kind, "a level that is no number", table("image,score,level", ",{n},low"), bad)
+    yield BrokenLabels(
+        kind, "a level that is no number", table("image,score,level", ",{n},low"), bad
+    )
     yield BrokenLabels(kind, "a part of no split", table("image,score,split", ",{n},dev"), bad)
-    yield BrokenLabels(kind, "a distortion of two words", table("image,score,distortion", ",{n},a b"), bad)
+    yield BrokenLabels(
+        kind, "a distortion of two words", table("image,score,distortion", ",{n},a b"), bad
+    )
 
 
 def numbers() -> Iterator[BrokenLabels]:
@@ -145,10 +155,13 @@ def lines() -> Iterator[BrokenLabels]:
     kind, name = "lines of text", "scores.txt"
     text = BODY.replace(",", " ")
     yield BrokenLabels(kind, "as they should be", text.encode(), True, name)
-    yield BrokenLabels(kind, "BOM, CRLF, tabs", BODY.replace(",", "\t").replace("\n", "\r\n").encode("utf-8-sig"), True, name)  # fmt: skip
+    spreadsheet = BODY.replace(",", "\t").replace("\n", "\r\n").encode("utf-8-sig")
+    yield BrokenLabels(kind, "BOM, CRLF, tabs", spreadsheet, True, name)
     yield BrokenLabels(kind, "no scores", "\n".join(NAMES).encode(), False, name)
     yield BrokenLabels(kind, "commas", BODY.encode(), False, name)
-    yield BrokenLabels(kind, "score first", "".join(f"{n} {n}.png\n" for n in range(6)).encode(), False, name)
+    yield BrokenLabels(
+        kind, "score first", "".join(f"{n} {n}.png\n" for n in range(6)).encode(), False, name
+    )
     yield BrokenLabels(kind, "a header", f"image score\n{text}".encode(), False, name)
     yield BrokenLabels(kind, "nothing", b"", False, name)
     yield BrokenLabels(kind, "UTF-16", text.encode("utf-16"), False, name)

@@ -1,25 +1,19 @@
 """What the tests of faults share: a small network, a way to note down what came of a fault."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from samples import photograph, preparation
+from small import ABOUT
 
 import dpam
 from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
 
-ABOUT = {
-    "dataset": "tiny",
-    "title": "Tiny",
-    "label_kind": "MOS",
-    "score_range": [1, 5],
-    "higher_is_better": True,
-    "part": "all",
-    "split": "split00",
-    "selected_by": "validation",
-}
+sys.path.append(str(Path(__file__).parent.parent / "workflow"))  # for checkout.py
 
 
 @pytest.fixture(scope="session")

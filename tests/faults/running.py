@@ -1,5 +1,6 @@
 """`dpam` in a process of its own that can hang, crash and take memory without harming the tests."""
 
+import importlib
 import os
 import resource
 import signal
@@ -7,10 +8,14 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from dpam.cli import main
+from dpam.cli import COMMANDS, main
+
+for module, _ in COMMANDS.values():
+    importlib.import_module(module)  # once, not in each process
 
 MEMORY = 8 * 2**30  # bytes of address space
 
@@ -43,7 +48,9 @@ def call(*arguments: object, seconds: float = 60, stdin: Path = Path(os.devnull)
         for file in files:
             os.close(file)
         status = _wait(child, seconds)
-        texts = [Path(folder, name).read_bytes().decode(errors="replace") for name in ("out", "err")]
+        texts = [
+            Path(folder, name).read_bytes().decode(errors="replace") for name in ("out", "err")
+        ]
         return Outcome(status, *texts)
 
 
@@ -83,7 +90,5 @@ def _wait(child: int, seconds: float) -> int | None:
         os.waitpid(child, 0)
         return None
     finally:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # what it may have left behind
-        except ProcessLookupError:
-            pass

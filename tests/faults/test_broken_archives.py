@@ -82,7 +82,9 @@ def test_archives_of_photographs_are_read_without_unpacking(scored, note):
         lines = [line for line in answer.err.splitlines() if line.startswith(place)]
         rows = [row for row in table if row["image"].startswith(place)]
         assert lines or rows, f"{place}: {case.what}"
-        outcome = f"refused: {lines[0].partition(': ')[2]}" if lines else "scored, unpacking nothing"
+        outcome = (
+            f"refused: {lines[0].partition(': ')[2]}" if lines else "scored, unpacking nothing"
+        )
         note(case.kind, f"{case.name} to score: {case.what}", outcome)
 
 

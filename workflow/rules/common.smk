@@ -14,6 +14,7 @@ from dpam.configuration import validated
 from dpam.datasets import default_root, find, is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
+from dpam.files import write_text
 from dpam.fingerprint import code_fingerprint
 from dpam.tables import BASELINES
 

@@ -13,7 +13,7 @@ rule list_scores:
     params:
         table=scores_table(),
     run:
-        Path(output[0]).write_text(params.table)
+        write_text(output[0], params.table)
 
 
 rule tabulate:
