@@ -122,17 +122,21 @@ def disk(results: Path, output: Path) -> Table:
 
 
 def estimate(tables: Path, output: Path) -> Table | None:
-    """What the whole experiment would take, as it was reckoned; None if it was not."""
+    """What the whole configuration would take, as it was reckoned; None if it was not."""
     path = tables / "estimate.csv"
     if not path.exists():
         return None
     table = read_csv(path, list(ESTIMATE))
     numbers = table[list(ESTIMATE)[1:]].apply(pd.to_numeric, errors="coerce")
-    text = pd.DataFrame({"rule": table["rule"].astype(str)})
+    numbers.loc[len(numbers)] = numbers.sum()
+    text = pd.DataFrame({"rule": [*table["rule"].astype(str), "total"]})
     for name, heading in list(ESTIMATE.items())[1:]:
         style = "{:,.0f}" if name == "jobs" else "{:,.1f}"
         text[heading] = [DASH if pd.isna(value) else style.format(value) for value in numbers[name]]
-    about = "Estimate for the full reproduction, from what was measured here."
+    about = (
+        "Estimate: all that the configuration asks for, from the first job to the last. Of the "
+        "paper's experiment this is the full reproduction."
+    )
     return Table(about, text, [(path.name, link(path, output))])
 
 

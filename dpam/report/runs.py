@@ -197,8 +197,8 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
         "Every training run and its tests. Seconds: of the whole training, its evaluations "
         "included."
     )
-    files = [(path.name, link(path, output))]
-    return Table(text, table.drop(columns=alike), files, row_files=links)
+    source = [(path.name, link(path, output))]
+    return Table(text, table.drop(columns=alike), source, row_files=links)
 
 
 def training(path: Path, rule: str) -> dict[str, str]:

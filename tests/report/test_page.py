@@ -13,6 +13,7 @@ import pytest
 from fake_results import make_page
 
 from dpam.cli import main
+from dpam.report import page as page_module
 from dpam.report.cost import duration
 from dpam.report.runs import flattened
 from dpam.tables import readable, readable_types
@@ -361,10 +362,11 @@ def test_an_estimate_is_shown_where_there_is_one(page: Path, tmp_path: Path) -> 
     pd.DataFrame([row]).to_csv(tmp_path / "scores.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     (tmp_path / "tables").mkdir()
-    lines = "rule,jobs,cpu_hours,gpu_hours,disk_gb\ntrain,1250,40.25,812.5,12\n"
+    lines = "rule,jobs,cpu_hours,gpu_hours,disk_gb\ntrain,1250,40.25,812.5,12\ntest,2,1,0,0\n"
     (tmp_path / "tables" / "estimate.csv").write_text(lines)
     text = " ".join(Reader(make_page(tmp_path).read_text(encoding="utf-8")).text.split())
-    assert "train 1,250 40.2 812.5 12.0 From estimate.csv" in text
+    assert "train 1,250 40.2 812.5 12.0 test 2 1.0 0.0 0.0 total 1,252 41.2 812.5 12.0" in text
+    assert "12.0 From estimate.csv" in text
 
 
 def test_a_partial_report_says_so(tmp_path: Path) -> None:
@@ -403,3 +405,22 @@ def test_weights_of_another_kind_are_one_line(
     with pytest.raises(AssertionError):
         make_page(tmp_path)
     assert f"{file}: expected a network" in capsys.readouterr().err
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, WCAG 2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+def test_text_has_contrast_in_both_schemes(scheme: int) -> None:
+    style = (Path(page_module.__file__).parent / "style.css").read_text(encoding="utf-8")
+    block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6})", block))
+    pairs = [(ink, on) for ink in ("ink", "muted", "first") for on in ("paper", "raised")]
+    pairs += [("better", "paper"), ("worse", "paper"), ("ink", "note")]
+    for ink, on in pairs:
+        light, dark = sorted((luminance(colours[ink]), luminance(colours[on])), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, on)
