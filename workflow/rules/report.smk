@@ -28,7 +28,7 @@ rule estimate:
     conda:
         ENVIRONMENT
     params:
-        images=json.dumps({name: images_of(name) for name in DATASETS}),
+        images=lambda wildcards: json.dumps({name: images_of(name) for name in DATASETS}),
         own=as_json("plain"),
         model=as_json("model"),
         image_size=config["image_size"],
