@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slurm-test lint bench bench-superpixels bench-reading bench-joining chromium slurm pins clean
+.PHONY: help setup demo test slurm-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining chromium slurm pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,12 +50,17 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakemake --lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports
 
-bench: $(READY) ## time and memory of the network, beside the plain form of it
+bench: bench-network bench-superpixels bench-packing bench-reading bench-joining ## all that follows, half an hour on two cores
+
+bench-network: $(READY) ## time and memory of the network, beside the plain form of it
 	$(BIN)/dpam bench
 
 bench-superpixels: $(READY) ## time SLICO and the preparation of images beside OpenCV, on one core
 	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable '.[opencv]'
 	$(BIN)/python benchmarks/superpixels.py
+
+bench-packing: $(READY) ## time and memory of packing 100 and 1,000 images
+	PATH="$(CURDIR)/$(BIN):$$PATH" python benchmarks/packing.py
 
 bench-reading: $(READY) ## time reading training batches from a pack, beside a plain reader
 	$(BIN)/python benchmarks/reading.py

@@ -39,6 +39,7 @@ class Preparation:
         backend: what computes SLIC; the default is what packs without this entry were made with.
         rim: RIM's settings, "dpam" or "paper".
         ainet: file with AINet's weights.
+        released_padding: whether those, if they do not say it themselves, pad as the authors' code.
         texture: "wrapped" modulo 256, as released, or "signed".
         sample: pixels drawn from each superpixel for its mean and covariance, as released; 0: all.
     """
@@ -54,6 +55,7 @@ class Preparation:
     backend: str = "scikit-image"
     rim: str = "dpam"
     ainet: str | None = None
+    released_padding: bool = False
     texture: str = "wrapped"
     sample: int = 0
 
@@ -199,7 +201,7 @@ def segment(
         resized = resized_by_opencv if by_opencv else resize
         images = [resized(rgb, *preparation.superpixel_size) for rgb in photographs]
     if preparation.method == "ainet":
-        net = load_ainet(preparation.ainet).to(device)
+        net = load_ainet(preparation.ainet, preparation.released_padding).to(device)
         return [Segmentation(i, ainet(i, net, preparation.region_size)) for i in images]
     how = preparation.region_size, preparation.ruler, preparation.iterations, preparation.backend
     return [Segmentation(image, slico(image, *how)) for image in images]

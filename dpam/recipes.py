@@ -12,7 +12,7 @@ def preparation_of(dataset: Dataset, image_size: int, **superpixels: Any) -> Pre
     Args:
         dataset: which.
         image_size: side of the network's square input, pixels.
-        superpixels: `method`, and, if not the default, `backend`, `rim`, `ainet`.
+        superpixels: `method` and what else of `Preparation` is not the default.
     """
     return Preparation(
         network_input=dataset.network_input,

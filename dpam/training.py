@@ -73,6 +73,8 @@ class TrainingSettings:
         early_stop: epochs without a better one on validation after which to stop; 0: never.
         precision: "auto": bfloat16 on a GPU that computes in it, else float32; or one of these.
         compile: whether to compile the network for training.
+        recompute: whether to keep only each backbone block's input and compute what lies in it anew
+            for its gradient: the same weights with half the memory and a ninth more work.
     """
 
     epochs: int = 200
@@ -92,6 +94,7 @@ class TrainingSettings:
     early_stop: int = 0
     precision: str = "auto"
     compile: bool = False
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         choices = {
@@ -245,6 +248,7 @@ class Trainer:
                 multi_avg_fn=get_ema_multi_avg_fn(settings.ema),  # type: ignore[no-untyped-call]
                 use_buffers=True,
             )
+        self.net.backbone.recompute(settings.recompute)
         self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net
         self.autocast = autocast_dtype(settings.precision, device)
         self.history: list[dict[str, Any]] = []

@@ -87,7 +87,14 @@ class Backbone(nn.Module):
             intermediates_only=True,
             output_fmt="NLC",
         )  # one (B, T, d) per tap
-        return torch.cat(outputs, dim=2).mT  # (B, C, T)
+        return torch.cat(outputs, dim=2).mT.contiguous()  # (B, C, T); else each reader copies it
+
+    def recompute(self, enable: bool) -> None:
+        """Whether training keeps only each block's input, and computes the rest again in backward.
+
+        The result is the same to the bit.
+        """
+        self.vit.set_grad_checkpointing(enable)
 
 
 def default_taps(name: str, depth: int) -> tuple[int, ...]:

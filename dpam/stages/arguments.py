@@ -23,7 +23,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def add_superpixels(parser: argparse.ArgumentParser) -> None:
-    """How superpixels are made: `method`, `backend`, `rim`, `ainet`."""
+    """How superpixels are made: `method`, `backend`, `rim`, `ainet`, `released_padding`."""
     parser.add_argument("--method", default="slic", help="superpixels: slic, rim or ainet")
     parser.add_argument(
         "--backend",
@@ -37,6 +37,17 @@ def add_superpixels(parser: argparse.ArgumentParser) -> None:
         help="of rim: dpam, 5 steps as DPAM's release, or paper, up to 500 steps as RIM's authors",
     )
     parser.add_argument("--ainet", metavar="FILE", help="weights of ainet, from `dpam train-ainet`")
+    add_released_padding(parser)
+
+
+def add_released_padding(parser: argparse.ArgumentParser) -> None:
+    """Whether AINet pads as its authors' code does: `released_padding`."""
+    parser.add_argument(
+        "--released-padding",
+        action="store_true",
+        help="of ainet: pad as the authors' code does, which shifts its windows off the blocks; "
+        "for weights trained so (those of `dpam train-ainet` know it themselves)",
+    )
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:

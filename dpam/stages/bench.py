@@ -5,8 +5,9 @@ and for a training step (scores, loss and gradients; the optimiser's step is the
 float32 and under bfloat16 autocast, at several batch sizes. Memory is what a step takes at its peak
 beyond weights, gradients and inputs. "of peak" is the share of this device's measured rate in
 products of large matrices, with the products of our inference as PyTorch counts them, three times
-as many in training. The plain form is the oracle of the tests: run this in a checkout of the
-repository.
+as many in training. "recomputing" keeps less of the backbone for the backward pass and computes it
+again (`training.recompute`). The plain form is the oracle of the tests: run this in a checkout of
+the repository.
 """
 
 import argparse
@@ -70,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
     nets: dict[str, Callable[..., Tensor]] = {"plain": plain, "ours": ours}
     if args.compile:
         nets["ours, compiled"] = compiled(ours)
+    in_training = nets | {"ours, recomputing": recomputing(ours)}
     peaks = {
         name: matrix_product_peak(where, dtype, SIDES[where.type])
         for name, dtype in PRECISIONS.items()
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         ours.train(step == "training")
         forms = {
             name: Form(net, inputs_of(name, ours.image_size, batch, where))
-            for name, net in nets.items()
+            for name, net in (in_training if ours.training else nets).items()
         }
         costs = compare(STEPS[step], forms, where, PRECISIONS[precision], args.repetitions)
         products = work["ours"] * (3 if step == "training" else 1)
@@ -136,6 +138,18 @@ def inputs_of(name: str, image_size: int, batch: int, where: torch.device) -> tu
         return image.to(where), texture.to(where), pixels.to(where)
     mean, covariance = map(torch.from_numpy, pixel_statistics(pixels.numpy()))
     return tuple(tensor.to(where) for tensor in (image, texture[:, :1], mean, covariance))
+
+
+def recomputing(net: DPAM) -> Callable[..., Tensor]:
+    """The network, with `Backbone.recompute` while it is called."""
+
+    def call(image: Tensor, texture: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
+        net.backbone.recompute(True)
+        score = net(image, texture, mean, covariance)
+        net.backbone.recompute(False)
+        return score
+
+    return call
 
 
 def load_plain(path: Path) -> torch.nn.Module:

@@ -238,6 +238,7 @@ def run(args: argparse.Namespace) -> None:
         backend=args.backend,
         rim=args.rim,
         ainet=args.ainet,
+        released_padding=args.released_padding,
         texture=args.texture,
         sample=dataset.recipe.pixels if args.statistics == "sampled" else 0,
     )

@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> None:
         backend=args.backend,
         rim=args.rim,
         ainet=args.ainet,
+        released_padding=args.released_padding,
     )
     rows = []
     failures: list[str] = []

@@ -19,6 +19,7 @@ from dpam.images import image_files
 from dpam.preparation import read_photograph
 from dpam.progress import track
 from dpam.runtime import device, record
+from dpam.stages.arguments import add_released_padding
 from dpam.superpixels.ainet import save_ainet
 from dpam.superpixels.ainet_training import AINetSettings, train_ainet
 from dpam.superpixels.slico import slico
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region-size", type=int, default=40, help="side of SLIC's superpixels, pixels"
     )
+    add_released_padding(parser)
     parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
 
 
@@ -53,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
         seed=args.seed,
+        released_padding=args.released_padding,
     )
 
     def segment(image: np.ndarray) -> np.ndarray:

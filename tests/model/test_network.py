@@ -233,3 +233,26 @@ def test_without_a_network_the_error_names_both_ways(monkeypatch):
     assert "and more" not in message
     assert "huggingface.co" in message
     assert "model.weights: FILE" in message
+
+
+def test_recomputing_keeps_less_for_the_same_gradients():
+    kept, gradients = [], []
+    for recompute in (False, True):
+        net = small_net(dropout=0.1).train()
+        net.backbone.recompute(recompute)
+        storages = {}
+
+        def keep(tensor, storages=storages):
+            storages[tensor.untyped_storage().data_ptr()] = tensor
+            return tensor
+
+        torch.manual_seed(2)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            score = net(*batch())
+        kept.append(sum(tensor.untyped_storage().nbytes() for tensor in storages.values()))
+        score.sum().backward()
+        gradients.append([p.grad for p in net.parameters() if p.grad is not None])
+    assert kept[1] < 0.8 * kept[0]
+    assert len(gradients[0]) == len(gradients[1])
+    for first, second in zip(*gradients, strict=True):
+        assert torch.equal(first, second)

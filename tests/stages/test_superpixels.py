@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from samples import photograph
 
@@ -9,6 +10,7 @@ from dpam import preparation
 from dpam.cli import main
 from dpam.figures import OUTLINE
 from dpam.preparation import Preparation, prepare, prepare_all
+from dpam.superpixels.ainet import AINet
 from dpam.superpixels.slico import slico
 
 
@@ -40,6 +42,20 @@ def test_pictures_label_maps_and_numbers(tmp_path, capsys):
     np.testing.assert_array_equal(drawn[~border], rgb[~border])
     assert border[:, 1:][labels[:, 1:] != labels[:, :-1]].all()
     assert len(list(out.iterdir())) == 2
+
+
+def test_weights_of_ainet_that_do_not_know_their_padding_are_told(tmp_path):
+    torch.manual_seed(0)
+    torch.save(AINet().state_dict(), tmp_path / "weights.pth")
+    Image.fromarray(photograph(0)).save(tmp_path / "photo.png")
+    maps = []
+    for option in ([], ["--released-padding"]):
+        out = tmp_path / f"out{len(option)}"
+        command = ["superpixels", str(tmp_path / "photo.png"), "--method", "ainet", *option]
+        weights = ["--ainet", str(tmp_path / "weights.pth"), "--output-dir", str(out)]
+        assert main([*command, "--region-size", "20", *weights]) == 0
+        maps.append(np.asarray(Image.open(out / "photo-ainet-labels.png")))
+    assert (maps[0] != maps[1]).any()
 
 
 def test_unknown_choices_are_refused(tmp_path, capsys):

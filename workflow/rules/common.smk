@@ -182,7 +182,10 @@ def superpixel_options(wildcards):
     """The options that packing with the superpixel method reads, and no other."""
     own = {"slic": "backend", "rim": "rim", "ainet": "ainet"}[wildcards.method]
     values = {name: config["superpixels"][name] for name in (own, "statistics", "texture")}
-    return [word for name, value in values.items() if value for word in (f"--{name}", value)]
+    words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
+    if wildcards.method == "ainet" and config["superpixels"]["released_padding"]:
+        words.append("--released-padding")
+    return words
 
 
 def superpixel_weights(wildcards):
