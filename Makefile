@@ -63,7 +63,7 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakemake --lint
 	PATH="$(CURDIR)/$(BIN):$$PATH" lint-imports
 
-bench: bench-network bench-superpixels bench-packing bench-reading ## all that follows, half an hour on two cores
+bench: bench-network bench-superpixels bench-packing bench-reading bench-joining ## all that follows, half an hour on two cores
 
 bench-network: $(READY) ## time and memory of the network, beside the plain form of it
 	$(BIN)/dpam bench

@@ -1,4 +1,4 @@
-# Over all runs: tables, figures and the report.
+# Over all runs: their cost, tables, figures and the report.
 
 
 localrules:
@@ -14,6 +14,31 @@ rule list_scores:
         table=scores_table(),
     run:
         write_text(output[0], params.table)
+
+
+# Only when asked for by its name: snakemake estimate.
+rule estimate:
+    input:
+        "<results>/scores.csv",
+    output:
+        "<results>/tables/estimate.csv",
+    log:
+        "<logs>/estimate.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        images=lambda wildcards: json.dumps({name: images_of(name) for name in DATASETS}),
+        own=as_json("plain"),
+        model=as_json("model"),
+        image_size=config["image_size"],
+        epochs=config["training"]["epochs"],
+        views=config["views"],
+        code=fingerprint("estimate"),
+    shell:
+        "dpam estimate {input:q} --images {params.images:q} --plain {params.own:q}"
+        " --model {params.model:q} --image-size {params.image_size} --epochs {params.epochs}"
+        " --views {params.views} --output {output:q} --log {log:q}"
 
 
 rule tabulate:

@@ -1,4 +1,4 @@
-# What jobs ask of a cluster: memory and time, by the dataset's size and the attempt; the rule estimate.
+# What jobs ask of a cluster by the dataset's size and the attempt, and into how many they are cut. No rules.
 
 from collections import defaultdict
 from functools import cache
@@ -87,26 +87,17 @@ def asked(rule):
     return {"mem_mb": mem_mb, "runtime": runtime}
 
 
-# Only when asked for by its name: snakemake estimate.
-rule estimate:
-    input:
-        "<results>/scores.csv",
-    output:
-        "<results>/tables/estimate.csv",
-    log:
-        "<logs>/estimate.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        images=json.dumps({name: images_of(name) for name in DATASETS}),
-        own=as_json("plain"),
-        model=as_json("model"),
-        image_size=config["image_size"],
-        epochs=config["training"]["epochs"],
-        views=config["views"],
-        code=fingerprint("estimate"),
-    shell:
-        "dpam estimate {input:q} --images {params.images:q} --plain {params.own:q}"
-        " --model {params.model:q} --image-size {params.image_size} --epochs {params.epochs}"
-        " --views {params.views} --output {output:q} --log {log:q}"
+def scoring(key, kind):
+    """A setting without which nothing can be scored."""
+    if not config["scoring"][key]:
+        stop(f"scoring.{key}: name {kind} there, in a file like workflow/presets/score.yaml")
+    return config["scoring"][key]
+
+
+def scored_chunks(wildcards):
+    """Scores of all chunks, which are known once the photographs are listed."""
+    lists = checkpoints.list_photographs.get().output[0]
+    return expand(
+        "<results>/photographs/scores/{chunk}.csv",
+        chunk=sorted(path.stem for path in Path(lists).glob("*.txt")),
+    )

@@ -1,22 +1,6 @@
 # Scores of photographs of one's own, of any number. Only when asked for: snakemake score_photographs.
 
 
-def scoring(key, kind):
-    """A setting without which nothing can be scored."""
-    if not config["scoring"][key]:
-        stop(f"scoring.{key}: name {kind} there, in a file like workflow/presets/score.yaml")
-    return config["scoring"][key]
-
-
-def scored_chunks(wildcards):
-    """Scores of all chunks, which are known once the photographs are listed."""
-    lists = checkpoints.list_photographs.get().output[0]
-    return expand(
-        "<results>/photographs/scores/{chunk}.csv",
-        chunk=sorted(path.stem for path in Path(lists).glob("*.txt")),
-    )
-
-
 rule score_photographs:
     input:
         "<results>/photographs/scores.parquet",
@@ -80,7 +64,7 @@ rule gather_scores:
     resources:
         **asked("gather_scores"),
     params:
-        folder=f"{config['pathvars']['results']}/photographs/scores",
+        folder=lambda wildcards, input: Path(input.scores[0]).parent,
         code=fingerprint("gather_scores"),
     shell:
         "dpam gather-scores {input.lists:q} {params.folder:q} --output {output:q} --log {log:q}"
