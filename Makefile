@@ -52,8 +52,8 @@ slurm-test: slurm $(READY) ## run profiles/slurm on a private Slurm (Debian, as 
 fault-test: $(READY) ## break things on purpose; writes docs/reliability.md
 	@mkdir -p results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 timeout 3600 \
-	  pytest tests/faults -p no:cacheprovider --junitxml results/faults.xml; status=$$?; \
-	  $(BIN)/python tests/faults/write_table.py results/faults.xml docs/reliability.md; exit $$status
+	  pytest tests/faults -p no:cacheprovider -o junit_family=xunit1 --junitxml results/faults.xml; status=$$?; \
+	  $(BIN)/python tests/faults/write_table.py docs/reliability.md results/faults.xml; exit $$status
 
 lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/ruff check .

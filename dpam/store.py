@@ -196,11 +196,13 @@ class PackWriter:
 
     def seal(self) -> None:
         """All images are written: write the checksums, without which nobody reads the pack."""
-        rows = [place for name, place in self.places.items() if name != "packed"]
-        start = min(place.start for place in rows)
-        end = max(p.start + int(np.prod(p.shape)) * p.dtype.itemsize for p in rows)
-        sums = rest_sum(self.path, start, end), rows_sum(self.path, start, end)
-        line = f"{FORMAT} {start} {end} {sums[0]} {sums[1]}\n".encode()
+        rows = sorted(
+            (place.start, place.start + int(np.prod(place.shape)) * place.dtype.itemsize)
+            for name, place in self.places.items()
+            if name != "packed"
+        )
+        numbers = [self.path.stat().st_size, *checksums(self.path, rows), *sum(rows, ())]
+        line = " ".join([FORMAT, *map(str, numbers)]).encode() + b"\n"
         os.pwrite(self.file, line.ljust(USER_BLOCK, b"\0"), 0)
         self.sealed = True
 
@@ -251,28 +253,37 @@ class PackWriter:
             raise DpamError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def rest_sum(path: Path, start: int, end: int) -> int:
-    """CRC-32 of all of a pack but the seal and the rows of images, from `start` to `end`."""
-    content = np.memmap(path, np.uint8, "r")
-    return zlib.crc32(content[end:], zlib.crc32(content[USER_BLOCK:start]))
+Ranges = Sequence[tuple[int, int]]
 
 
-def rows_sum(path: Path, start: int, end: int) -> int:
-    """CRC-32 of the rows of images."""
-    return zlib.crc32(np.memmap(path, np.uint8, "r")[start:end])
+def checksums(path: Path, rows: Ranges) -> tuple[int, int]:
+    """CRC-32 of all of a pack but the seal and the rows of images, and of these."""
+    return checksum(path, rest_of(path, rows)), checksum(path, rows)
+
+
+def checksum(path: Path, ranges: Ranges) -> int:
+    """CRC-32 of some ranges of a file, one after the other."""
+    content, found = np.memmap(path, np.uint8, "r"), 0
+    for start, end in ranges:
+        found = zlib.crc32(content[start:end], found)
+    return found
+
+
+def rest_of(path: Path, rows: Ranges) -> Ranges:
+    """What lies before, between and behind the rows of images."""
+    edges = [USER_BLOCK, *(edge for pair in rows for edge in pair), path.stat().st_size]
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 class Seal(NamedTuple):
-    """Where the rows of images lie, and the checksums of the rest and of them."""
+    """Ranges of the file where the rows of images lie, and their checksum."""
 
-    start: int
-    end: int
-    rest: int
-    rows: int
+    rows: Ranges
+    checksum: int
 
 
 def read_seal(path: Path) -> Seal:
-    """The seal of a pack whose rest is as it was sealed.
+    """The seal of a pack whose bytes, but for the rows of images, are as they were sealed.
 
     Raises:
         DpamError: the file is missing, no pack, not complete, or damaged.
@@ -296,13 +307,14 @@ def read_seal(path: Path) -> Seal:
             f"{path}: expected a pack of format {FORMAT}, found {words[0]}; pack the dataset again"
         )
     try:
-        seal = Seal(*map(int, words[1:]))
-        intact = rest_sum(path, seal.start, seal.end) == seal.rest
-    except (TypeError, ValueError):
+        size, rest, of_rows, *edges = map(int, words[1:])
+        rows = list(zip(edges[::2], edges[1::2], strict=True))
+        intact = path.stat().st_size == size and checksum(path, rest_of(path, rows)) == rest
+    except ValueError:
         intact = False
     if not intact:
         raise DpamError(f"{path}: damaged, its checksum is wrong; pack the dataset again")
-    return seal
+    return Seal(rows, of_rows)
 
 
 def write_pack(
@@ -424,7 +436,7 @@ class Pack:
         Raises:
             DpamError: they are not as they were written.
         """
-        if rows_sum(self.path, self.seal.start, self.seal.end) != self.seal.rows:
+        if checksum(self.path, self.seal.rows) != self.seal.checksum:
             raise DpamError(f"{self.path}: damaged, its checksum is wrong; pack the dataset again")
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Write what the tests of faults noted into docs/reliability.md, between two markers.
 
-python tests/faults/write_table.py results/faults.xml docs/reliability.md
+python tests/faults/write_table.py docs/reliability.md results/faults.xml
 """
 
 import platform
@@ -13,19 +13,25 @@ BEGIN, END = "<!-- begin: make fault-test -->\n", "<!-- end: make fault-test -->
 SHOWN = 160  # characters of an outcome
 
 
-def noted(report: Path) -> dict[str, list[tuple[str, str]]]:
-    """Kind of fault -> what was tried and what came of it, from pytest's JUnit report."""
+def elements(reports: list[Path], name: str) -> list[ElementTree.Element]:
+    """All elements of a name in pytest's JUnit reports."""
+    trees = [ElementTree.parse(report) for report in reports]  # noqa: S314 # our own
+    return [element for tree in trees for element in tree.iter(name)]
+
+
+def noted(reports: list[Path]) -> dict[str, list[tuple[str, str]]]:
+    """Kind of fault -> what was tried and what came of it."""
     found = defaultdict(list)
-    for element in ElementTree.parse(report).iter("property"):  # noqa: S314 # our own report
+    for element in elements(reports, "property"):
         if element.get("name") == "fault":
             kind, what, outcome = str(element.get("value")).split("\t", 2)
             found[kind].append((what, outcome))
     return dict(sorted(found.items()))
 
 
-def tests(report: Path) -> dict[str, int]:
+def tests(reports: list[Path]) -> dict[str, int]:
     """How many tests there were, failed and were skipped."""
-    suites = list(ElementTree.parse(report).iter("testsuite"))  # noqa: S314
+    suites = elements(reports, "testsuite")
     names = ("tests", "failures", "errors", "skipped")
     return {name: sum(int(suite.get(name, 0)) for suite in suites) for name in names}
 
@@ -36,9 +42,9 @@ def cell(text: str) -> str:
     return " ".join(printable.split())[:SHOWN].replace("|", "\\|").replace("<", "&lt;")
 
 
-def lines(report: Path) -> list[str]:
+def lines(reports: list[Path]) -> list[str]:
     """The counts, and under them every case."""
-    found, counts = noted(report), tests(report)
+    found, counts = noted(reports), tests(reports)
     rows = ["| fault | tried | refused with a line | harmless, or went on |", "|---|--:|--:|--:|"]
     for kind, cases in found.items():
         refused = sum(outcome.startswith(("refused", "one line")) for _, outcome in cases)
@@ -59,12 +65,12 @@ def lines(report: Path) -> list[str]:
     return [summary, "", *rows, "", "Every case:", *every]
 
 
-def main(report: Path, page: Path) -> None:
+def main(page: Path, *reports: Path) -> None:
     """Put the tables in place of those that are there."""
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    table = "\n".join(lines(report)) + "\n"
+    table = "\n".join(lines(list(reports))) + "\n"
     page.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
 
 
