@@ -155,7 +155,7 @@ class Plan:
                 seen = images * (trained * STEP + (1 - trained))
                 left = 2 * 4 * net.parameters + EVENTS_BYTES
                 return Cost(gflop=seen * net.epochs * net.gflop, size=left)
-            case "test":
+            case "test" | "test_released":
                 work = images * tested * size.views * net.gflop
                 return Cost(gflop=work, size=images * LABEL_BYTES)
             case "extract_brisque":
@@ -174,7 +174,7 @@ def jobs(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Every job behind a list of scores, as arguments of `Plan.cost`.
 
     Args:
-        scores: columns dataset, part, method, split, seed, test_dataset (scores.csv).
+        scores: columns dataset, part, method, split, seed, test_dataset, run (scores.csv).
     """
     baseline = scores["method"].isin(list(FEATURES))
     tested = scores.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
@@ -191,9 +191,12 @@ def jobs(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
             yield {"rule": "pack_superpixels", **row}
     run = ["dataset", "part", "method", "split", "seed"]
     yield from ({"rule": "train", **row} for row in _distinct(scores[~baseline], run))
-    for row in _distinct(scores, [*run, "test_dataset"]):
-        yield {"rule": "train_baseline" if row["method"] in FEATURES else "test", **row}
-        yield {"rule": "score", **row}
+    for row in _distinct(scores, [*run, "test_dataset", "run"]):
+        kind = "_released" if row.pop("run").endswith("/released") else ""
+        yield {"rule": "train_baseline" if row["method"] in FEATURES else f"test{kind}", **row}
+        yield {"rule": f"score{kind}", **row}
+    for row in _distinct(scores[~baseline & (scores["part"] == "all")], ["test_dataset"]):
+        yield {"rule": "map_quality", **row}
     yield from ({"rule": rule} for rule in ("tabulate", "plot", "report"))
 
 

@@ -19,7 +19,8 @@ def scores_table():
     for name, split, method in itertools.product(
         names, ["split00", "split01"], ["slic", "brisque_svr"]
     ):
-        rows.append(("individual", name, "all", method, split, 20, name, "run"))
+        for folder in ["run", "run/released"] if method == "slic" else ["run"]:
+            rows.append(("individual", name, "all", method, split, 20, name, folder))
     rows += [("cross", a, "all", "slic", "whole", 20, b, "run") for a, b in (names, names[::-1])]
     rows.append(("again", "csiq", "all", "slic", "split00", 20, "csiq", "run"))
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -37,8 +38,11 @@ def test_every_job_is_counted_once():
         "extract_brisque": 2,
         "train": 6,
         "test": 6,
+        "test_released": 4,
+        "map_quality": 2,
         "train_baseline": 4,
         "score": 10,
+        "score_released": 4,
         "tabulate": 1,
         "plot": 1,
         "report": 1,

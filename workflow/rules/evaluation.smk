@@ -55,6 +55,7 @@ rule map_quality:
         ENVIRONMENT
     threads: 8
     resources:
+        **asked("map_quality"),
         gpu=1,
     params:
         code=fingerprint("map_quality"),

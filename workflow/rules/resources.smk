@@ -14,6 +14,7 @@ MEMORY = defaultdict(
         "pack_superpixels": (1000, 1500, 0.01),
         "train": (14_000, 0, 0.6),  # the pack stays in the page cache if it can
         "test": (8000, 0, 0.1),
+        "map_quality": (8000, 0, 0.0),
         "extract_brisque": (1000, 800, 0.01),
         "extract_vit": (8000, 0, 0.01),
         "train_baseline": (2000, 0, 0.5),
