@@ -267,7 +267,7 @@ def checksum(path: Path, ranges: Ranges) -> int:
     """CRC-32 of some ranges of a file, one after the other."""
     content, found = np.memmap(path, np.uint8, "r"), 0
     for start, end in ranges:
-        found = zlib.crc32(content[start:end], found)
+        found = zlib.crc32(content[start:end].data, found)
     return found
 
 
