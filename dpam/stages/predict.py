@@ -10,8 +10,8 @@ were scored. A table on a terminal, CSV elsewhere.
     dpam predict -r photos/ --checkpoint model.safetensors --output scores.csv --resume
 
 Folders, patterns and zip and tar archives stand for the images in them; archives are not unpacked.
-With --output every row is written as soon as it is known, and --resume goes on after a stop. It
-does not compare checkpoints: resume with the one that you began with.
+With --output every row is written as soon as it is known, and --resume goes on after a stop, with
+the same checkpoint: FILE.json beside the table says which that was, and what else made the scores.
 
 A photograph that cannot be read is one line; the others are scored. The exit status is the number
 of those that failed, 63 if there are more.
@@ -25,6 +25,7 @@ pickled superpixels are not read but computed. A checkpoint of theirs needs --da
 """
 
 import argparse
+import hashlib
 import logging
 import os
 import sys
@@ -44,9 +45,11 @@ from dpam import figures, metrics, quality_maps
 from dpam.datasets import DATASETS
 from dpam.datasets.native import numbers, read_named_scores, read_table
 from dpam.errors import DpamError
+from dpam.files import read_json, write_json
 from dpam.parallel import in_order
 from dpam.preparation import CPU, Prepared, prepare
 from dpam.progress import track
+from dpam.runtime import record
 from dpam.score_table import Row, csv_line, growing, prepare_to_resume, selected
 from dpam.scorer import Explanation, Picture, Scorer, load, picture
 from dpam.sources import Source, sources, total
@@ -129,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
     labels = read_labels(args.labels) if args.labels else {}
     scorer = load(args.checkpoint, args.dataset)
 
+    if args.output:
+        sign(args.output, args.checkpoint, args.resume)
     earlier = prepare_to_resume(args.output) if args.resume else iter(())
     done = {row.image for row in earlier}
     before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
@@ -168,6 +173,27 @@ def run(args: argparse.Namespace) -> int:
         run.failed,
     )
     return min(run.failed, MOST_FAILURES)
+
+
+def sign(output: Path, checkpoint: Path, resume: bool) -> None:
+    """Say beside a table (FILE.json) what its scores are made by; a resumed one must have the same.
+
+    Raises:
+        DpamError: the table was begun with another checkpoint, or cannot be written.
+    """
+    path = output.with_name(f"{output.name}.json")
+    with checkpoint.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if resume and path.exists():
+        begun = read_json(path)["checkpoint"]
+        if begun["sha256"] != digest:
+            raise DpamError(
+                f"{output}: begun with the checkpoint {begun['file']} (SHA-256 {begun['sha256']}), "
+                f"found {checkpoint} ({digest}); take that one, another --output, or leave "
+                "--resume out"
+            )
+    about = {"file": str(checkpoint), "sha256": digest}
+    write_json(path, {"checkpoint": about, "made_by": record()})
 
 
 class Run:

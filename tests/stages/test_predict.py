@@ -1,5 +1,6 @@
 """`dpam predict`, `dpam info` and a checkpoint of the authors, on files."""
 
+import hashlib
 import io
 import json
 import sys
@@ -104,6 +105,20 @@ def test_a_stopped_run_goes_on(model, photos, tmp_path, capsys, ending):
     assert table["score_100"].is_monotonic_decreasing
     assert call(*common, "--resume") == 0
     assert capsys.readouterr().err.startswith("0 scored")
+
+
+def test_scores_of_two_checkpoints_do_not_stand_in_one_table(model, photos, tmp_path, capsys):
+    output, other = tmp_path / "scores.csv", tmp_path / "other.safetensors"
+    net, about = load_checkpoint(model)
+    save_checkpoint(other, net, about | {"seed": 21})
+    assert call("predict", photos, "--checkpoint", model, "--output", output) == 0
+    before = output.read_bytes()
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    assert json.loads((tmp_path / "scores.csv.json").read_text())["checkpoint"]["sha256"] == digest
+    capsys.readouterr()
+    assert call("predict", photos, "--checkpoint", other, "--output", output, "--resume") == 1
+    assert f"scores.csv: begun with the checkpoint {model}" in capsys.readouterr().err
+    assert output.read_bytes() == before
 
 
 def test_the_best_and_those_good_enough(model, photos, capsys):
