@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 from contextlib import nullcontext
 
 from dpam import __version__
@@ -103,6 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), None)
     start_logging(None)
+    threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)
     try:
         start_logging(log_file(arguments))
         args = build_parser(command).parse_args(arguments)
@@ -125,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
                       "smaller batch", command)  # fmt: skip
         return 1
     except OSError as error:  # such as a file that was removed meanwhile
-        name = f"{error.filename}: " if error.filename else ""
+        name = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         logging.error("dpam %s: %s%s", command, name, error.strerror or error)
         return 1
     except Exception:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,7 +44,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 def cannot_be_written(path: str | Path, error: Exception) -> DpamError:
     """The error about a file that the system, or the library that writes it, does not take."""
-    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    reason = getattr(error, "strerror", None)
+    if reason is None:  # a library's own, which does not say why
+        free = shutil.disk_usage(Path(path).parent).free
+        reason = f"{str(error).partition(chr(10))[0]} ({free / 1e6:.3g} MB are free there)"
     return DpamError(f"{path}: cannot be written: {reason}")
 
 

@@ -39,6 +39,7 @@ from dpam.progress import track
 
 FORMAT = "dpam-pack-3"
 USER_BLOCK = 512  # bytes before HDF5
+ROOM = 2**20  # bytes for what HDF5 adds of its own
 EXAMPLES = 6
 TEXT = h5py.string_dtype()
 ROWS = ("pixels", "texture", "mean", "covariance", "packed")  # what is written image by image
@@ -117,7 +118,9 @@ def lay_out(
     whole.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     with atomic(path) as temporary:
         temporary.touch()
-        reserve(temporary, size)  # before anything is written: HDF5 cannot go on after a full disk
+        # Before anything is written, and generously: HDF5 may crash on a full disk.
+        more = sum(data.nbytes for shown in examples.values() for data in vars(shown).values())
+        reserve(temporary, size + more + 4 * len(labels.to_csv()) + ROOM)
         aligned = {"alignment_threshold": 1, "alignment_interval": 64}
         with h5py.File(temporary, "w", userblock_size=USER_BLOCK, **aligned) as file:
             file.attrs["settings"] = json.dumps(settings)

@@ -1,5 +1,6 @@
-"""Named tensors: reading files of them, and whether they fit a network."""
+"""Named tensors: reading and writing files of them, and whether they fit a network."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -7,10 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dpam.errors import DpamError, listed
+from dpam.files import atomic
 
 # Where training programs put the state dict in a larger dictionary, the one to prefer first.
 PLACES = ("state_dict", "model_state_dict", "model", "teacher")
@@ -44,6 +46,26 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         if is_state_dict(place):
             return {name.removeprefix("module."): tensor for name, tensor in place.items()}
     raise DpamError(f"{path}: expected a dictionary of named tensors, found none")
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file, atomically; the same content always gives the same bytes.
+
+    Raises:
+        DpamError: the file cannot be written.
+    """
+    with atomic(path) as temporary:
+        save_file(dict(tensors), temporary, dict(metadata))
+        with temporary.open("r+b") as file:  # the library writes metadata in an order by chance
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+            header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+            text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+            assert len(text) <= length, "only the order has changed"
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 def is_state_dict(content: object) -> bool:

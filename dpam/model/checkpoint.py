@@ -14,13 +14,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from dpam.errors import DpamError, listed
-from dpam.files import atomic
 from dpam.model.network import DPAM
-from dpam.tensors import refuse_misfit, shape_text
+from dpam.tensors import refuse_misfit, shape_text, write_tensors
 
 FORMAT = "dpam-model-2"
 
@@ -135,8 +133,7 @@ def save_checkpoint(path: str | Path, net: DPAM, metadata: Mapping[str, Any]) ->
         "metadata": json.dumps(metadata),
     }
     header["checksum"] = checksum(header, tensors)
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, header)
+    write_tensors(path, tensors, header)
 
 
 def load_checkpoint(path: str | Path) -> tuple[DPAM, dict[str, Any]]:

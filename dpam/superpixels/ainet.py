@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpam.errors import DpamError
-from dpam.files import atomic
 from dpam.images import resize_cubic
 from dpam.superpixels.slico import grid
-from dpam.tensors import read_tensors, refuse_misfit
+from dpam.tensors import read_tensors, refuse_misfit, write_tensors
 
 CELL = 16  # pixels, side of a grid cell
 WIDTHS = (16, 32, 64, 128, 256)
@@ -159,8 +157,7 @@ def save_ainet(path: str | Path, net: AINet, metadata: dict[str, Any]) -> None:
         "released_padding": json.dumps(net.released_padding),
         "metadata": json.dumps(metadata),
     }
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, header)
+    write_tensors(path, tensors, header)
 
 
 @cache

@@ -54,14 +54,14 @@ class Workflow:
         found = {}
         for process in psutil.process_iter():
             try:
-                words = process.cmdline()
+                words, parent = process.cmdline(), process.ppid()
                 if process.cwd() != str(self.checkout.folder):
                     continue
             except (psutil.Error, FileNotFoundError):
                 continue
             if any(word.endswith("/bin/dpam") for word in words):
                 stage = next((word for word in words if word in STAGES), "")
-                forked = any(word in STAGES for word in self._words(process.ppid()))
+                forked = any(word in STAGES for word in self._words(parent))
                 found[process] = WORKER if forked else stage
             elif "--multiprocessing-fork" in words:
                 found[process] = WORKER

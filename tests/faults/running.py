@@ -17,7 +17,7 @@ from dpam.cli import COMMANDS, main
 for module, _ in COMMANDS.values():
     importlib.import_module(module)  # once, not in each process
 
-MEMORY = 8 * 2**30  # bytes of address space
+MEMORY = 32 * 2**30  # bytes of address space
 
 
 class Outcome(NamedTuple):

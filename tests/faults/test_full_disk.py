@@ -1,7 +1,6 @@
 """A disk that fills, a results folder that is read-only: one line, and no half file."""
 
 import os
-import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,16 +65,12 @@ def assert_clear_and_whole(answer, folder: Path) -> None:
     assert "No space left" in answer.err or "cannot be written" in answer.err, answer
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if (
-            path.is_file()
-            and not hidden
-            and path.suffix != ".log"
-            and "tensorboard" not in str(path)
-        ):
+        growing = path.suffix == ".log" or path.name == "s.csv" or "tensorboard" in str(path)
+        if path.is_file() and not hidden and not growing:
             assert not problem(path), path
 
 
-@pytest.mark.parametrize("free", [0, 4, 16, 64, 200, 400])
+@pytest.mark.parametrize("free", [0, 4, 64, 1000, 5000, 9000])
 @pytest.mark.parametrize("stage", ["packing", "training", "prediction"])
 def test_the_disk_fills(stage, free, model, tmp_path, note):
     """`free` kilobytes are free when the stage begins; then there is room, and it goes on."""
@@ -85,7 +80,7 @@ def test_the_disk_fills(stage, free, model, tmp_path, note):
         "training": TRAIN,
         "prediction": ("predict", "../data", "--checkpoint", model, "--output", "s.csv"),
     }[stage]
-    with mounted(tmp_path / "disk", "4m") as disk:
+    with mounted(tmp_path / "disk", "32m") as disk:
         filler = disk / "filler"
         space = os.statvfs(disk)
         with filler.open("wb") as file:
@@ -98,12 +93,14 @@ def test_the_disk_fills(stage, free, model, tmp_path, note):
         resumed = (*command, "--resume") if stage == "prediction" and filled else command
         again = call(*resumed, seconds=120)
         assert again.status == 0, again
-        first = {path.name: path.read_bytes() for path in disk.glob("*.[sc][ast][fv]*")}
-        shutil.rmtree(disk / "tensorboard", ignore_errors=True)
+        if stage == "prediction":
+            assert len((disk / "s.csv").read_text().splitlines()) == 7
+        else:
+            made = disk / ("slic.h5" if stage == "packing" else "model.safetensors")
+            assert made.exists()
+            assert not problem(made)
     outcome = f"one line: {answer.err.splitlines()[-1][:120]}" if filled else "enough room"
     note(f"full disk, {stage}", f"{free} kB free", outcome + "; with room it went on")
-    if stage == "prediction":
-        assert len(first["s.csv"].splitlines()) == 7
 
 
 @pytest.mark.parametrize("stage", ["packing", "training", "prediction", "labels"])

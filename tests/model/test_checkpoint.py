@@ -153,3 +153,12 @@ def test_import_and_export(tmp_path):
     found = torch.load(back, weights_only=True)
     assert len(found) == len(published_layout()) == 325
     assert all(torch.equal(found[name], theirs[name]) for name in theirs)
+
+
+def test_the_same_network_gives_the_same_bytes(net, tmp_path):
+    """safetensors alone writes its metadata in another order each time."""
+    files = [tmp_path / f"{number}.safetensors" for number in range(8)]
+    for path in files:
+        save_checkpoint(path, net, {"title": "Größe", "note": "line\n\x01"})
+    assert len({path.read_bytes() for path in files}) == 1
+    assert load_checkpoint(files[0])[1] == {"title": "Größe", "note": "line\n\x01"}
