@@ -1,10 +1,15 @@
 """Fixtures that several tests share."""
 
 import pytest
+from hypothesis import settings
 from samples import labels_table, photograph, preparation
 
 from dpam.preparation import prepare
 from dpam.store import write_pack
+
+# A busy machine makes no test fail.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(params=["whole", "crop"])
@@ -12,7 +17,7 @@ def pack_file(request, tmp_path):
     """A pack of twelve small images, made with `whole` and with `crop` inputs."""
     how = preparation(request.param)
     labels = labels_table(12)
-    settings = {
+    about = {
         "dataset": "tiny",
         "title": "Tiny",
         "label_kind": "MOS",
@@ -21,5 +26,5 @@ def pack_file(request, tmp_path):
         "preparation": vars(how),
     }
     images = (prepare(photograph(i), how) for i in range(len(labels)))
-    write_pack(tmp_path / "tiny.h5", labels, how, settings, images)
+    write_pack(tmp_path / "tiny.h5", labels, how, about, images)
     return tmp_path / "tiny.h5"
