@@ -50,7 +50,7 @@ from dpam.parallel import in_order
 from dpam.preparation import CPU, Prepared, prepare
 from dpam.progress import track
 from dpam.runtime import record
-from dpam.score_table import Row, csv_line, growing, prepare_to_resume, selected
+from dpam.score_table import Row, csv_line, growing, prepare_to_resume, refuse_unknown, selected
 from dpam.scorer import Explanation, Picture, Scorer, load, picture
 from dpam.sources import Source, sources, total
 
@@ -136,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
     scorer = load(args.checkpoint, args.dataset)
 
     if args.output:
+        refuse_unknown(args.output)
         sign(args.output, args.checkpoint, args.resume)
     earlier = prepare_to_resume(args.output) if args.resume else iter(())
     done = {row.image for row in earlier}

@@ -19,7 +19,8 @@ STAGES = (
 )  # fmt: skip
 SNAKEMAKE, WORKER = "snakemake", "worker process"
 SHARE = {SNAKEMAKE: 0.15, WORKER: 0.1}  # of the kills
-PAUSE = 0.02  # seconds between two looks
+MOST = {SNAKEMAKE: 8, WORKER: 6}  # kills; of each stage 4, or the first would never end
+PAUSE = 0.05  # seconds between two looks
 
 
 class Workflow:
@@ -110,12 +111,15 @@ class Workflow:
                 if self._kill(self.random.choice(rare)):
                     return
             elif time.monotonic() > moment:
-                if wanted < SHARE[SNAKEMAKE]:
+                if wanted < SHARE[SNAKEMAKE] and self.kills[SNAKEMAKE] < MOST[SNAKEMAKE]:
                     snakemake.send_signal(signal.SIGKILL)
                     self.kills[SNAKEMAKE] += 1
                     return
-                workers = [p for p, what in running.items() if what == WORKER]
-                stages = [p for p, what in running.items() if what in STAGES]
+                spared = {what for what in self.kills if self.kills[what] >= MOST.get(what, 4)}
+                workers = [
+                    p for p, what in running.items() if what == WORKER and what not in spared
+                ]
+                stages = [p for p, what in running.items() if what in STAGES and what not in spared]
                 chosen = workers if wanted < sum(SHARE.values()) and workers else stages
                 if chosen and self._kill(self.random.choice(chosen)):
                     return

@@ -13,7 +13,7 @@ from watching import Watcher, digests
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("kills")]
 
 KILLS = int(os.environ.get("DPAM_KILLS", "50"))
-MINUTES = int(os.environ.get("DPAM_MINUTES", "25"))  # at most, for all of it
+MINUTES = 40  # at most, for all of it
 COMPARED = (
     "tables/*", "scores.csv", "runs/**/on-*.csv", "runs/**/on-*.json", "runs/**/*.safetensors",
     "runs/**/epochs.h5", "data/*/*.csv", "data/*/*.h5", "data/*/*.npy", "datasets/**/*",
