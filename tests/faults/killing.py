@@ -19,7 +19,8 @@ STAGES = (
 )  # fmt: skip
 SNAKEMAKE, WORKER = "snakemake", "worker process"
 SHARE = {SNAKEMAKE: 0.15, WORKER: 0.1}  # of the kills
-MOST = {SNAKEMAKE: 8, WORKER: 6}  # kills; of each stage 4, or the first would never end
+# Kills of each at most: of 50, at least one is left for every stage, and the first comes to an end.
+MOST = {SNAKEMAKE: 6, WORKER: 4} | dict.fromkeys(STAGES, 3)
 PAUSE = 0.05  # seconds between two looks
 
 
@@ -107,7 +108,7 @@ class Workflow:
                 p for p, what in running.items() if what in STAGES and self.kills[what] == fewest
             ]
             if rare and fewest < 2:
-                time.sleep(self.random.uniform(0, 4))  # a stage lasts about as long
+                time.sleep(self.random.uniform(0, 1.5))  # the shortest stages last about as long
                 if self._kill(self.random.choice(rare)):
                     return
             elif time.monotonic() > moment:
@@ -115,7 +116,7 @@ class Workflow:
                     snakemake.send_signal(signal.SIGKILL)
                     self.kills[SNAKEMAKE] += 1
                     return
-                spared = {what for what in self.kills if self.kills[what] >= MOST.get(what, 4)}
+                spared = {what for what in self.kills if self.kills[what] >= MOST.get(what, 0)}
                 workers = [
                     p for p, what in running.items() if what == WORKER and what not in spared
                 ]
