@@ -72,7 +72,7 @@ def planned(configfiles: Sequence[str | Path] = ()) -> list[Planned]:
         return [
             Planned(job.rule.name, " ".join(job.wildcards), tuple(causes(job, workflow)))
             for level in workflow.dag.toposorted()
-            for job in sorted(level, key=str)
+            for job in sorted(level, key=lambda job: (job.rule.name, *job.wildcards))
             if workflow.dag.needrun(job) and not job.rule.norun
         ]
 

@@ -46,8 +46,9 @@ def test_both_selections_of_a_run_are_tested_and_stand_apart(finished):
         history = pd.read_csv(finished.folder / run / "../history.csv").set_index("epoch")
         kept = history["released"].idxmax()
         assert kept == (history["test_srcc"] + history["test_plcc"]).idxmax()
-        own = rows[rows["dataset"] == rows["test_dataset"]]
-        assert own["validation_srcc"].notna().all()
+        if run.startswith("results/demo/runs/demo_synthetic/"):  # others: one photograph, undefined
+            own = rows[rows["dataset"] == rows["test_dataset"]]
+            assert own["validation_srcc"].notna().all()
     page = (results / "report/index.html").read_text()
     assert "weights selected on" in page
 

@@ -126,7 +126,7 @@ ROWS = [
         "metric code",
         "`dpam/metrics.py`",
         edit("dpam/metrics.py", "import numpy", "import math\nimport numpy"),
-        "score",
+        "score score_released",
         says="score, 6 jobs, because the code changed: dpam/metrics.py.",
     ),
     Row(
@@ -165,7 +165,7 @@ ROWS = [
         "a rule's command",
         "`score` in `workflow/rules/`",
         edit("workflow/rules/evaluation.smk", '"dpam score {input', '"dpam  score {input'),
-        "score",
+        "score score_released",
         says="score, 6 jobs, because the rule's command changed",
     ),
     # Data.
@@ -189,7 +189,7 @@ ROWS = [
         "`demo.crops`",
         edit(TINY, "crops: 6", "crops: 7"),
         "make_demo_data",
-        says="make_demo_data, 2 jobs (demo_synthetic, demo_authentic), because "
+        says="make_demo_data, 2 jobs (demo_authentic, demo_synthetic), because "
         "crops changed from 6 to 7.",
     ),
     Row(
@@ -250,7 +250,7 @@ ROWS = [
         edit(DEMO, "taps: [5]", "taps: [4]"),
         "train extract_vit",
     ),
-    Row("key of test", "`views`", edit("config.yaml", "\nviews: 5", "\nviews: 1"), "test"),
+    Row("key of test", "`views`", edit("config.yaml", "\nviews: 5", "\nviews: 1"), "test test_released"),
     Row(
         "one more seed",
         "of the experiment `own`",
