@@ -14,8 +14,8 @@ from checkout import Checkout
 
 STAGES = (
     "make-demo-data", "verify-download", "normalise-labels", "draw-splits", "pack-superpixels",
-    "train", "test", "extract-brisque", "extract-vit", "train-baseline", "score", "tabulate",
-    "plot", "report",
+    "train", "test", "map-quality", "extract-brisque", "extract-vit", "train-baseline", "score",
+    "tabulate", "plot", "report",
 )  # fmt: skip
 SNAKEMAKE, WORKER = "snakemake", "worker process"
 SHARE = {SNAKEMAKE: 0.15, WORKER: 0.1}  # of the kills
