@@ -250,7 +250,12 @@ ROWS = [
         edit(DEMO, "taps: [5]", "taps: [4]"),
         "train extract_vit",
     ),
-    Row("key of test", "`views`", edit("config.yaml", "\nviews: 5", "\nviews: 1"), "test test_released"),
+    Row(
+        "key of test",
+        "`views`",
+        edit("config.yaml", "\nviews: 5", "\nviews: 1"),
+        "test test_released",
+    ),
     Row(
         "one more seed",
         "of the experiment `own`",
