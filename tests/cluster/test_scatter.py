@@ -69,10 +69,10 @@ def test_a_large_dataset_is_packed_by_several_jobs(tmp_path):
         "experiments": [experiment],
         "allow": {"mine": ["odd_size"]},
         "image_size": 64,
-        "superpixels": {"images_per_job": 3},
+        "superpixels": {"images_per_job": 4},
     }
     said = snakemake(tmp_path, configuration, "results/data/mine/slic.h5")
-    assert started(said, "pack_shard") == 3
+    assert started(said, "pack_shard") == 2
     assert started(said, "pack_superpixels") == 1
     files = {path.name for path in (tmp_path / "results/data/mine").iterdir()}
     assert {name for name in files if "h5" in name} == {"slic.h5"}

@@ -16,6 +16,8 @@ from samples import photograph
 
 from dpam.store import Pack
 
+pytestmark = pytest.mark.xdist_group("packing")
+
 COUNT = 60
 # In a process of its own, with a limit on the size of files if one is given.
 LIMITED = """
@@ -42,7 +44,7 @@ def data(tmp_path_factory):
     return folder
 
 
-def start(data, output, *more, limit=0, network_input="crop"):
+def start(data, output, *more, limit=0, threads=1, network_input="crop"):
     plain = {
         "labels": str(data / "scores.csv"),
         "score_range": [0, 1],
@@ -53,7 +55,7 @@ def start(data, output, *more, limit=0, network_input="crop"):
     arguments = [
         *("pack-superpixels", "mine", "--root", data, "--plain", json.dumps(plain)),
         *("--verified", data / "verified.json", "--labels", data / "labels.csv"),
-        *("--image-size", 64, "--threads", 2, "--output", output, *more),
+        *("--image-size", 64, "--threads", threads, "--output", output, *more),
     ]
     command = [sys.executable, data / "run.py", str(limit), *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -79,7 +81,7 @@ def assert_same_packs(first, second):
 
 @pytest.fixture(scope="module")
 def undisturbed(data):
-    process = start(data, data / "undisturbed.h5")
+    process = start(data, data / "undisturbed.h5", threads=2)
     assert process.communicate() == (None, "")
     assert process.returncode == 0
     return data / "undisturbed.h5"
@@ -87,7 +89,7 @@ def undisturbed(data):
 
 def test_it_goes_on_after_a_kill(data, undisturbed, tmp_path):
     output, part = tmp_path / "slic.h5", tmp_path / ".slic.part.h5"
-    process = start(data, output)
+    process = start(data, output, threads=2)
     while packed(part) < 6 and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)

@@ -127,7 +127,7 @@ ROWS = [
         "`dpam/metrics.py`",
         edit("dpam/metrics.py", "import numpy", "import math\nimport numpy"),
         "score score_released",
-        says="score, 6 jobs, because the code changed: dpam/metrics.py.",
+        says="score, 5 jobs, because the code changed: dpam/metrics.py.",
     ),
     Row(
         "network code",
@@ -166,7 +166,7 @@ ROWS = [
         "`score` in `workflow/rules/`",
         edit("workflow/rules/evaluation.smk", '"dpam score {input', '"dpam  score {input'),
         "score score_released",
-        says="score, 6 jobs, because the rule's command changed",
+        says="score, 5 jobs, because the rule's command changed",
     ),
     # Data.
     Row(

@@ -16,6 +16,8 @@ from samples import labels_table, photograph, preparation
 from dpam.preparation import prepare
 from dpam.store import write_pack
 
+pytestmark = pytest.mark.faults
+
 MODEL = {"backbone": "test_vit", "embed_dim": 16}
 TRAINING = {"epochs": 40, "batch_size": 3, "learning_rate": 1e-3, "ema": 0.9}
 KILLS = 10
@@ -54,7 +56,7 @@ def wait_for(process, words):
     threading.Thread(target=process.stderr.read, daemon=True).start()
 
 
-def test_ten_kills_change_nothing(data):
+def test_ten_kills_change_nothing(data, note):
     alone = start(data, "alone")
     assert "epoch 40/40" in alone.communicate()[1]
     assert alone.returncode == 0
@@ -84,3 +86,4 @@ def test_ten_kills_change_nothing(data):
     numbers = [name for name in first if "second" not in name and name != "memory_gb"]
     pd.testing.assert_frame_equal(first[numbers], second[numbers])
     assert not list((data / "killed").glob("*progress*"))
+    note("SIGKILL", f"{stopped} x a training at work, SIGTERM among them", "bitwise as undisturbed")
