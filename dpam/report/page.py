@@ -18,7 +18,7 @@ from dpam.files import read_json
 from dpam.report import cost, data, results, runs
 from dpam.report.pictures import FIGURES, picture
 from dpam.report.table import link, read_table
-from dpam.tables import ABOUT_METRICS, BASELINES, COLUMNS, RUN, is_pseudo
+from dpam.tables import ABOUT_METRICS, BASELINES, COLUMNS, is_pseudo
 
 FOLDER = Path(__file__).parent
 LONG = 40  # rows; a longer table of runs is folded away
@@ -109,7 +109,7 @@ def render(sources: Sources, output: Path) -> str:
 
 def partial(scores: pd.DataFrame, planned: int | None) -> str:
     """How much of the plan is there; empty text if all is, or if it is not known."""
-    done = len(scores.drop_duplicates([*RUN, "test_dataset"]))
+    done = len(scores.drop_duplicates(["run", "test_dataset"]))
     return f"{done:,} of {planned:,}" if planned is not None and done < planned else ""
 
 

@@ -161,24 +161,14 @@ def bounded(
     items: Iterable[Item],
     ahead: int,
 ) -> Iterator[Result]:
-    """Results as they come; never more than `ahead` items are on their way.
-
-    Raises:
-        DpamError: a worker was killed.
-    """
+    """Results as they come; never more than `ahead` items are on their way."""
     pending: set[Future[Result]] = set()
-    try:
-        for item in items:
-            pending.add(executor.submit(work, item))
-            if len(pending) == ahead:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        yield from (future.result() for future in pending)
-    except BrokenProcessPool as error:
-        raise DpamError(
-            "a worker process was killed, most likely for want of memory; take fewer --threads, "
-            "the same command goes on where it stopped"
-        ) from error
+    for item in items:
+        pending.add(executor.submit(work, item))
+        if len(pending) == ahead:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    yield from (future.result() for future in pending)
 
 
 def identity_of(settings: dict[str, Any], labels: pd.DataFrame) -> str:
@@ -276,5 +266,10 @@ def run(args: argparse.Namespace) -> None:
                 title = f"{len(failures)} of {len(paths)} images cannot be packed"
                 raise listed(title, sorted(failures))
             writer.finish(args.output)
+    except BrokenProcessPool as error:
+        raise DpamError(
+            "a worker process was killed, most likely for want of memory; take fewer --threads, "
+            "the same command goes on where it stopped"
+        ) from error
     finally:
         executor.shutdown(cancel_futures=True)

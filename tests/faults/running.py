@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from dpam.cli import COMMANDS, main
 
 for module, _ in COMMANDS.values():
@@ -64,6 +66,7 @@ def _become(files: list[int], arguments: list[str]) -> None:
             open(number, mode, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
             for number, mode in enumerate(("r", "w", "w"))
         )
+        torch.set_num_threads(1)  # makes its pool anew, which two threads at once cannot
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         status = main(arguments)
     except SystemExit as error:

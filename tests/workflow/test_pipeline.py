@@ -32,6 +32,7 @@ def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
     page = (results / "report/index.html").read_text()
     assert "BRISQUE features, SVR" in page
     assert "pseudo-MOS" in page
+    assert "report is partial" not in page
     assert list(results.rglob("*.part*")) == []
 
 
