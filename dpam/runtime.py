@@ -27,7 +27,8 @@ def device_name() -> str:
     """A name that a reader knows: the card's, or CPU with its number of threads."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    return f"CPU, {count} thread{'' if count == 1 else 's'}"
 
 
 def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
