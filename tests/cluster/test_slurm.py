@@ -53,6 +53,8 @@ class Snakemake:
     def __init__(self, folder: Path, environment: dict[str, str], *arguments: str) -> None:
         programs = Path(sys.executable).parent
         search = [str(folder / "bin"), environment["PATH"], str(programs)]
+        # A shell that starts the tests in the background lets its children ignore SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.file = folder / "snakemake.txt"
         with self.file.open("ab") as file:
             self.process = subprocess.Popen(

@@ -19,7 +19,7 @@ STAGES = (
 )  # fmt: skip
 SNAKEMAKE, WORKER = "snakemake", "worker process"
 SHARE = {SNAKEMAKE: 0.15, WORKER: 0.1}  # of the kills
-# Kills of each at most: of 50, at least one is left for every stage, and the first comes to an end.
+# Kills of each at most, so that none is killed without end.
 MOST = {SNAKEMAKE: 6, WORKER: 4} | dict.fromkeys(STAGES, 3)
 PAUSE = 0.05  # seconds between two looks
 
@@ -31,6 +31,7 @@ class Workflow:
         self.checkout, self.configuration = checkout, configuration
         self.random = random.Random(seed)
         self.kills: Counter[str] = Counter()
+        self.missed: Counter[str] = Counter()  # stages that had ended when they were to be killed
         self.starts = 0
         self.log = checkout.folder / "snakemake.log"
 
@@ -88,7 +89,7 @@ class Workflow:
         while status and time.monotonic() < end:
             snakemake = self.start()
             while snakemake.poll() is None and self.kills.total() < kills:
-                self._kill_one(snakemake)
+                self._kill_one(snakemake, kills - self.kills.total())
             try:
                 status = snakemake.wait(max(1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -97,8 +98,12 @@ class Workflow:
                 self.start("--unlock").wait()
         return status
 
-    def _kill_one(self, snakemake: subprocess.Popen[bytes]) -> None:
-        """Wait for a random moment, or for a stage that was killed less than others, and kill."""
+    def _kill_one(self, snakemake: subprocess.Popen[bytes], left: int) -> None:
+        """Wait for a random moment, or for a stage that was killed less than others, and kill.
+
+        The last kills of all that are left are kept for the stages that were never killed.
+        """
+        kept = left <= sum(not self.kills[stage] for stage in STAGES)
         moment = time.monotonic() + self.random.uniform(1.5, 6)
         wanted = self.random.random()
         while snakemake.poll() is None:
@@ -108,10 +113,13 @@ class Workflow:
                 p for p, what in running.items() if what in STAGES and self.kills[what] == fewest
             ]
             if rare and fewest < 2:
-                time.sleep(self.random.uniform(0, 1.5))  # the shortest stages last about as long
-                if self._kill(self.random.choice(rare)):
+                process = self.random.choice(rare)
+                # The shortest stages last about as long.
+                time.sleep(self.random.uniform(0, 1.5 / (1 + self.missed[running[process]])))
+                if self._kill(process):
                     return
-            elif time.monotonic() > moment:
+                self.missed[running[process]] += 1
+            elif time.monotonic() > moment and not kept:
                 if wanted < SHARE[SNAKEMAKE] and self.kills[SNAKEMAKE] < MOST[SNAKEMAKE]:
                     snakemake.send_signal(signal.SIGKILL)
                     self.kills[SNAKEMAKE] += 1
