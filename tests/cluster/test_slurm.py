@@ -109,6 +109,14 @@ def job_of(slurm: PrivateSlurm, rule: str) -> str:
     return next((line.split()[0] for line in lines if f" rule_{rule}" in line), "")
 
 
+def jobs_left(slurm: PrivateSlurm, seconds: float = 60) -> str:
+    """What the queue still holds after a while; a cancelled job takes some to complete."""
+    end = time.monotonic() + seconds
+    while (left := slurm.call("squeue", "-h")) and time.monotonic() < end:
+        time.sleep(0.5)
+    return left
+
+
 class Training:
     """The one training, seen from outside: through its log, which each attempt begins anew."""
 
@@ -173,7 +181,7 @@ def story(slurm, tmp_path_factory):
         training.under_way("interrupted", snakemake)
         snakemake.process.send_signal(signal.SIGINT)
         seen.code_when_interrupted = snakemake.ended()
-        seen.left = slurm.call("squeue", "-h")
+        seen.left = jobs_left(slurm)
         before = len(snakemake.said)
         snakemake = Snakemake(folder, slurm.environment, *options)
         training.goes_on("interrupted", snakemake)
