@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dpam.images import resize_cubic, texture
+from dpam.filters import resize_cubic, texture
 from dpam.preparation import Prepared, planes, resize
 from dpam.store import Pack
 

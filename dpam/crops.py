@@ -2,13 +2,13 @@
 
 Imported only where they are needed, as `dpam.superpixels.kernels`; compiled at the first call and
 kept on disk. They run on one core and let other threads run meanwhile. All is integer arithmetic:
-`dpam.images.texture` gives the same, bit by bit.
+`dpam.filters.texture` gives the same, bit by bit.
 """
 
 import numpy as np
 from numba import njit
 
-from dpam.images import BLUR, GREY, RADIUS
+from dpam.filters import BLUR, GREY, RADIUS
 
 RED, GREEN, BLUE = map(np.int32, GREY)
 WEIGHT = np.array(BLUR, np.int32)
@@ -45,7 +45,7 @@ def cut(pixels, start, width, top, left, flip, image):
 
 @compiled
 def textures(image, signed, texture):
-    """Grey minus its blur; see `dpam.images.texture`.
+    """Grey minus its blur; see `dpam.filters.texture`.
 
     Args:
         image: (B, 3, H, W) uint8 RGB, height and width at least 7.

@@ -1,22 +1,14 @@
-"""From an image file to the pixels and the texture that the network reads.
-
-All of it follows the released preprocessing: cubic resizing as OpenCV's (a = -0.75, no
-antialiasing), BT.601 grey, Gaussian blur with sigma 2, and a texture that wraps modulo 256. Grey
-and blur are OpenCV's to the bit: it computes them in integers, and so do we, in floats that hold
-these exactly.
-"""
+"""Image files, and their pixels as RGB."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
-from torch import Tensor
-from torch.nn import functional as F
 
 from dpam.errors import DpamError
 from dpam.files import refuse_special
@@ -30,10 +22,16 @@ if HEIF:
 
     register_heif_opener()
 
-GREY = (9798, 19235, 3735)  # shares of red, green, blue in 32768ths
-BLUR = (1, 2, 7, 16, 31, 45, 52, 45, 31, 16, 7, 2, 1)  # Gaussian of sigma 2, in 256ths
-RADIUS = len(BLUR) // 2
-TEXTURES = ("wrapped", "signed")
+# Of the formats that Pillow opens: programs (Ghostscript would run PostScript), films, tables of
+# numbers, what only Windows can draw, and what can only be written.
+NO_PHOTOGRAPHS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF")
+
+
+@cache
+def readable() -> list[str]:
+    """The formats of photographs, in the order in which Pillow tries them."""
+    Image.init()
+    return [name for name in Image.ID if name not in NO_PHOTOGRAPHS]
 
 
 @contextmanager
@@ -41,12 +39,14 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
     """An image file whose pixels are not read yet; `file` as for `decode`.
 
     Raises:
-        DpamError: the file is missing or is no image, or its pixels cannot be read in the block.
+        DpamError: the file is missing, is no image or has more than LARGEST pixels, or its pixels
+            cannot be read in the block.
     """
     try:
         if file is None:
             refuse_special(path)
-        with Image.open(path if file is None else file) as image:
+        with Image.open(path if file is None else file, formats=readable()) as image:
+            refuse_huge(image)
             yield image
     except DpamError:
         raise
@@ -92,6 +92,16 @@ def upright_size(path: str | Path) -> tuple[int, int]:
         return image.size if lying else image.size[::-1]
 
 
+def refuse_huge(image: Image.Image) -> None:
+    """Pillow itself only warns of an image of up to twice its limit.
+
+    Raises:
+        Image.DecompressionBombError: it has more than LARGEST pixels.
+    """
+    if image.width * image.height > LARGEST:
+        raise Image.DecompressionBombError
+
+
 def rgb_of(image: Image.Image) -> np.ndarray:
     """An open image of any mode of Pillow as `decode` returns it.
 
@@ -99,8 +109,7 @@ def rgb_of(image: Image.Image) -> np.ndarray:
         Image.DecompressionBombError: it has more than LARGEST pixels.
         ValueError: Pillow has no way from its mode to RGB.
     """
-    if image.width * image.height > LARGEST:
-        raise Image.DecompressionBombError
+    refuse_huge(image)
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "La":  # Pillow knows only the way back to LA
         upright = upright.convert("LA")
@@ -141,8 +150,8 @@ def lacking(path: str | Path) -> str:
 def is_image_name(name: str | Path) -> bool:
     """Whether a file's name ends as those of images that can be decoded here; no hidden files."""
     path = Path(name)
-    known = Image.registered_extensions()
-    return path.suffix.lower() in known and not path.name.startswith(".")
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    return kind is not None and kind not in NO_PHOTOGRAPHS and not path.name.startswith(".")
 
 
 def image_files(paths: list[Path]) -> list[Path]:
@@ -161,54 +170,3 @@ def image_files(paths: list[Path]) -> list[Path]:
         else:
             files.append(path)
     return files
-
-
-def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
-    """Resize (..., H, W) to (..., height, width) with OpenCV's cubic kernel.
-
-    uint8 comes back as uint8, rounded and clipped; floats come back as floats, and may leave
-    the range of the input by the kernel's overshoot.
-    """
-    planes = image.reshape(1, -1, *image.shape[-2:])
-    planes = planes.to(torch.promote_types(image.dtype, torch.float32))
-    planes = F.interpolate(planes, (height, width), mode="bicubic", align_corners=False)
-    resized = planes.reshape(*image.shape[:-2], height, width)
-    if image.dtype == torch.uint8:
-        return resized.round().clamp(0, 255).to(torch.uint8)
-    return resized.to(image.dtype)
-
-
-def grey(rgb: Tensor) -> Tensor:
-    """BT.601 luma of (..., 3, H, W) uint8 as (..., 1, H, W) uint8."""
-    red, green, blue = rgb.float().unbind(-3)
-    luma = red * GREY[0] + green * GREY[1] + blue * GREY[2]
-    return ((luma + 2**14) / 2**15).floor().to(torch.uint8)[..., None, :, :]
-
-
-def blur(image: Tensor) -> Tensor:
-    """Gaussian blur of (B, 1, H, W) uint8, mirrored at the border without repeating the edge."""
-    blurred = F.pad(image.float(), [RADIUS] * 4, mode="reflect")
-    for axis in (-1, -2):
-        # Thirteen shifted sums; for one channel several times faster than a convolution.
-        size = image.shape[axis]
-        padded, blurred = blurred, torch.zeros_like(blurred.narrow(axis, 0, size))
-        for start, weight in enumerate(BLUR):
-            blurred.add_(padded.narrow(axis, start, size), alpha=weight)
-    return ((blurred + 2**15) / 2**16).floor().to(torch.uint8)
-
-
-def texture(rgb: Tensor, kind: str = "wrapped") -> Tensor:
-    """Grey minus its blur.
-
-    Args:
-        rgb: (B, 3, H, W) uint8, height and width at least 7.
-        kind: "wrapped", as released: the difference is taken in uint8 and wraps modulo 256, so that
-            -1 is 255; or "signed".
-
-    Returns:
-        (B, 1, H, W) float32, in [0, 1] if wrapped, in [-1, 1] if signed.
-    """
-    luma = grey(rgb)
-    smooth = blur(luma)
-    difference = luma.short() - smooth.short() if kind == "signed" else luma - smooth
-    return difference.float() / 255

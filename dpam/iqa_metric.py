@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dpam.batches import collate, fixed_views
-from dpam.images import resize_cubic
+from dpam.filters import resize_cubic
 from dpam.preparation import Prepared, prepare, select
 from dpam.scorer import VIEWS, Scorer, load, rgb_array
 

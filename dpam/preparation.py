@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dpam.errors import DpamError
-from dpam.images import TEXTURES, decode, resize_cubic
+from dpam.filters import TEXTURES, resize_cubic
+from dpam.images import decode
 from dpam.superpixels.ainet import ainet, load_ainet
 from dpam.superpixels.rim import PRESETS, rim
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from dpam.batches import fixed_views
 from dpam.errors import DpamError
-from dpam.images import rgb_of, texture
+from dpam.filters import texture
+from dpam.images import rgb_of
 from dpam.inference import Answer, answers
 from dpam.model import DPAM
 from dpam.model.checkpoint import load_checkpoint

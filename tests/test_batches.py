@@ -18,7 +18,7 @@ from dpam.batches import (
     collate,
     fixed_views,
 )
-from dpam.images import texture
+from dpam.filters import texture
 from dpam.preparation import CPU, Prepared, prepare
 from dpam.store import Pack, write_pack
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpam.crops import textures
-from dpam.images import TEXTURES, texture
+from dpam.filters import TEXTURES, texture
 
 
 @pytest.mark.parametrize("kind", TEXTURES)

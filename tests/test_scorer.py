@@ -11,7 +11,7 @@ from samples import photograph, preparation
 
 import dpam
 from dpam.errors import DpamError
-from dpam.images import texture
+from dpam.filters import texture
 from dpam.iqa_metric import colours
 from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint

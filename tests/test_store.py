@@ -12,7 +12,7 @@ import pytest
 from samples import labels_table, photograph, preparation
 
 from dpam.errors import DpamError
-from dpam.images import resize_cubic, texture
+from dpam.filters import resize_cubic, texture
 from dpam.preparation import planes, prepare, resize
 from dpam.store import Pack, PackWriter, lay_out, write_pack
 

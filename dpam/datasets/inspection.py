@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from PIL import Image
 
 from dpam.errors import DpamError
 from dpam.files import read_json, refuse_special, write_json
+from dpam.images import opened
 from dpam.parallel import processes
 from dpam.progress import track
 
@@ -68,15 +68,12 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
         return before
     width, height, look, problem = 0, 0, "", ""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-                width, height = image.size
-                look = difference_hash(image)
-    except Exception as error:  # whatever a decoder raises on broken bytes
-        width, height = 0, 0
-        problem = f"{str(error) or type(error).__name__}".replace("\n", " ")
+        with opened(path, io.BytesIO(content)) as image:
+            image.load()
+            look = difference_hash(image)
+            width, height = image.size
+    except DpamError as error:
+        problem = str(error).removeprefix(f"{path}: ").replace("\n", " ")
     return Inspection(len(content), status.st_mtime_ns, digest, width, height, look, problem)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpam.errors import DpamError
-from dpam.images import resize_cubic
+from dpam.filters import resize_cubic
 from dpam.superpixels.slico import grid
 from dpam.tensors import read_tensors, refuse_misfit, write_tensors
 
