@@ -5,7 +5,7 @@ import io
 import logging
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -429,10 +429,7 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
     columns = max(len(gallery.examples) for gallery in galleries)
     cell = WIDTH / columns  # inches, as all lengths here
     title, notes, foot = 0.75, 0.75, 0.3 if hidden else 0.0
-    heights = [
-        cell * max(min(1.3, e.photo.shape[0] / e.photo.shape[1]) for e in gallery.examples)
-        for gallery in galleries
-    ]
+    heights = [cell * tallest(e.photo for e in gallery.examples) for gallery in galleries]
     height = sum(3 * row + title + notes for row in heights) + foot
     figure = Figure(figsize=(WIDTH, height))
     top = height
@@ -446,23 +443,50 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
         for place, (text, colours) in zip((0.0, 0.5), scales, strict=True):
             draw_scale(figure, (place, (top - 0.55) / height), text, colours)
         for index, example in enumerate(gallery.examples):
-            left = index * cell / WIDTH
             pictures = [
                 example.photo,
                 overlaid(example.photo, example.lost / most, "inferno"),
                 overlaid(example.photo, example.score, "viridis"),
             ]
-            for turn, picture in enumerate(pictures, start=1):
-                bottom = (top - title - turn * row) / height
-                box = (left, bottom, (cell - 0.06) / WIDTH, (row - 0.06) / height)
-                axes = figure.add_axes(box, anchor="NW")
-                axes.axis("off")
-                axes.imshow(picture, interpolation="none")
             note = f"{example.kind}\nlabel {example.label:.2f}\npredicted {example.prediction:.2f}"
-            figure.text(left, bottom - 0.04 / height, note, va="top", fontsize=8)
+            draw_column(figure, (index * cell, top - title), (cell, row), pictures, note)
         top -= 3 * row + title + notes
     say_hidden(figure, hidden, "dataset")
     return figure
+
+
+def draw_column(
+    figure: Figure,
+    corner: tuple[float, float],
+    cell: tuple[float, float],
+    pictures: Sequence[np.ndarray],
+    note: str,
+) -> None:
+    """Pictures below each other, and a note under them.
+
+    Args:
+        figure: as wide as the page.
+        corner: where its left and upper end is, from the left and from below, in inches.
+        cell: width and height of each picture with the margin beside and below it, in inches.
+        pictures: (h, w, 3) uint8.
+        note: one line or several.
+    """
+    (left, top), (width, height) = corner, cell
+    tall = figure.get_figheight()
+    for turn, picture in enumerate(pictures, start=1):
+        bottom = (top - turn * height) / tall
+        size = (width - 0.06) / WIDTH, (height - 0.06) / tall
+        draw_picture(figure, (left / WIDTH, bottom, *size), picture)
+    figure.text(left / WIDTH, bottom - 0.04 / tall, note, va="top", fontsize=8)
+
+
+def draw_picture(
+    figure: Figure, box: tuple[float, float, float, float], picture: np.ndarray
+) -> None:
+    """A picture in the upper left of a box (left, bottom, width, height; shares of the figure)."""
+    axes = figure.add_axes(box, anchor="NW")
+    axes.axis("off")
+    axes.imshow(picture, interpolation="none")
 
 
 def draw_scale(figure: Figure, place: tuple[float, float], text: str, colours: str) -> None:
@@ -503,22 +527,15 @@ def examples(albums: Sequence[Album], hidden: int = 0) -> Figure:
     columns = max(len(album.examples) for album in albums)
     cell = WIDTH / columns  # inches, as all lengths here
     title, notes, foot = 0.4, 0.6, 0.3 if hidden else 0.0
-    rows = [cell * tallest(album) for album in albums]
+    rows = [cell * tallest(example.image for example in album.examples) for album in albums]
     height = sum(2 * row + title + notes for row in rows) + foot
     figure = Figure(figsize=(WIDTH, height))
     top = height
     for album, row in zip(albums, rows, strict=True):
         figure.text(0, (top - 0.25) / height, album.title, fontsize=10, weight="bold")
         for index, example in enumerate(album.examples):
-            left = index * cell / WIDTH
             pictures = outline(example.image, example.label_map)
-            for turn, picture in enumerate(pictures, start=1):
-                bottom = (top - title - turn * row) / height
-                box = (left, bottom, (cell - 0.06) / WIDTH, (row - 0.06) / height)
-                axes = figure.add_axes(box, anchor="NW")
-                axes.axis("off")
-                axes.imshow(picture, interpolation="none")
-            figure.text(left, bottom - 0.04 / height, example.note, va="top", fontsize=8)
+            draw_column(figure, (index * cell, top - title), (cell, row), pictures, example.note)
         top -= 2 * row + title + notes
     say_hidden(figure, hidden, "dataset")
     return figure
@@ -535,10 +552,7 @@ def superpixels(comparisons: Sequence[Comparison], hidden: int = 0) -> Figure:
         return said("No dataset was packed with several superpixel methods.")
     columns = 1 + max(len(row.label_maps) for part in comparisons for row in part.rows)
     cell, title, foot = WIDTH / columns, 0.55, 0.3 if hidden else 0.0  # inches
-    heights = [
-        [cell * min(1.3, row.image.shape[0] / row.image.shape[1]) for row in part.rows]
-        for part in comparisons
-    ]
+    heights = [[cell * tallest([row.image]) for row in part.rows] for part in comparisons]
     height = sum(map(sum, heights)) + title * len(comparisons) + foot
     figure = Figure(figsize=(WIDTH, height))
     top = height
@@ -555,17 +569,14 @@ def superpixels(comparisons: Sequence[Comparison], hidden: int = 0) -> Figure:
             pictures.insert(0, outline(row.image, next(iter(row.label_maps.values())))[0])
             for column, picture in enumerate(pictures):
                 size = (cell - 0.06) / WIDTH, (tall - 0.06) / height
-                axes = figure.add_axes((column / columns, top / height, *size), anchor="NW")
-                axes.axis("off")
-                axes.imshow(picture, interpolation="none")
+                draw_picture(figure, (column / columns, top / height, *size), picture)
     say_hidden(figure, hidden, "dataset")
     return figure
 
 
-def tallest(album: Album) -> float:
+def tallest(images: Iterable[np.ndarray]) -> float:
     """Height by width of the tallest image; of very tall ones less, they are drawn narrower."""
-    shapes = [example.image.shape for example in album.examples]
-    return float(min(1.3, max(height / width for height, width, _ in shapes)))
+    return float(min(1.3, max(image.shape[0] / image.shape[1] for image in images)))
 
 
 def outline(image: np.ndarray, label_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
