@@ -2,7 +2,7 @@
 
 import pytest
 from hypothesis import settings
-from samples import labels_table, photograph, preparation
+from samples import ABOUT, labels_table, photograph, preparation
 
 from dpam.preparation import prepare
 from dpam.store import write_pack
@@ -17,14 +17,7 @@ def pack_file(request, tmp_path):
     """A pack of twelve small images, made with `whole` and with `crop` inputs."""
     how = preparation(request.param)
     labels = labels_table(12)
-    about = {
-        "dataset": "tiny",
-        "title": "Tiny",
-        "label_kind": "MOS",
-        "score_range": [1, 5],
-        "higher_is_better": True,
-        "preparation": vars(how),
-    }
+    about = {**ABOUT, "preparation": vars(how)}
     images = (prepare(photograph(i), how) for i in range(len(labels)))
     write_pack(tmp_path / "tiny.h5", labels, how, about, images)
     return tmp_path / "tiny.h5"

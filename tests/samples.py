@@ -1,9 +1,26 @@
-"""Small made-up images and labels that several tests use."""
+"""Small made-up images, labels and networks that several tests use."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
+from dpam.model import DPAM
+from dpam.model.checkpoint import save_checkpoint
 from dpam.preparation import Preparation
+
+# What they say of themselves, besides how photographs are prepared.
+ABOUT = {
+    "dataset": "tiny",
+    "title": "Tiny",
+    "label_kind": "MOS",
+    "score_range": [1, 5],
+    "higher_is_better": True,
+    "part": "all",
+    "split": "split00",
+    "selected_by": "validation",
+}
 
 
 def photograph(seed: int, height: int = 80, width: int = 96) -> np.ndarray:
@@ -42,3 +59,20 @@ def labels_table(count: int) -> pd.DataFrame:
             "label_kind": "MOS",
         }
     )
+
+
+def save_network(file: Path, network_input: str = "crop", spread: float | None = None) -> Path:
+    """Write the weights of a small network, the same each time.
+
+    Args:
+        file: to write, `.safetensors`.
+        network_input: of the photographs that it is for, as of `preparation`.
+        spread: standard deviation of all of its weights, instead of those it is made with.
+    """
+    torch.manual_seed(3)
+    net = DPAM("test_vit", image_size=64, embed_dim=16)
+    if spread is not None:
+        for parameter in net.parameters():
+            torch.nn.init.normal_(parameter, 0, spread)
+    save_checkpoint(file, net, {**ABOUT, "preparation": vars(preparation(network_input))})
+    return file

@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 import yaml
 from PIL import Image
-from samples import photograph, preparation
+from samples import photograph, save_network
 
-from dpam.model import DPAM
-from dpam.model.checkpoint import save_checkpoint
 from dpam.store import Pack
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -86,17 +83,7 @@ def test_photographs_are_scored_in_chunks_and_one_that_is_broken_has_its_error(t
     names = [f"photos/{name}" for name in write_photographs(tmp_path / "photos", 5)]
     (tmp_path / names[3]).write_bytes(b"broken")
     (tmp_path / "list.txt").write_text("\n".join(reversed(names)) + "\n")
-    torch.manual_seed(3)
-    about = {
-        "dataset": "tiny",
-        "title": "Tiny",
-        "label_kind": "MOS",
-        "score_range": [1, 5],
-        "higher_is_better": True,
-        "preparation": vars(preparation("crop")),
-    }
-    net = DPAM("test_vit", image_size=64, embed_dim=16)
-    save_checkpoint(tmp_path / "model.safetensors", net, about)
+    save_network(tmp_path / "model.safetensors")
     preset = yaml.safe_load((TOP / "workflow/presets/score.yaml").read_text())
     preset["scoring"] |= {"photographs": ["list.txt"], "per_job": 3}
     said = snakemake(tmp_path, preset, "score_photographs")

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from samples import photograph, preparation
-from small import ABOUT
+from samples import photograph, save_network
 
 import dpam
-from dpam.model import DPAM
-from dpam.model.checkpoint import save_checkpoint
 
 sys.path.append(str(Path(__file__).parent.parent / "workflow"))  # for checkout.py
 
@@ -19,13 +16,9 @@ sys.path.append(str(Path(__file__).parent.parent / "workflow"))  # for checkout.
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
     """A small network for whole images."""
-    torch.manual_seed(3)
     torch.set_num_threads(1)
-    net = DPAM("test_vit", image_size=64, embed_dim=16)
-    for parameter in net.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.15)
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_checkpoint(path, net, ABOUT | {"preparation": vars(preparation("whole"))})
+    save_network(path, "whole", spread=0.15)
     dpam.load(path).score(photograph(1))  # what is compiled here need not be in each process
     return path
 

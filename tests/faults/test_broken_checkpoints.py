@@ -16,8 +16,7 @@ from PIL import Image
 from running import call
 from safetensors import safe_open
 from safetensors.torch import save
-from samples import labels_table, photograph, preparation
-from small import ABOUT
+from samples import ABOUT, labels_table, photograph, preparation
 
 from dpam.model.checkpoint import FORMAT, checksum
 from dpam.preparation import prepare

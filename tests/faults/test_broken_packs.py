@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from damage import flipped, truncated
 from running import call
-from samples import labels_table, photograph, preparation
-from small import ABOUT
+from samples import ABOUT, labels_table, photograph, preparation
 
 from dpam.preparation import prepare
 from dpam.store import write_pack

@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
-from samples import photograph, preparation
+from samples import photograph, save_network
 
 from dpam.cli import main
-from dpam.model import DPAM
-from dpam.model.checkpoint import save_checkpoint
 
 pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
@@ -22,18 +19,7 @@ def call(*arguments) -> int:
 
 @pytest.fixture
 def model(tmp_path):
-    torch.manual_seed(3)
-    net = DPAM("test_vit", image_size=64, embed_dim=16)
-    about = {
-        "dataset": "tiny",
-        "title": "Tiny",
-        "label_kind": "MOS",
-        "score_range": [1, 5],
-        "higher_is_better": True,
-        "preparation": vars(preparation("crop")),
-    }
-    save_checkpoint(tmp_path / "model.safetensors", net, about)
-    return tmp_path / "model.safetensors"
+    return save_network(tmp_path / "model.safetensors")
 
 
 def write(folder: Path, *names: str) -> list[Path]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from samples import photograph, preparation
+from samples import photograph, save_network
 
 import dpam
 from dpam.cli import main
@@ -25,20 +25,7 @@ def call(*arguments) -> int:
 
 @pytest.fixture
 def model(tmp_path):
-    torch.manual_seed(3)
-    net = DPAM("test_vit", image_size=64, embed_dim=16)
-    for parameter in net.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.15)
-    about = {
-        "dataset": "tiny",
-        "title": "Tiny",
-        "label_kind": "MOS",
-        "score_range": [1, 5],
-        "higher_is_better": True,
-        "preparation": vars(preparation("crop")),
-    }
-    save_checkpoint(tmp_path / "model.safetensors", net, about)
-    return tmp_path / "model.safetensors"
+    return save_network(tmp_path / "model.safetensors", spread=0.15)
 
 
 @pytest.fixture
