@@ -52,6 +52,15 @@ def cannot_be_written(path: str | Path, error: Exception) -> DpamError:
 
 
 @contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Errors of the operating system in the block become a DpamError about the file."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
+
+
+@contextmanager
 def exclusive(path: str | Path) -> Iterator[None]:
     """Be the only process that makes `path`, which need not exist; for the length of the block.
 

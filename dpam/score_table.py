@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dpam.errors import DpamError
-from dpam.files import atomic
+from dpam.files import atomic, writing
 
 CHUNK = 10_000  # rows of a Parquet file that are in memory at a time
 INSTALL = "Parquet needs a package that is not installed: `pip install pyarrow`"
@@ -98,23 +98,18 @@ def growing(path: Path, resume: bool) -> Iterator[Callable[[Row], None]]:
             file.write(csv_line(row) if lines.suffix == ".csv" else json_line(row))
             file.flush()
 
-    with file:
+    try:
         if lines.suffix == ".csv" and not file.tell():
             with writing(path):
                 file.write(csv_line(Row._fields))
+                file.flush()
         yield add
+    finally:
+        with writing(path):  # what a full disk did not take is tried again
+            file.close()
     if path.suffix == ".parquet":
         write_parquet(path, read_rows(lines))
         lines.unlink()
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Errors of the operating system become a DpamError about the file."""
-    try:
-        yield
-    except OSError as error:
-        raise DpamError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def refuse_unknown(path: Path) -> None:

@@ -22,7 +22,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from dpam.errors import DpamError
-from dpam.files import read_csv, write_csv
+from dpam.files import read_csv, write_csv, writing
 from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
 from dpam.monitor import quality_maps, scatter
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         )
         # A resumed run reports its earlier epochs again, so the events start afresh.
         shutil.rmtree(events, ignore_errors=True)
-        with SummaryWriter(str(events)) as writer:
+        with writing(events), SummaryWriter(str(events)) as writer:
             writer.add_text("settings", f"```json\n{json.dumps(vars(settings), indent=2)}\n```")
             trainer.run(lambda row: report_epoch(writer, row, trainer))
         history = history_table(trainer.history)

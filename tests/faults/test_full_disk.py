@@ -62,7 +62,7 @@ def prepare_all(folder: Path) -> None:
 def assert_clear_and_whole(answer, folder: Path) -> None:
     assert answer.is_clear(), answer
     assert answer.status == 1
-    assert "No space left" in answer.err or "cannot be written" in answer.err, answer
+    assert "cannot be written" in answer.err, "it says which file"
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         growing = path.suffix == ".log" or path.name == "s.csv" or "tensorboard" in str(path)
