@@ -85,7 +85,7 @@ def upright_size(path: str | Path) -> tuple[int, int]:
     """Height and width of what `decode` will return, from the file's header.
 
     Raises:
-        DpamError: the file is missing or is no image.
+        DpamError: the file is missing, is no image, or has more than LARGEST pixels.
     """
     with opened(path) as image:
         lying = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
