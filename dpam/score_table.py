@@ -93,17 +93,16 @@ def growing(path: Path, resume: bool) -> Iterator[Callable[[Row], None]]:
         lines.parent.mkdir(parents=True, exist_ok=True)
         file = lines.open("a" if resume else "w", encoding="utf-8", newline="")
 
-    def add(row: Row) -> None:
+    def put(line: str) -> None:
         with writing(path):
-            file.write(csv_line(row) if lines.suffix == ".csv" else json_line(row))
+            file.write(line)
             file.flush()
 
+    line_of = csv_line if lines.suffix == ".csv" else json_line
     try:
         if lines.suffix == ".csv" and not file.tell():
-            with writing(path):
-                file.write(csv_line(Row._fields))
-                file.flush()
-        yield add
+            put(csv_line(Row._fields))
+        yield lambda row: put(line_of(row))
     finally:
         with writing(path):  # what a full disk did not take is tried again
             file.close()

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError
-from dpam.files import atomic
+from dpam.files import atomic, writing
 from dpam.preparation import Preparation, Prepared, Segmentation
 from dpam.progress import track
 
@@ -249,12 +249,10 @@ class PackWriter:
         Raises:
             DpamError: the disk does not take it.
         """
-        try:
+        with writing(path):
             self.seal()
             os.fsync(self.file)
             self.path.replace(path)
-        except OSError as error:
-            raise DpamError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 Ranges = Sequence[tuple[int, int]]
