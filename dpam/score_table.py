@@ -18,7 +18,7 @@ INSTALL = "Parquet needs a package that is not installed: `pip install pyarrow`"
 
 
 class Row(NamedTuple):
-    """The score of one photograph.
+    """The score of one photograph, not rounded: correlations are computed from tables of these.
 
     Attributes:
         image: its name.

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
         f"Without a GPU: about {cores:,.0f} core-hours more ({cores / 24:,.1f} days of one core)."
     )
     if args.output:
-        write_csv(args.output, table.round(4))
+        write_csv(args.output, table)
 
 
 def readable(table: pd.DataFrame) -> str:
