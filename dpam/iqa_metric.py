@@ -140,7 +140,7 @@ def create_metric(
     path: str | Path,
     as_loss: bool = False,
     dataset: str | None = None,
-    device: str | torch.device | None = None,
+    device: str | torch.device = "auto",
 ) -> IqaMetric:
     """A checkpoint as a module; arguments as of `IqaMetric` and `dpam.load`.
 

@@ -12,21 +12,45 @@ import torch
 from torch import Tensor
 
 from dpam import __version__
+from dpam.errors import DpamError
 
 log = logging.getLogger(__name__)
 
 RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "h5py")
 
 
-def device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def device(name: str | torch.device = "auto") -> torch.device:
+    """The device of a name.
+
+    Args:
+        name: "auto", a CUDA GPU where there is one, else the processor; "cpu"; "cuda"; "cuda:1",
+            the second GPU; "mps", an Apple GPU.
+
+    Raises:
+        DpamError: there is no such device here.
+    """
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if name == "auto":
+        return torch.device("cuda" if gpus else "cpu")
+    here = ["cpu", *(["cuda"] if gpus else []), *gpus]
+    if torch.backends.mps.is_available():
+        here.append("mps")
+    if str(name) not in here:
+        raise DpamError(f"device: expected auto, {', '.join(here)}; found {name}")
+    return torch.device(name)
 
 
-def device_name() -> str:
-    """A name that a reader knows: the card's, or CPU with its number of threads."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def device_name(where: torch.device | None = None) -> str:
+    """A name that a reader knows: the card's, or CPU with its number of threads.
+
+    Args:
+        where: the device; None: as of `device`.
+    """
+    where = where or device()
+    if where.type == "cuda":
+        return torch.cuda.get_device_name(where)
+    if where.type == "mps":
+        return "Apple GPU"
     count = torch.get_num_threads()
     return f"CPU, {count} thread{'' if count == 1 else 's'}"
 
@@ -72,13 +96,13 @@ def commit() -> str | None:
     return answer.stdout.strip()
 
 
-def record() -> dict[str, Any]:
-    """What a result should say about where it came from."""
+def record(where: torch.device | None = None) -> dict[str, Any]:
+    """What a result should say about where it came from; `where` as of `device_name`."""
     return {
         "dpam": __version__,
         "commit": commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": device_name(),
+        "device": device_name(where),
         "versions": {name: version(name) for name in RECORDED},
     }

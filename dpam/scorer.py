@@ -34,7 +34,7 @@ from dpam.preparation import (
     read_photograph,
 )
 from dpam.released import from_release
-from dpam.runtime import device as best_device
+from dpam.runtime import device as device_of
 
 VIEWS = 5
 SHOWN = 1024  # pixels, the longer side of a photograph in an explanation
@@ -133,7 +133,7 @@ class Scorer:
                 "the checkpoint does not say what it was trained on; say so with `--dataset`, as "
                 "in `dpam import-checkpoint authors.pt model.safetensors --dataset koniq10k`"
             )
-        self.device = device or best_device()
+        self.device = device or device_of()
         self.net = net.to(self.device).eval()
         self.metadata = metadata
         try:
@@ -219,20 +219,20 @@ class Scorer:
 
 
 def load(
-    path: str | Path, dataset: str | None = None, device: str | torch.device | None = None
+    path: str | Path, dataset: str | None = None, device: str | torch.device = "auto"
 ) -> Scorer:
     """Read a checkpoint: ours (.safetensors), or one in the authors' format (any other ending).
 
     Args:
         path: of the file.
         dataset: what a network in the authors' format was trained on; ours say it themselves.
-        device: where to compute; None: the GPU if there is one.
+        device: where to compute, as of `dpam.runtime.device`.
 
     Raises:
         DpamError: the file is missing, damaged or of another kind, or it is not known what the
             network was trained on.
     """
-    where = None if device is None else torch.device(device)
+    where = device_of(device)
     if Path(path).suffix == ".safetensors":
         net, metadata = load_checkpoint(path)
         if dataset is not None and dataset != metadata.get("dataset"):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dpam.runtime import compiled
+from dpam.errors import DpamError
+from dpam.runtime import compiled, device, device_name
 
 
 def test_where_it_fails_the_function_is_used_as_it_is(
@@ -28,3 +29,20 @@ def test_what_the_function_itself_raises_is_raised() -> None:
 
     with pytest.raises(RuntimeError, match="shape"):
         compiled(product)(torch.ones(2, 3))
+
+
+def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert device() == device("auto") == torch.device("cuda")
+    for name in ("cpu", "cuda", "cuda:1", "mps", torch.device("cuda:1")):
+        assert device(name) == torch.device(name)
+    with pytest.raises(DpamError, match="cuda:1, mps; found cuda:2"):
+        device("cuda:2")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert device() == torch.device("cpu")
+    for name in ("cuda", "mps", "gpu", ""):
+        with pytest.raises(DpamError, match="expected auto, cpu; found"):
+            device(name)
+    assert device_name(torch.device("cpu")).startswith("CPU, ")

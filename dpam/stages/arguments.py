@@ -50,6 +50,15 @@ def add_released_padding(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where the network computes: `device`, a name for `dpam.runtime.device`."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="where the network computes: cpu, cuda, cuda:1, mps; auto: a CUDA GPU if there is one",
+    )
+
+
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     """Which dataset, and where it lies: `dataset`, `root`, `plain`."""
     parser.add_argument("dataset", metavar="DATASET", help="key of the dataset")

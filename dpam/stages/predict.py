@@ -39,6 +39,7 @@ from itertools import chain
 from pathlib import Path, PurePath
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from dpam import figures, metrics, quality_maps
@@ -49,10 +50,11 @@ from dpam.files import read_json, write_json, write_text
 from dpam.parallel import in_order
 from dpam.preparation import CPU, Prepared, prepare
 from dpam.progress import track
-from dpam.runtime import record
+from dpam.runtime import device, record
 from dpam.score_table import Row, csv_line, growing, prepare_to_resume, refuse_unknown, selected
 from dpam.scorer import Explanation, Picture, Scorer, load, picture
 from dpam.sources import Source, sources, total
+from dpam.stages.arguments import add_device
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=os.cpu_count(), help="threads that decode and prepare"
     )
     parser.add_argument("--batch-size", type=int, default=32, help="views per batch")
+    add_device(parser)
     parser.add_argument("--image_dir", metavar="DIR", help="as a folder among the photographs")
     parser.add_argument("--slic_dir", metavar="DIR", help="not read")
 
@@ -133,11 +136,11 @@ def run(args: argparse.Namespace) -> int:
     if args.slic_dir:
         log.info("%s: pickled superpixels are not read; computing them", args.slic_dir)
     labels = read_labels(args.labels) if args.labels else {}
-    scorer = load(args.checkpoint, args.dataset)
+    scorer = load(args.checkpoint, args.dataset, device(args.device))
 
     if args.output:
         refuse_unknown(args.output)
-        sign(args.output, args.checkpoint, args.resume)
+        sign(args.output, args.checkpoint, args.resume, scorer.device)
     earlier = prepare_to_resume(args.output) if args.resume else iter(())
     done = {row.image for row in earlier}
     before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
@@ -182,7 +185,7 @@ def run(args: argparse.Namespace) -> int:
     return min(len(run.failures), MOST_FAILURES)
 
 
-def sign(output: Path, checkpoint: Path, resume: bool) -> None:
+def sign(output: Path, checkpoint: Path, resume: bool, where: torch.device) -> None:
     """Say beside a table (FILE.json) what its scores are made by; a resumed one must have the same.
 
     Raises:
@@ -200,7 +203,7 @@ def sign(output: Path, checkpoint: Path, resume: bool) -> None:
                 "--resume out"
             )
     about = {"file": str(checkpoint), "sha256": digest}
-    write_json(path, {"checkpoint": about, "made_by": record()})
+    write_json(path, {"checkpoint": about, "made_by": record(where)})
 
 
 class Run:

@@ -28,6 +28,7 @@ from dpam.progress import track
 from dpam.runtime import device
 from dpam.scaling import stretched
 from dpam.splits import parts_to_score
+from dpam.stages.arguments import add_device
 from dpam.store import Pack
 
 TRAINED = ("dataset", "part", "split", "selected_by")  # what a checkpoint must tell
@@ -48,11 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--views", type=number_of_views, choices=VIEWS, default=5, help="of each image"
     )
     parser.add_argument("--output", type=Path, required=True, help="one row per image (.csv)")
+    add_device(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    where = device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     net, trained = load_checkpoint(args.checkpoint)
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
             pack.prepared(int(row)) for row in track(rows, f"testing on {pack.settings['dataset']}")
         )
         size = pack.preparation.image_size
-        prediction, spread = predict(net.to(device()), images, size, args.views, device())
+        prediction, spread = predict(net.to(where), images, size, args.views, where)
         table = pack.labels.iloc[rows][COPIED]
     assert len(prediction) == len(rows), "every image is scored"
     assert table["image"].is_unique, "no image is scored twice"

@@ -187,6 +187,7 @@ def test_maps_are_drawn_for_each_photograph(model, photos, tmp_path):
         (["a.jpg", "--output", "a.xls"], "a.xls: expected a name that ends in"),
         (["a.jpg", "--labels", "none.csv"], "none.csv: no such file"),
         (["a.jpg", "--dataset", "koniq10k"], "the file says tiny"),
+        (["a.jpg", "--device", "tpu"], "device: expected auto, cpu"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_in_one_line(model, capsys, more, words):
