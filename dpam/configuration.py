@@ -1,5 +1,7 @@
 """Checking a configuration against its schema, with messages that a person can act on."""
 
+from contextlib import suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,22 @@ def fill_defaults(value: Any, schema: dict[str, Any]) -> None:
     elif isinstance(value, list) and "items" in schema:
         for item in value:
             fill_defaults(item, schema["items"])
+
+
+def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
+    """The value, with text that is a number as one where the schema wants a number.
+
+    PyYAML reads 1e-4, which lacks a point, as text.
+    """
+    if isinstance(value, dict):
+        parts = schema.get("properties", {})
+        return {key: read_numbers(item, parts.get(key, {})) for key, item in value.items()}
+    if isinstance(value, list):
+        return [read_numbers(item, schema.get("items", {})) for item in value]
+    if isinstance(value, str) and schema.get("type") == "number":
+        with suppress(ValueError):
+            return number if isfinite(number := float(value)) else value
+    return value
 
 
 def explained(error: ValidationError) -> str:
@@ -48,6 +66,7 @@ def validated(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]
         DpamError: unknown keys, wrong types, values out of range; all of them are listed.
     """
     schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
+    config.update(read_numbers(config, schema))
     fill_defaults(config, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:

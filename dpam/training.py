@@ -27,6 +27,7 @@ from dpam.batches import EpochPlan, batch_source
 from dpam.correlation import plcc, srcc
 from dpam.errors import DpamError, Interrupted
 from dpam.files import atomic, read_json, write_json
+from dpam.fingerprint import code_fingerprint
 from dpam.inference import network_inputs, predict
 from dpam.losses import LOSSES, loss_of
 from dpam.model import DPAM
@@ -55,7 +56,8 @@ class TrainingSettings:
     Attributes:
         epochs: passes over the training part.
         batch_size: images per forward pass; an incomplete last batch is left out.
-        accumulation: batches per step of the optimiser.
+        accumulation: batches per step of the optimiser, whose gradient is their mean; the last step
+            of an epoch may have fewer.
         optimiser: "adam" (weight decay is added to the gradient) or "adamw" (decoupled).
         learning_rate: its largest.
         weight_decay: of the optimiser.
@@ -235,8 +237,9 @@ class Trainer:
     """One training run and all of its state.
 
     Progress is kept in `progress`, a file beside the outputs, after every epoch and when a signal
-    asks to stop. It holds a hash of settings, split and data; one made under others is ignored.
-    That the loss was not a number is kept beside it, so that the next attempt ends at once.
+    asks to stop. It holds a hash of settings, split, data and code; one made under others is
+    ignored. That the loss was not a number is kept beside it, as `NAME.diverged.json` beside
+    `NAME.progress.pt`, so that the next attempt ends at once.
 
     Attributes:
         history: a row per finished epoch.
@@ -257,7 +260,7 @@ class Trainer:
         self.net = net.to(device)
         self.pack, self.rows, self.settings = pack, rows, settings
         self.seed, self.device, self.progress = seed, device, progress
-        self.diverged = progress.with_name("diverged.json")
+        self.diverged = progress.with_suffix("").with_suffix(".diverged.json")
         self.source = batch_source(pack, device)
         self.label = pack.labels["score"].to_numpy(np.float64)
         self.batches = len(rows["train"]) // settings.batch_size
@@ -295,6 +298,7 @@ class Trainer:
             "settings": asdict(self.settings),
             "pack": self.pack.settings,
             "seed": self.seed,
+            "code": code_fingerprint("dpam.stages.train"),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for name in PARTS:
@@ -323,7 +327,7 @@ class Trainer:
             if before["identity"] == self.identity:
                 raise DpamError(f"{before['message']}; to try again, remove {self.diverged}")
             self.diverged.unlink()
-        for half in self.progress.parent.glob(f".{self.progress.stem}.*.part*"):
+        for half in self.progress.parent.glob(f".{self.progress.stem}.[0-9]*.part.pt"):
             half.unlink()
         if not self.progress.is_file():
             return
@@ -333,7 +337,7 @@ class Trainer:
             log.warning("%s: unreadable (%s); starting again", self.progress, error)
             return
         if state["identity"] != self.identity:
-            log.info("%s: made under other settings or data; starting again", self.progress)
+            log.info("%s: made under other settings, data or code; starting again", self.progress)
             return
         for name, holder in self._holders().items():
             holder.load_state_dict(state[name])
@@ -407,7 +411,9 @@ class Trainer:
                 )
                 write_json(self.diverged, {"identity": self.identity, "message": message})
                 raise DpamError(message)
-            (loss / settings.accumulation).backward()  # type: ignore[no-untyped-call]
+            group = index - index % settings.accumulation  # its first batch; the last may be short
+            together = min(settings.accumulation, self.batches - group)
+            (loss / together).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.item())
             predictions.append(score.detach().float().cpu())
             done = index + 1

@@ -50,6 +50,19 @@ def test_faults_are_explained(change, message):
         validated({**configuration(), **change}, SCHEMA)
 
 
+def test_a_number_that_yaml_reads_as_text_is_one():
+    """PyYAML wants a point and a sign: of 1e-4, 1E5, 1.0e5 it makes text."""
+    written = "{learning_rate: 1e-4, weight_decay: 5E-2, ema: 0.998, loss: mse}"
+    given = {**configuration(), "training": yaml.safe_load(written)}
+    found = validated(given, SCHEMA)["training"]
+    assert (found["learning_rate"], found["weight_decay"], found["ema"]) == (1e-4, 0.05, 0.998)
+    assert found["loss"] == "mse"
+    with pytest.raises(DpamError, match=r"training.learning_rate: '1e-4x' is not of type 'number'"):
+        validated({**configuration(), "training": {"learning_rate": "1e-4x"}}, SCHEMA)
+    with pytest.raises(DpamError, match="learning_rate"):
+        validated({**configuration(), "training": {"learning_rate": "nan"}}, SCHEMA)
+
+
 def test_every_key_of_the_schema_has_a_description():
     def undescribed(schema, where):
         for key, part in schema.get("properties", {}).items():

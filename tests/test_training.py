@@ -143,13 +143,23 @@ def test_a_moving_average_forgets_where_it_began_and_then_has_its_decay():
     assert average.module.running_var.item() == pytest.approx(0.01 + 0.99e-3, rel=1e-3)
 
 
-def test_progress_under_other_settings_or_broken_is_ignored(pack_file, tmp_path):
+def test_progress_under_other_settings_or_code_or_broken_is_ignored(
+    pack_file, tmp_path, monkeypatch
+):
     with Pack(pack_file) as pack:
         first = trainer(pack, tmp_path, epochs=1)
         first.run(lambda row: None)
         other = trainer(pack, tmp_path, epochs=1, learning_rate=2e-3)
         other.resume()
         assert other.history == []
+        same = trainer(pack, tmp_path, epochs=1)
+        same.resume()
+        assert len(same.history) == 1
+        with monkeypatch.context() as changed:
+            changed.setattr("dpam.training.code_fingerprint", lambda module: "of other code")
+            mended = trainer(pack, tmp_path, epochs=1)
+            mended.resume()
+            assert mended.history == []
         (tmp_path / "progress.pt").write_bytes(b"not a file of tensors")
         broken = trainer(pack, tmp_path, epochs=1)
         broken.resume()
@@ -252,6 +262,27 @@ def test_accumulated_batches_are_one_large_batch(pack_file, tmp_path):
             weights[size] = run.net.state_dict()
     for name, tensor in weights[8].items():
         torch.testing.assert_close(weights[4][name], tensor, rtol=1e-6, atol=1e-9)
+
+
+def test_the_last_accumulated_step_of_an_epoch_is_the_mean_of_its_batches(pack_file, tmp_path):
+    """Four batches, three to a step: the second step's gradient is that of the fourth batch."""
+    gradients = {}
+    for accumulation in (1, 3):
+        with Pack(pack_file) as pack:
+            run = trainer(pack, tmp_path, batch_size=2, accumulation=accumulation)
+            for module in run.net.modules():
+                if isinstance(module, torch.nn.BatchNorm2d | torch.nn.Dropout):
+                    module.train(False)
+                    module.train = lambda mode, module=module: module
+            steps = gradients.setdefault(accumulation, [])
+            run.optimizer.step = lambda *_, run=run, steps=steps: steps.append(
+                run.net.halve.weight.grad.clone()
+            )
+            run.train_one_epoch(1)
+    single, grouped = gradients[1], gradients[3]
+    assert (len(single), len(grouped)) == (4, 2)
+    torch.testing.assert_close(grouped[0], (single[0] + single[1] + single[2]) / 3)
+    torch.testing.assert_close(grouped[1], single[3])
 
 
 def test_the_averaged_weights_are_the_ones_kept(pack_file, tmp_path):

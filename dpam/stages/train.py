@@ -5,15 +5,15 @@ validation part (or the last one, if the settings say so), and the one with the 
 part, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
 be judged without training again.
 
-Progress is kept after every epoch in `progress.pt` beside the outputs: a run that was stopped goes
-on from there when it is started again with the same settings and data. SIGTERM and SIGUSR1 save at
-once and end with exit status 75.
+For an output model.safetensors, progress is kept after every epoch in model.progress.pt beside it:
+a run that was stopped goes on from there when it is started again with the same settings, data and
+code. SIGTERM and SIGUSR1 save at once and end with exit status 75. Curves for TensorBoard go to
+model.tensorboard.
 """
 
 import argparse
 import json
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,11 @@ def run(args: argparse.Namespace) -> None:
         settings = TrainingSettings(**args.training)
     except TypeError as error:
         raise DpamError(f"--training: {error}") from error
+    if "image_size" in args.model:
+        raise DpamError("--model: image_size is the pack's, which `pack-superpixels` is told")
     splits = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
-    progress = args.output.parent / "progress.pt"
-    events = args.output.parent / "tensorboard"
+    progress = args.output.with_suffix(".progress.pt")
+    events = args.output.with_suffix(".tensorboard")
     with Pack(args.pack) as pack:
         pack.check()
         torch.manual_seed(args.seed)
@@ -104,11 +106,14 @@ def run(args: argparse.Namespace) -> None:
             " + ".join(f"{len(rows[name])} {name}" for name in rows),
             settings.epochs,
         )
-        # A resumed run reports its earlier epochs again, so the events start afresh.
-        shutil.rmtree(events, ignore_errors=True)
-        with writing(events), SummaryWriter(str(events)) as writer:
+        with writing(events):
+            writer = fresh_events(events)
             writer.add_text("settings", f"```json\n{json.dumps(vars(settings), indent=2)}\n```")
+        try:
             trainer.run(lambda row: report_epoch(writer, row, trainer))
+        finally:
+            with writing(events):
+                writer.close()
         history = history_table(trainer.history)
         about = {
             **{key: value for key, value in pack.settings.items() if key != "made_by"},
@@ -132,8 +137,27 @@ def run(args: argparse.Namespace) -> None:
     progress.unlink(missing_ok=True)
 
 
+def fresh_events(folder: Path) -> SummaryWriter:
+    """What writes to TensorBoard; a resumed run reports its earlier epochs again."""
+    for earlier in folder.glob("events.out.tfevents.*"):
+        earlier.unlink()
+    return SummaryWriter(str(folder))
+
+
 def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
-    """One epoch as scalars and, now and then, pictures for TensorBoard, and a line of the log."""
+    """One epoch for TensorBoard, and as a line of the log."""
+    with writing(writer.log_dir):
+        show(writer, row, trainer)
+    numbers = [
+        f"{name.replace('_', ' ').replace('srcc', 'SRCC')} {row[name]:.3f}"
+        for name in ("loss", "train_srcc", "validation_srcc", "test_srcc")
+        if name in row
+    ]
+    log.info("epoch %d/%d: %s", row["epoch"], trainer.settings.epochs, ", ".join(numbers))
+
+
+def show(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
+    """One epoch as scalars and, now and then, pictures."""
     epoch, epochs = row["epoch"], trainer.settings.epochs
     for name, value in row.items():
         if name not in ("epoch", *RULES):
@@ -147,9 +171,3 @@ def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -
         shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
         maps = quality_maps(trainer.evaluated, trainer.pack, shown, trainer.device)
         writer.add_figure("quality maps", maps, epoch)
-    numbers = [
-        f"{name.replace('_', ' ').replace('srcc', 'SRCC')} {row[name]:.3f}"
-        for name in ("loss", "train_srcc", "validation_srcc", "test_srcc")
-        if name in row
-    ]
-    log.info("epoch %d/%d: %s", epoch, epochs, ", ".join(numbers))

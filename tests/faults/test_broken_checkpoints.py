@@ -232,7 +232,7 @@ def test_progress_and_features_are_not_unpickled_either(tmp_path, note):
 
     for what, content in carriers(canary):
         (tmp_path / "run").mkdir(exist_ok=True)
-        (tmp_path / "run/progress.pt").write_bytes(content)
+        (tmp_path / "run/model.progress.pt").write_bytes(content)
         answer = call(
             *("train", "tiny.h5", "--splits", "splits.csv", "--output", "run/model.safetensors"),
             *("--released", "run/r.safetensors", "--predictions", "run/e.h5"),

@@ -185,7 +185,7 @@ def test_files_removed_under_running_jobs(tmp_path, note):
     }.items():  # fmt: skip
         kept = tmp_path / "kept"
         process = started(tmp_path, *TRAIN, *settings)
-        while not (tmp_path / "run/progress.pt").exists() and process.poll() is None:
+        while not (tmp_path / "run/model.progress.pt").exists() and process.poll() is None:
             time.sleep(0.01)
         (tmp_path / removed).rename(kept)
         _, said = process.communicate(timeout=300)

@@ -14,7 +14,7 @@ import pandas as pd
 from safetensors import safe_open
 
 PAUSE = 0.02  # seconds between two looks
-PASSED_OVER = ("logs", "benchmarks", "tensorboard")  # lines of text that grow; Snakemake's own
+PASSED_OVER = ("logs", "benchmarks", "model.tensorboard")  # text that grows; Snakemake's own
 ENDS = {".svg": b"</svg>", ".html": b"</html>", ".json": b"}", ".md": b"\n", ".tex": b"\n"}
 
 
@@ -32,7 +32,7 @@ def final_files(results: Path) -> dict[Path, State]:
     for folder, folders, names in os.walk(results):
         folders[:] = [name for name in folders if name[0] != "." and name not in PASSED_OVER]
         for name in names:
-            if name[0] == "." or name == "progress.pt":
+            if name[0] == "." or name.endswith(".progress.pt"):
                 continue
             path = Path(folder, name)
             try:

@@ -1,7 +1,9 @@
 """From images on disk to a score of a person's own photograph, stage by stage."""
 
+import errno
 import json
 from importlib.metadata import version
+from shutil import rmtree
 
 import h5py
 import numpy as np
@@ -15,6 +17,7 @@ from dpam.cli import main
 from dpam.model.checkpoint import load_checkpoint
 from dpam.store import Pack
 from dpam.superpixels.ainet import load_ainet
+from dpam.training import Trainer
 
 MODEL = {"backbone": "test_vit", "embed_dim": 16}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "schedule": "cosine"}
@@ -86,7 +89,7 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
         assert worst["raw_score"] == 90  # lower is better
 
     assert train(out) == 0
-    assert not (out / "run/progress.pt").exists()
+    assert not (out / "run/model.progress.pt").exists()
     _net, metadata = load_checkpoint(out / "run/model.safetensors")
     assert metadata["training"]["epochs"] == 2
     assert metadata["selected_by"] == "validation"
@@ -158,6 +161,53 @@ def test_two_runs_agree_to_the_bit(photos, tmp_path):
     assert train(out) == 0
     for name, tensor in load_checkpoint(out / "run/model.safetensors")[0].state_dict().items():
         assert torch.equal(tensor, first[name]), name
+
+
+def test_two_trainings_in_one_folder_leave_each_other_alone(photos, tmp_path):
+    """One was stopped; another one with outputs beside it is run to its end."""
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    run = out / "run"
+    others = ["first.progress.pt", "first.diverged.json", ".first.progress.7.part.pt"]
+    others += ["progress.pt", "diverged.json", "tensorboard/events.out.tfevents.1"]
+    others += ["first.tensorboard/events.out.tfevents.1", "model.tensorboard/notes.txt"]
+    for name in others:
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("not yours")
+    (run / "model.tensorboard/events.out.tfevents.1").write_text("of an earlier attempt")
+    assert train(out) == 0
+    for name in others:
+        assert (run / name).read_text() == "not yours"
+    (events,) = (run / "model.tensorboard").glob("events*")
+    assert events.stat().st_size > 1000
+
+
+def test_an_error_of_the_system_in_training_is_not_blamed_on_tensorboard(
+    photos, tmp_path, capsys, monkeypatch
+):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+
+    def lost(self, epoch):
+        raise OSError(errno.EIO, "Input/output error", "slic.h5")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Trainer, "train_one_epoch", lost)
+        assert train(out) == 1
+    said = capsys.readouterr().err
+    assert said.rstrip().endswith("dpam train: slic.h5: Input/output error")
+    blocked = out / "run/model.tensorboard"
+    rmtree(blocked)
+    blocked.write_text("a file")
+    assert train(out) == 1
+    assert f"{blocked}: cannot be written" in capsys.readouterr().err
+
+
+def test_the_size_of_the_input_is_the_pack_s(photos, tmp_path, capsys):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    assert train(out, "--model", '{"image_size": 64}') == 1
+    assert "--model: image_size is the pack's" in capsys.readouterr().err
 
 
 def test_images_that_cannot_be_packed_are_all_named_and_the_others_stay(photos, tmp_path, capsys):

@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
     results = finished.folder / "results/demo"
     run = results / "runs/demo_synthetic/all/slic/split00/seed20"
-    for file in ("model.safetensors", "history.csv", "tensorboard"):
+    for file in ("model.safetensors", "history.csv", "model.tensorboard"):
         assert (run / file).exists()
-    assert not (run / "progress.pt").exists()
+    assert not (run / "model.progress.pt").exists()
     score = json.loads((run / "on-demo_authentic.json").read_text())
     assert score["label_kind"].startswith("pseudo-MOS")
     assert score["n"] > 2
