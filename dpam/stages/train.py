@@ -28,7 +28,7 @@ from dpam.model.checkpoint import save_checkpoint
 from dpam.monitor import quality_maps, scatter
 from dpam.runtime import device, record
 from dpam.scaling import stretched_in_parts
-from dpam.stages.arguments import json_object
+from dpam.stages.arguments import add_device, json_object
 from dpam.store import Pack
 from dpam.training import (
     RULES,
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="declared",
         help="of the scores: by the dataset's range, or as released by the extremes of each part",
     )
+    add_device(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
     parser.add_argument(
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    where = device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     try:
@@ -96,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
             for name, chosen in rows.items():
                 parts.iloc[chosen] = name
             pack.labels["score"] = stretched_in_parts(pack.labels["score"], parts)
-        trainer = Trainer(net, pack, rows, settings, args.seed, device(), progress)
+        trainer = Trainer(net, pack, rows, settings, args.seed, where, progress)
         log.info(
             "%s, part %s, %s, seed %d: %s images, %d epochs",
             pack.settings["title"],
@@ -122,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
             "scaling": args.scaling,
             "seed": args.seed,
             "training": vars(settings),
-            "made_by": record(),
+            "made_by": record(where),
         }
         net = trainer.evaluated.cpu()
         for rule, path in zip(RULES, (args.output, args.released), strict=True):

@@ -210,6 +210,11 @@ def test_the_size_of_the_input_is_the_pack_s(photos, tmp_path, capsys):
     assert "--model: image_size is the pack's" in capsys.readouterr().err
 
 
+def test_a_device_that_is_not_there_is_refused(photos, tmp_path, capsys):
+    assert train(tmp_path, "--device", "cuda:77") == 1
+    assert "device: expected auto, cpu" in capsys.readouterr().err
+
+
 def test_images_that_cannot_be_packed_are_all_named_and_the_others_stay(photos, tmp_path, capsys):
     out = prepare_data(photos, tmp_path)
     (photos / "ünter 'quote' (3).png").write_bytes(b"broken")
