@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,26 @@ def locked(lock: Path) -> int:
             if os.fstat(file).st_ino == lock.stat().st_ino:
                 return file
         os.close(file)
+
+
+def refuse_existing(paths: Iterable[str | Path]) -> None:
+    """Raise a DpamError if one of the files to be written is there.
+
+    Nothing is written over: whose it is, and whether it is needed, only the user knows. Snakemake
+    removes the outputs of a job before it starts it.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            raise DpamError(f"{path}: exists already; remove it, or name another file")
+
+
+def refuse_same(paths: Iterable[str | Path]) -> None:
+    """Raise a DpamError if two of the files to be written are one."""
+    seen = set()
+    for path in paths:
+        if os.path.abspath(path) in seen:
+            raise DpamError(f"{path}: named for two things to write; name two files")
+        seen.add(os.path.abspath(path))
 
 
 def refuse_special(path: str | Path) -> None:

@@ -79,12 +79,14 @@ def overlay(
 
 
 def write(folder: Path, image: str, explanation: Explanation, scale: str) -> Path:
-    """Draw the picture of an image into a folder; returns its file.
+    """Draw the picture of an image into a folder, unless it is there; returns its file.
 
     Raises:
         DpamError: it cannot be written.
     """
     path = folder / file_name(image)
+    if path.exists():
+        return path
     with style(), atomic(path) as temporary:
         draw(explanation, PurePath(image).name, scale).savefig(temporary, dpi=DOTS)
     return path

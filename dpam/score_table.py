@@ -4,14 +4,15 @@ import csv
 import heapq
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dpam.errors import DpamError
-from dpam.files import atomic, writing
+from dpam.files import atomic, read_json, writing
 
 CHUNK = 10_000  # rows of a Parquet file that are in memory at a time
 INSTALL = "Parquet needs a package that is not installed: `pip install pyarrow`"
@@ -68,10 +69,15 @@ def read_rows(path: Path) -> Iterator[Row]:
                 for line in file:
                     yield Row(**json.loads(line))
         except (ValueError, TypeError) as error:
-            raise DpamError(
-                f"{path}: expected the columns {', '.join(Row._fields)}, found something else "
-                f"({error}); give another --output, or leave --resume out"
-            ) from error
+            raise not_ours(path, str(error)) from error
+
+
+def not_ours(path: Path, found: str) -> DpamError:
+    """The error about a file that is no table of scores."""
+    return DpamError(
+        f"{path}: expected the columns {', '.join(Row._fields)}, found something else ({found}); "
+        "give another --output"
+    )
 
 
 @contextmanager
@@ -81,8 +87,8 @@ def growing(path: Path, resume: bool) -> Iterator[Callable[[Row], None]]:
     Rows of Parquet, whose files cannot grow, are kept in `lines_file` until the block ends well.
 
     Args:
-        path: of the table; what is there is replaced, unless it is resumed.
-        resume: go on with the rows that are there (see `earlier`).
+        path: of the table; there must be none yet, unless it is resumed.
+        resume: go on with the rows that are there (see `prepare_to_resume`).
 
     Raises:
         DpamError: another ending, a file that cannot be written, or Parquet without pyarrow.
@@ -91,7 +97,7 @@ def growing(path: Path, resume: bool) -> Iterator[Callable[[Row], None]]:
     lines = lines_file(path)
     with writing(path):
         lines.parent.mkdir(parents=True, exist_ok=True)
-        file = lines.open("a" if resume else "w", encoding="utf-8", newline="")
+        file = lines.open("a" if resume else "x", encoding="utf-8", newline="")
 
     def put(line: str) -> None:
         with writing(path):
@@ -122,6 +128,34 @@ def refuse_unknown(path: Path) -> None:
             raise DpamError(f"{path}: {INSTALL}") from error
 
 
+def about_table(path: Path) -> Path:
+    """The file beside a table that says what made its scores."""
+    return path.with_name(f"{path.name}.json")
+
+
+def begun_table(path: Path, resume: bool) -> dict[str, Any] | None:
+    """What the file beside a table says; None if there is none.
+
+    Raises:
+        DpamError: there is a table that is not to be resumed, or that nothing says who began; or
+            what lies beside it is something else.
+    """
+    refuse_unknown(path)
+    about, begun = about_table(path), None
+    if os.path.lexists(about):
+        begun = read_json(about)
+        if not (isinstance(begun, dict) and "checkpoint" in begun):
+            raise DpamError(
+                f"{about}: would be written, but is there and of something else; name another "
+                "--output"
+            )
+    for there in (path, lines_file(path)):
+        if os.path.lexists(there) and not (resume and begun):
+            how = "" if begun is None else "go on with it by --resume, "
+            raise DpamError(f"{there}: exists already; {how}remove it, or name another --output")
+    return begun
+
+
 def prepare_to_resume(path: Path) -> Iterator[Row]:
     """The rows that a stopped run left, less a last one that was cut off; none if there is no file.
 
@@ -135,7 +169,11 @@ def prepare_to_resume(path: Path) -> Iterator[Row]:
             file.writelines(map(json_line, read_parquet(path)))
     if not lines.exists():
         return
+    start = (csv_line(Row._fields) if lines.suffix == ".csv" else '{"image": ').encode()
     with lines.open("rb+") as file:
+        found = file.read(len(start))
+        if found != start[: len(found)]:  # before a byte of it is changed
+            raise not_ours(lines, f"it begins with {found.decode(errors='replace')!r}")
         end = file.seek(0, io.SEEK_END)
         while end:  # back to the end of a line
             file.seek(end - 1)

@@ -5,6 +5,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,6 +170,35 @@ def is_wanted(member: str) -> bool:
 def too_large(name: str) -> DpamError:
     """The error about a member of an archive that would take too much memory."""
     return DpamError(f"{name}: more than {LARGEST_MEMBER >> 30} GiB unpacked")
+
+
+def names(places: Iterable[str], recursive: bool) -> Iterator[str]:
+    """The names of the photographs at the places, as `sources` will give them; reads none.
+
+    A compressed tar archive is unpacked for that, into nothing. Errors are left to `sources`.
+    """
+    for file in files(places, recursive):
+        if isinstance(file, DpamError):
+            continue
+        if is_archive(file):
+            with suppress(Exception):  # as in `members`
+                yield from (f"{file}/{member}" for member in member_names(file))
+        else:
+            yield str(file)
+
+
+def member_names(archive: Path) -> Iterator[str]:
+    """The names of the images in an archive."""
+    refuse_special(archive)
+    if archive.suffix.lower() == ".zip":
+        with zipfile.ZipFile(archive) as file:
+            names = (info.filename for info in file.infolist() if not info.is_dir())
+            yield from filter(is_wanted, names)
+        return
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and is_wanted(member.name):
+                yield member.name
 
 
 def total(places: Iterable[str], recursive: bool) -> int | None:

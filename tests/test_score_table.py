@@ -69,6 +69,12 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "other.csv").write_text("image,label\na,1\n")
     with pytest.raises(DpamError, match=r"expected the columns image, score"):
         list(prepare_to_resume(tmp_path / "other.csv"))
+    (tmp_path / "other.csv").write_text("no end of the line")
+    with pytest.raises(DpamError, match=r"expected the columns image, score"):
+        list(prepare_to_resume(tmp_path / "other.csv"))
+    assert (tmp_path / "other.csv").read_text() == "no end of the line"
+    with pytest.raises(DpamError, match="cannot be written: File exists"):
+        write(tmp_path / "other.csv", ROWS)
     with pytest.raises(DpamError, match=r"\.csv, \.jsonl or \.parquet"):
         write(tmp_path / "scores.xlsx", ROWS)
     (tmp_path / "file").write_text("")

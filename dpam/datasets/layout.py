@@ -2,10 +2,11 @@
 
 import fnmatch
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+
+from dpam.image_names import ImageNames, as_written
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -88,28 +89,18 @@ class Files:
         return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     @cached_property
-    def _by_ending(self) -> dict[str, list[str]]:
-        """Every ending of every image's path, in lower case -> the images that end so."""
-        endings = defaultdict(list)
-        for image in self.images:
-            parts = image.lower().split("/")
-            for start in range(len(parts)):
-                endings["/".join(parts[start:])].append(image)
-        return endings
+    def _names(self) -> ImageNames:
+        """Finds images by what label files call them."""
+        folders = (folder.relative_to(self.root).as_posix() for folder in self.folders)
+        return ImageNames(self.images, folders)
 
     def image(self, name: str, folder: int = 0) -> str:
-        """The image that a label file calls `name`: its path relative to the root.
+        """The image that a label file calls `name` (see `ImageNames`): its path from the root.
 
-        `name` may be a file name or end a path (`jp2k/img1.bmp`); case does not matter unless
-        two files differ only by it. If there is no such image, or it cannot be told which of
-        several is meant, the answer is where it was expected: verification finds it missing.
+        If there is no such image, or it cannot be told which of several is meant, the answer is
+        where it was expected: verification finds it missing, and `why_missing` says why.
         """
-        name = name.strip().replace("\\", "/").removeprefix("./")
-        found = self._by_ending.get(name.lower(), [])
-        if len(found) > 1:
-            found = [image for image in found if f"/{image}".endswith(f"/{name}")] or found
-            depth = min(image.count("/") for image in found)
-            found = [image for image in found if image.count("/") == depth]
+        found = self._names.find(name)
         if len(found) == 1:
             return found[0]
-        return (self.folders[folder].relative_to(self.root) / name).as_posix()
+        return (self.folders[folder].relative_to(self.root) / as_written(name)).as_posix()

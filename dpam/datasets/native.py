@@ -9,8 +9,15 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError, listed
+from dpam.files import refuse_special
 
 COLUMNS = ("image", "reference", "distortion", "level", "official", "raw_score", "raw_std")
+WORKBOOKS = {
+    "an Excel or OpenDocument workbook": b"PK\x03\x04",
+    "an old Excel workbook": b"\xd0\xcf\x11\xe0",
+}
+HDF5 = b"\x89HDF"
+MATLAB_7 = b"MATLAB 7.3"  # is HDF5; older ones begin with `MATLAB 5.0`
 OFFICIAL = {part: part for part in ("", "train", "validation", "test")} | {"training": "train"}
 
 
@@ -149,6 +156,11 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
 
     try:
         content = loadmat(path)
+    except NotImplementedError as error:  # MATLAB 7.3
+        raise DpamError(
+            f"{path}: a MATLAB 7.3 file, which is not read here; in MATLAB, load it and save it "
+            "again with save(..., '-v7')"
+        ) from error
     except Exception as error:  # of a damaged file, its readers raise anything
         raise DpamError(
             f"{path}: expected a MATLAB file, found another or a damaged file ({error}); "
@@ -190,6 +202,40 @@ def read_named_scores(path: Path, score_first: bool = False) -> pd.DataFrame:
     return pd.DataFrame(
         [[word.strip() for word in words] for _, words in rows], columns=columns, dtype=str
     )
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Labels as people write them: a CSV (.csv: image, score, more), or `<image> <score>` lines.
+
+    Returns:
+        Columns image, score and what else the CSV has, as text.
+
+    Raises:
+        DpamError: the file is missing, or holds something else; of a workbook or a MATLAB file,
+            which many labels come as, it says what to do.
+    """
+    try:
+        refuse_special(path)
+        with path.open("rb") as file:
+            start = file.read(len(MATLAB_7))
+    except FileNotFoundError as error:
+        raise DpamError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DpamError(f"{path}: {error.strerror or error}") from error
+    for name, first in WORKBOOKS.items():
+        if start.startswith(first):
+            raise DpamError(
+                f"{path}: expected CSV, found {name}; save its sheet as CSV, with the columns "
+                "image and score"
+            )
+    if start.startswith((MATLAB_7[:7], HDF5)):
+        raise DpamError(
+            f"{path}: expected CSV, found a MATLAB or HDF5 file; in MATLAB, "
+            "writetable(table(image, score), 'labels.csv') writes one, with your variables"
+        )
+    if path.suffix.lower() == ".csv":
+        return read_table(path, ["image", "score"])
+    return read_named_scores(path)
 
 
 def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.livec import LIVEC
-from dpam.datasets.native import native_table, official_parts, read_named_scores, read_table
+from dpam.datasets.native import native_table, official_parts, read_scores
 from dpam.errors import listed
 
 REQUIRED = ("labels", "score_range", "higher_is_better")
@@ -21,11 +21,7 @@ OPTIONAL = ("images", "title", "label_kind", "network_input", "recipe")
 def read(files: Files) -> pd.DataFrame:
     """A CSV (image, score, and reference, distortion, level, split if there are), or text lines."""
     path = files.labels[0]
-    if path.suffix.lower() == ".csv":
-        labels = read_table(path, ["image", "score"])
-    else:
-        labels = read_named_scores(path)
-    labels = labels.reindex(
+    labels = read_scores(path).reindex(
         columns=["image", "score", "reference", "distortion", "level", "split"], fill_value=""
     )
     wrong = labels[

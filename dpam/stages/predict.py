@@ -17,8 +17,10 @@ A photograph that cannot be read is one line; the others are scored. The exit st
 of those that failed, 63 if there are more; with --failures, which writes these lines to a file, 0.
 
 --labels names a CSV (columns image, score) or lines "image score", on the dataset's scale, and adds
-SRCC, PLCC, KRCC, RMSE and a scatter plot. Images are found by their name, or by the end of their
-path.
+SRCC, PLCC, KRCC and RMSE; --scatter plots them. Images are found by their name, or by the end of
+their path. What is wrong with the labels is said before anything is scored.
+
+Nothing that is there is written over: a file that exists is refused, and --maps wants a new folder.
 
 The authors' flags are understood: --image_dir, --ckpt_slic, --label_path and --slic_dir. Their
 pickled superpixels are not read but computed. A checkpoint of theirs needs --dataset.
@@ -36,7 +38,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -44,16 +46,25 @@ from tqdm import tqdm
 
 from dpam import figures, metrics, quality_maps
 from dpam.datasets import DATASETS
-from dpam.datasets.native import numbers, read_named_scores, read_table
+from dpam.datasets.native import read_scores
 from dpam.errors import DpamError
-from dpam.files import read_json, write_json, write_text
+from dpam.files import refuse_existing, refuse_same, write_json, write_text
+from dpam.labels import labels_of_photographs
 from dpam.parallel import in_order
 from dpam.preparation import CPU, Prepared, prepare
 from dpam.progress import track
 from dpam.runtime import device, record
-from dpam.score_table import Row, csv_line, growing, prepare_to_resume, refuse_unknown, selected
+from dpam.score_table import (
+    Row,
+    about_table,
+    begun_table,
+    csv_line,
+    growing,
+    prepare_to_resume,
+    selected,
+)
 from dpam.scorer import Explanation, Picture, Scorer, load, picture
-from dpam.sources import Source, sources, total
+from dpam.sources import Source, names, sources, total
 from dpam.stages.arguments import add_device
 
 log = logging.getLogger(__name__)
@@ -99,11 +110,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", "--label_path", type=Path, metavar="FILE", help="compare with these scores"
     )
     parser.add_argument(
-        "--scatter",
-        type=Path,
-        metavar="FILE",
-        default=Path("scatter.svg"),
-        help="with --labels: plot to write",
+        "--scatter", type=Path, metavar="FILE", help="with --labels: also plot them (.svg)"
     )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="threads that decode and prepare"
@@ -135,26 +142,39 @@ def run(args: argparse.Namespace) -> int:
         raise DpamError("--resume needs --output, the table to go on with")
     if args.slic_dir:
         log.info("%s: pickled superpixels are not read; computing them", args.slic_dir)
-    labels = read_labels(args.labels) if args.labels else {}
+    if args.scatter and not args.labels:
+        raise DpamError("--scatter needs --labels, to plot against")
+    refuse_to_replace(args)
+    table = read_scores(args.labels) if args.labels else None
     scorer = load(args.checkpoint, args.dataset, device(args.device))
 
     if args.output:
-        refuse_unknown(args.output)
-        sign(args.output, args.checkpoint, args.resume, scorer.device)
+        sign(args, scorer.device)
     earlier = prepare_to_resume(args.output) if args.resume else iter(())
     done = {row.image for row in earlier}
     before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
     known = None if "-" in places else total(places, args.recursive)
-    named = chain.from_iterable(
+    named: Iterable[str] = chain.from_iterable(
         (line.rstrip("\r\n") for line in sys.stdin if line.strip()) if place == "-" else [place]
         for place in places
     )
+    labels: dict[str, float] = {}
+    if table is not None:
+        named = list(named)
+        photographs = dict.fromkeys([*names(named, args.recursive), *done])
+        labels = labels_of_photographs(args.labels, table, photographs, named, scorer.score_range)
+        unused = len(table) - len(labels)
+        log.info(
+            "%s: %d of %d photographs have a label%s",
+            *(args.labels, len(labels), len(photographs)),
+            f"; {unused} labels are of others" if unused else "",
+        )
     run = Run(args, scorer, None if known is None else max(0, known - len(done)))
     labelled: list[tuple[float, float]] = []
 
     def kept_with_labels(rows: Iterable[Row]) -> Iterator[Row]:
         for row in rows:
-            label = label_of(row.image, labels)
+            label = labels.get(os.path.abspath(row.image))
             if label is not None:
                 labelled.append((row.score_100 / 100, label))
             yield row
@@ -185,25 +205,40 @@ def run(args: argparse.Namespace) -> int:
     return min(len(run.failures), MOST_FAILURES)
 
 
-def sign(output: Path, checkpoint: Path, resume: bool, where: torch.device) -> None:
+def refuse_to_replace(args: argparse.Namespace) -> None:
+    """Raise a DpamError if something would be written over that this command did not write.
+
+    With --resume it goes on with what it wrote: the table, its failures and maps.
+    """
+    begun = begun_table(args.output, args.resume) if args.output else None
+    refuse_same(path for path in (args.output, args.failures, args.scatter) if path)
+    if args.failures and not (begun and begun.get("failures") == os.path.abspath(args.failures)):
+        refuse_existing([args.failures])
+    if args.scatter:
+        refuse_existing([args.scatter])
+    if args.maps and not args.resume and args.maps.is_dir() and any(args.maps.iterdir()):
+        raise DpamError(f"{args.maps}: expected a new folder, found one that is not empty")
+
+
+def sign(args: argparse.Namespace, where: torch.device) -> None:
     """Say beside a table (FILE.json) what its scores are made by; a resumed one must have the same.
 
     Raises:
         DpamError: the table was begun with another checkpoint, or cannot be written.
     """
-    path = output.with_name(f"{output.name}.json")
+    output, checkpoint = args.output, args.checkpoint
     with checkpoint.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if resume and path.exists():
-        begun = read_json(path)["checkpoint"]
-        if begun["sha256"] != digest:
-            raise DpamError(
-                f"{output}: begun with the checkpoint {begun['file']} (SHA-256 {begun['sha256']}), "
-                f"found {checkpoint} ({digest}); take that one, another --output, or leave "
-                "--resume out"
-            )
-    about = {"file": str(checkpoint), "sha256": digest}
-    write_json(path, {"checkpoint": about, "made_by": record(where)})
+    begun = begun_table(output, args.resume)
+    if args.resume and begun and begun["checkpoint"]["sha256"] != digest:
+        former = begun["checkpoint"]
+        raise DpamError(
+            f"{output}: begun with the checkpoint {former['file']} (SHA-256 {former['sha256']}), "
+            f"found {checkpoint} ({digest}); take that one, or another --output"
+        )
+    failures = os.path.abspath(args.failures) if args.failures else None
+    about = {"checkpoint": {"file": str(checkpoint), "sha256": digest}, "failures": failures}
+    write_json(about_table(output), {**about, "made_by": record(where)})
 
 
 class Run:
@@ -272,45 +307,19 @@ def show(rows: Iterable[Row], scorer: Scorer) -> None:
         tqdm.write(line, file=sys.stdout)
 
 
-def read_labels(path: Path) -> dict[str, float]:
-    """Image -> score on the dataset's scale, from a CSV or from the authors' lines.
-
-    Raises:
-        DpamError: the file is missing, of another kind, or has scores that are no numbers.
-    """
-    if not path.is_file():
-        raise DpamError(f"{path}: no such file")
-    if path.suffix.lower() == ".csv":
-        table = read_table(path, ["image", "score"])
-    else:
-        table = read_named_scores(path)
-    values = numbers(table["score"])
-    wrong = table["image"][~np.isfinite(values)]
-    if len(wrong):
-        raise DpamError(f"{path}: no number as score of {', '.join(wrong)}")
-    return dict(zip(table["image"], values.tolist(), strict=True))
-
-
-def label_of(image: str, labels: dict[str, float]) -> float | None:
-    """The label of an image: of its name, or else of the longest end of its path that has one."""
-    parts = PurePath(image).parts
-    ends = ("/".join(parts[start:]) for start in range(len(parts)))
-    return next((labels[end] for end in (image, *ends) if end in labels), None)
-
-
-def compare(pairs: list[tuple[float, float]], scorer: Scorer, plot: Path) -> None:
+def compare(pairs: list[tuple[float, float]], scorer: Scorer, plot: Path | None) -> None:
     """Say how well scores agree with labels, and plot them.
 
     Args:
         pairs: prediction in [0, 1], label on the dataset's scale.
         scorer: the network.
-        plot: SVG to write.
+        plot: SVG to write, if any.
 
     Raises:
-        DpamError: no photograph has a label.
+        DpamError: no photograph with a label was scored, or the plot cannot be written.
     """
     if not pairs:
-        raise DpamError("--labels: no photograph has a label; images are found by their name")
+        raise DpamError("--labels: no photograph that has one could be scored")
     prediction, label = np.array(pairs).T
     label = scorer.quality(label)
     result = metrics.score(prediction, label)
@@ -325,9 +334,11 @@ def compare(pairs: list[tuple[float, float]], scorer: Scorer, plot: Path) -> Non
             ("RMSE", "rmse", high - low),
         )
     ]
+    log.info("%s (%d labelled; RMSE: %s)", ", ".join(texts), len(pairs), scorer.scale)
+    if plot is None:
+        return
     with figures.style():
         title = str(scorer.metadata.get("title", scorer.metadata.get("dataset", "")))
         srcc = float("nan") if result["srcc"] is None else result["srcc"]
         cloud = figures.Cloud(title, scorer.label_kind, label, prediction, srcc)
         figures.save(figures.scatter([cloud]), plot)
-    log.info("%s (%d labelled; RMSE: %s); %s", ", ".join(texts), len(pairs), scorer.scale, plot)

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import sys
+import unicodedata
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -130,7 +132,7 @@ def test_labels_are_compared_with_and_the_authors_flags_are_understood(
     lines = "".join(f"{i}.png {value}\n" for i, value in enumerate(native))
     (tmp_path / "labels.txt").write_text(lines)
     flags = "--image_dir", photos, "--ckpt_slic", model, "--label_path", "labels.txt"
-    assert call("predict", *flags, "--slic_dir", "caches") == 0
+    assert call("predict", *flags, "--slic_dir", "caches", "--scatter", "scatter.svg") == 0
     out, err = capsys.readouterr()
     assert "caches: pickled superpixels are not read" in err
     table = pd.read_csv(io.StringIO(out))
@@ -143,7 +145,9 @@ def test_labels_are_compared_with_and_the_authors_flags_are_understood(
 
     pd.DataFrame({"image": ["photos/0.png", "x.png"], "score": [2, 3]}).to_csv("l.csv")
     assert call("predict", photos, "--checkpoint", model, "--labels", "l.csv") == 0
-    assert "(1 labelled" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "(1 labelled" in err
+    assert "l.csv: 1 of 5 photographs have a label; 1 labels are of others" in err
     (tmp_path / "l.csv").write_text("image,score\nx.png,3\n")
     assert call("predict", photos, "--checkpoint", model, "--labels", "l.csv") == 1
     assert "no photograph has a label" in capsys.readouterr().err
@@ -163,10 +167,94 @@ def test_scores_that_differ_by_less_than_is_printed_keep_their_order(tmp_path, c
     pd.DataFrame({"image": names, "score": 2 + np.argsort(np.argsort(exact)) / 4}).to_csv(labels)
     output = tmp_path / "scores.csv"
     common = "predict", tmp_path, "--checkpoint", model, "--labels", labels, "--output", output
-    plot = "--scatter", tmp_path / "plot.svg"
     for more in ([], ["--resume"]):
-        assert call(*common, *plot, *more) == 0
+        assert call(*common, *more) == 0
         assert "SRCC 1.0000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("0.png,2\n./0.png,3\n1.png,4", ["0.png: labelled 2 times, as 0.png, ./0.png"]),
+        ("5.png,2", ["5.png: may mean", "broad/5.png or", "deep/5.png; write the path"]),
+        ("0.png,60\n1.png,0.99", ["0.png: score 60 outside 1 to 5", "1.png: score 0.99 outside"]),
+        ("0.png,good\n1.png,2", ["0.png: no number as score"]),
+        ("0,2\n1,3", ["no photograph has a label", "0.png meant? Names need their ending"]),
+    ],
+)
+def test_labels_that_are_wrong_are_named_before_anything_is_scored(
+    model, photos, tmp_path, capsys, lines, words
+):
+    (photos / "broad").mkdir()
+    Image.fromarray(photograph(6)).save(photos / "broad/5.png")
+    (tmp_path / "l.csv").write_text(f"image,score\n{lines}\n")
+    output = tmp_path / "scores.csv"
+    flags = "--checkpoint", model, "--labels", tmp_path / "l.csv", "--output", output
+    assert call("predict", "-r", photos, *flags) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert not output.exists()
+    for word in (str(tmp_path / "l.csv"), *words):
+        assert word in err
+
+
+def test_labels_find_photographs_as_they_find_images_of_a_dataset(model, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    composed = unicodedata.normalize("NFD", "é.png")
+    for number, name in enumerate(["a.png", "B.PNG", composed]):
+        Image.fromarray(photograph(number)).save(folder / name)
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(folder / "a.png", "deep/d.png")
+    names = ["photos\\A.png", "./b.png", unicodedata.normalize("NFC", composed), "deep/D.png"]
+    lines = "".join(f"{name},{number + 1}\n" for number, name in enumerate(names))
+    (tmp_path / "l.csv").write_text(f"image,score\n{lines}")
+    flags = "--checkpoint", model, "--labels", tmp_path / "l.csv"
+    assert call("predict", folder, tmp_path / "more.zip", *flags) == 0
+    assert "4 of 4 photographs have a label\n" in capsys.readouterr().err
+
+
+def test_nothing_that_is_there_is_written_over(model, photos, tmp_path, capsys):
+    """A table of hours, the labels, failures, a plot, pictures."""
+    labels, mine = tmp_path / "labels.csv", tmp_path / "mine.txt"
+    labels.write_text("image,score\n0.png,2\n1.png,3\n")
+    mine.write_text("mine")
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album/mine.png").write_text("mine")
+    output = tmp_path / "scores.csv"
+    common = "predict", photos, "--checkpoint", model
+    assert call(*common, "--output", output) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    for options, words in {
+        ("--output", output): "scores.csv: exists already; go on with it by --resume, remove it",
+        ("--output", labels, "--labels", labels): "labels.csv: exists already; remove it",
+        ("--output", labels, "--resume"): "labels.csv: exists already; remove it",
+        ("--failures", mine): "mine.txt: exists already",
+        ("--output", output, "--resume", "--failures", mine): "mine.txt: exists already",
+        ("--labels", labels, "--scatter", mine): "mine.txt: exists already",
+        ("--maps", tmp_path / "album"): "album: expected a new folder",
+        ("--output", "a.csv", "--failures", "a.csv"): "a.csv: named for two things",
+    }.items():
+        assert call(*common, *options) == 1
+        err = capsys.readouterr().err
+        assert words in err
+        assert len(err.splitlines()) == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_stopped_run_goes_on_with_its_own_failures_and_maps(model, photos, tmp_path):
+    (photos / "2.png").write_bytes(b"broken")
+    output, failures, maps = (tmp_path / name for name in ("s.csv", "f.txt", "maps"))
+    files = "--output", output, "--failures", failures, "--maps", maps
+    common = "predict", photos, "--checkpoint", model, "--batch-size", 1, *files
+    assert call(*common) == 0
+    whole, drawn = output.read_bytes(), sorted(maps.iterdir())
+    output.write_bytes(whole[: len(whole) // 2])
+    assert call(*common, "--resume") == 0
+    assert output.read_bytes() == whole
+    assert sorted(maps.iterdir()) == drawn
+    assert failures.read_text().count("2.png") == 1
 
 
 def test_maps_are_drawn_for_each_photograph(model, photos, tmp_path):
