@@ -106,6 +106,16 @@ def parts_to_score(
     return parts.where(kept, "")
 
 
+def share_tested(parts: pd.Series) -> float:
+    """Images of a split's test part by those of its training and validation part.
+
+    Args:
+        parts: (n,) train, validation or test of each image.
+    """
+    counts = parts.value_counts()
+    return float(counts.get("test", 0) / (counts.get("train", 0) + counts.get("validation", 0)))
+
+
 def groups(labels: pd.DataFrame) -> pd.Series:
     """What each image shows: its reference or, without one, its own file name.
 

@@ -91,9 +91,9 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     """One row per line of the list of scores.
 
     Returns:
-        COLUMNS, label_kind, selection, n, groups, METRICS, validation_srcc, validation_plcc,
-        `_low` and `_high` of each of WITH_INTERVAL, logistic_status, LOGISTIC; nan where a number
-        is not defined.
+        COLUMNS, label_kind, selection, n, groups, test_to_train, METRICS, validation_srcc,
+        validation_plcc, `_low` and `_high` of each of WITH_INTERVAL, logistic_status, LOGISTIC; nan
+        where a number is not defined.
 
     Raises:
         DpamError: see `read_results`.
@@ -102,7 +102,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
 
 
 def _flat(result: dict[str, Any]) -> dict[str, Any]:
-    names = [*COLUMNS, "label_kind", "selection", "n", "groups"]
+    names = [*COLUMNS, "label_kind", "selection", "n", "groups", "test_to_train"]
     flat = {name: result[name] for name in names}
     flat |= {metric: _number(result[metric]) for metric in METRICS}
     validation = result["validation"] or {}

@@ -41,6 +41,7 @@ NUMBERS = {
         **dict.fromkeys(["plcc", "rmse", "plcc_fitted", "rmse_fitted"]),
         "srcc": [0.45, 0.91],
     },
+    "test_to_train": 0.25,
     "validation": {"n": 30, "srcc": 0.65, "plcc": None},
     "selection": "validation",
 }

@@ -50,11 +50,10 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Methods compared over splits: those tested, if any, and those that share too few splits."""
+    """Methods compared over splits: those tested, if any, and those that could not be tested."""
 
     table: Table | None
-    too_few: list[str]
-    fewest: int
+    untested: list[str]
 
 
 def experiment(name: str, tables: Path, output: Path) -> Experiment:
@@ -136,7 +135,7 @@ def comparisons(tables: Path, output: Path) -> Comparisons | None:
     text = significance.readable(table)
     files, tex = files_of(path, output), read_tex(path)
     shown = None if text.empty else Table(significance.CAPTION, text, files, tex=tex)
-    return Comparisons(shown, significance.too_few(table), significance.FEWEST_SPLITS)
+    return Comparisons(shown, significance.untested(table))
 
 
 def types(tables: Path, output: Path) -> Table | None:

@@ -16,6 +16,7 @@ import pandas as pd
 from dpam import metrics
 from dpam.errors import DpamError, listed
 from dpam.files import read_csv, write_json
+from dpam.splits import share_tested
 from dpam.stages.arguments import json_object
 
 IDENTITY = ["dataset", "part", "method", "split", "seed", "test_dataset"]
@@ -32,12 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help=f"what was run: an object with the keys {', '.join(IDENTITY)}",
     )
+    parser.add_argument(
+        "--splits", metavar="CSV", required=True, help="splits of the dataset that was trained on"
+    )
     parser.add_argument("--output", metavar="JSON", required=True, help="file to write")
 
 
 def run(args: argparse.Namespace) -> None:
     """Read predictions, compute the numbers, write them with the identity of the run."""
     identity = parse_identity(args.identity)
+    split = str(identity["split"])
+    splits = read_csv(args.splits, ["image", split])
     table = read_csv(args.predictions, COLUMNS)
     test, validation = (table[table["part"] == part] for part in ("test", "validation"))
     if test.empty:
@@ -54,6 +60,7 @@ def run(args: argparse.Namespace) -> None:
         )
     sides = (numbers(args.predictions, validation, name) for name in ("prediction", "score"))
     result["validation"] = None if validation.empty else metrics.correlations(*sides)
+    result["test_to_train"] = share_tested(splits[split])
     write_json(args.output, {**identity, **common, **result})
 
 

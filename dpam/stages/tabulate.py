@@ -7,7 +7,7 @@ levels within runs) and for each experiment, as CSV, LaTeX and Markdown:
   EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
 
 and, in the same three forms, significance: each two methods compared over the splits they share,
-by their held-out scores.
+by scores whose weights were not selected on test.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     write_csv(output / "scores.csv", scores)
     kinds = tables.types_and_levels(tables.read_results(args.scores))
     write_csv(output / "types_and_levels.csv", kinds)
-    pairs = significance.compare_methods(tables.held_out(scores))
+    pairs = significance.compare_methods(scores)
     text = significance.readable(pairs)
     write(output / "significance", pairs, text, significance.CAPTION)
     for experiment, rows in scores.groupby("experiment", sort=False):

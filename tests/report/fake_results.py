@@ -98,7 +98,8 @@ def add_run(
     names = {name: list(table[name]) for name in ("reference", "distortion", "level")}
     numbers = score(table["prediction"].to_numpy(), table["score"].to_numpy(), **names)
     common = {name: str(table[name][0]) for name in ("label_kind", "selection")}
-    text = json.dumps({**row, **common, **numbers, "validation": None})
+    numbers |= {"validation": None, "test_to_train": 0.25}
+    text = json.dumps({**row, **common, **numbers})
     (run / f"on-{row['test_dataset']}.json").write_text(text)
     return {"experiment": experiment, **row, "run": str(run)}
 

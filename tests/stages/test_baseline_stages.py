@@ -76,6 +76,7 @@ def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseli
     identity = {"dataset": "mine", "part": "all", "method": baseline, "split": "split00"}
     identity |= {"seed": 20, "test_dataset": "mine"}
     scored = ["score", tmp_path / "on-mine.csv", "--identity", json.dumps(identity)]
+    scored += ["--splits", data / "splits.csv"]
     assert call(*scored, "--output", tmp_path / "on-mine.json") == 0
     result = json.loads((tmp_path / "on-mine.json").read_text())
     assert result["srcc"] > 0.7

@@ -38,7 +38,10 @@ def table() -> pd.DataFrame:
 
 def command(table: pd.DataFrame, folder: Path, identity: str = json.dumps(IDENTITY)) -> int:
     table.to_csv(folder / "on-demo-b.csv", index=False)
+    parts = ["train"] * 7 + ["validation"] + ["test"] * 2
+    pd.DataFrame({"image": range(10), "split00": parts}).to_csv(folder / "splits.csv")
     arguments = [str(folder / "on-demo-b.csv"), "--identity", identity]
+    arguments += ["--splits", str(folder / "splits.csv")]
     return main(["score", *arguments, "--output", str(folder / "on-demo-b.json")])
 
 
@@ -55,6 +58,7 @@ def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> Non
     assert result["groups"] == 1  # all of one reference
     assert result["intervals"]["srcc"] is None
     assert result["validation"] is None
+    assert result["test_to_train"] == 2 / 8
 
 
 def test_the_validation_part_is_scored_apart(table: pd.DataFrame, tmp_path: Path) -> None:

@@ -147,7 +147,8 @@ rule train_baseline:
 
 rule score:
     input:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
+        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
+        splits="<results>/data/{dataset}/splits.csv",
     output:
         "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.json",
     log:
@@ -165,12 +166,14 @@ rule score:
         identity=identity,
         code=fingerprint("score"),
     shell:
-        "dpam score {input:q} --identity {params.identity:q} --output {output:q} --log {log:q}"
+        "dpam score {input.predictions:q} --identity {params.identity:q} --splits {input.splits:q}"
+        " --output {output:q} --log {log:q}"
 
 
 use rule score as score_released with:
     input:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
+        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
+        splits="<results>/data/{dataset}/splits.csv",
     output:
         "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.json",
     log:
