@@ -28,7 +28,7 @@ import yaml
 from torch import Tensor
 
 from dpam import metrics
-from dpam.bootstrap import DRAWS, SEED, groups_of, weighted_plcc, weighted_ranks
+from dpam.bootstrap import DRAWS, SEED, clusters_of, weighted_plcc, weighted_ranks
 from dpam.errors import DpamError
 from dpam.files import read_csv, read_json, write_csv, write_json
 from dpam.model import DPAM
@@ -126,7 +126,7 @@ def difference(
 
     Both are drawn together (see `dpam.bootstrap`), so that images that are hard for both cancel.
     """
-    group = groups_of(reference, len(label))
+    group = clusters_of(reference, len(label))
     count = group.max() + 1
     drawn = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), DRAWS)
     weight = np.vstack([np.ones(len(label)), drawn[:, group]])

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from dpam.bootstrap import groups_of
+from dpam.bootstrap import clusters_of
 from dpam.correlation import plcc, srcc
 from dpam.progress import track
 
@@ -71,7 +71,7 @@ def held_out(reference: list[str], seed: int) -> np.ndarray:
 
     An eighth of the references (or of the images without one), at random.
     """
-    groups = groups_of(reference, len(reference))
+    clusters = clusters_of(reference, len(reference))
     draw = GroupShuffleSplit(n_splits=1, test_size=1 / 8, random_state=seed)
-    _, chosen = next(draw.split(groups, groups=groups))
-    return np.isin(np.arange(len(groups)), chosen)
+    _, chosen = next(draw.split(clusters, groups=clusters))
+    return np.isin(np.arange(len(clusters)), chosen)

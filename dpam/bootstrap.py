@@ -1,10 +1,11 @@
-"""How sure a number is: percentile bootstrap intervals over groups of images.
+"""How sure a number is: percentile bootstrap intervals over clusters of images.
 
 Images of one reference share its content, so they are not independent. What is drawn with
 replacement is therefore the reference with all of its images (the cluster bootstrap of Davison and
 Hinkley, Bootstrap Methods and their Application, 1997, section 3.8); an image without a reference
-is a group of its own. A draw is a weight per image, how often it was drawn, so that nothing is
-copied and many draws are computed at once.
+is a cluster of its own. Fewer than five references give too few different draws: then single
+images are drawn, and the interval is too narrow, which must be said with it. A draw is a weight
+per image, how often it was drawn, so that nothing is copied and many draws are computed at once.
 """
 
 from collections.abc import Sequence
@@ -14,14 +15,15 @@ import numpy as np
 DRAWS = 2000
 SEED = 20
 LEVEL = 0.95
-FEWEST_GROUPS = 5  # fewer have too few different draws for an interval to mean anything
+FEWEST_CLUSTERS = 5  # fewer have too few different draws for an interval to mean anything
+FEW_REFERENCES = "images of few references"
 MOST_UNDEFINED = 0.05  # share of draws in which the number may be undefined
 CELLS = 2**21  # weights held at a time
 ROUNDING = 1e-12
 
 
-def groups_of(reference: Sequence[str] | None, n: int) -> np.ndarray:
-    """(n,) the number of each image's group, from 0: its reference, or, without one, itself.
+def clusters_of(reference: Sequence[str] | None, n: int) -> np.ndarray:
+    """(n,) the number of each image's cluster, from 0: its reference or, without one, itself.
 
     Args:
         reference: (n,) names of the references, empty text where there is none; None: none.
@@ -33,11 +35,31 @@ def groups_of(reference: Sequence[str] | None, n: int) -> np.ndarray:
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
+def clusters_to_draw(reference: Sequence[str] | None, n: int) -> tuple[np.ndarray, str]:
+    """What an interval is drawn over.
+
+    Args:
+        reference: (n,) as of `clusters_of`.
+        n: number of images.
+
+    Returns:
+        (n,) the number of each image's cluster, and what the clusters are: "references" (and
+        images without one), "images", or FEW_REFERENCES where single images stand in for fewer
+        than five clusters.
+    """
+    cluster = clusters_of(reference, n)
+    if reference is None or not any(reference):
+        return cluster, "images"
+    if len(set(cluster.tolist())) < FEWEST_CLUSTERS:
+        return np.arange(n), FEW_REFERENCES
+    return cluster, "references"
+
+
 def intervals(
     prediction: np.ndarray,
     label: np.ndarray,
     fitted: np.ndarray | None,
-    group: np.ndarray,
+    cluster: np.ndarray,
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> dict[str, tuple[float, float] | None]:
@@ -50,27 +72,27 @@ def intervals(
         prediction: (n,) finite numbers.
         label: (n,) finite numbers.
         fitted: (n,) predictions after the logistic mapping; None if there is none.
-        group: (n,) as `groups_of` returns it.
-        draws: how often the groups are drawn.
+        cluster: (n,) the number of each image's cluster, from 0.
+        draws: how often the clusters are drawn.
         seed: of the draws.
 
     Returns:
         (low, high) of srcc, plcc, rmse, plcc_fitted, rmse_fitted. None: the number itself is not
-        defined, there are fewer than five groups, or more than 5 % of the draws leave it undefined
-        (the rest are left out of the interval).
+        defined, there are fewer than five clusters, or more than 5 % of the draws leave it
+        undefined (the rest are left out of the interval).
     """
     names = ["srcc", "plcc", "rmse", "plcc_fitted", "rmse_fitted"]
-    count = int(group.max()) + 1 if len(group) else 0
-    if count < FEWEST_GROUPS:
+    count = int(cluster.max()) + 1 if len(cluster) else 0
+    if count < FEWEST_CLUSTERS:
         return dict.fromkeys(names)
     generator = np.random.default_rng(seed)
-    rows = max(1, CELLS // len(group))
+    rows = max(1, CELLS // len(cluster))
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for start in range(0, draws, rows):
         drawn = generator.multinomial(
             count, np.full(count, 1 / count), size=min(rows, draws - start)
         )
-        weight = drawn[:, group].astype(np.float64)
+        weight = drawn[:, cluster].astype(np.float64)
         ranks = weighted_ranks(prediction, weight), weighted_ranks(label, weight)
         found["srcc"].append(weighted_plcc(*ranks, weight))
         found["plcc"].append(weighted_plcc(prediction, label, weight))

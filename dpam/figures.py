@@ -23,9 +23,9 @@ from matplotlib.typing import RcKeyType
 from PIL import Image
 
 from dpam.files import atomic, write_text
+from dpam.formatting import decimal, method_name
 from dpam.metrics import logistic4
 from dpam.quality_examples import Gallery
-from dpam.tables import decimal, method_name
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports each glyph of a PDF
 
@@ -368,6 +368,8 @@ def number_wrong(axes: Axes, cloud: Cloud) -> None:
 def distortion_types(table: pd.DataFrame, hidden: int = 0) -> Figure:
     """Bars of the median SRCC of each distortion type, one panel per setting.
 
+    Over them stands the deviation over splits, or of few splits a dot for each.
+
     Args:
         table: rows of `dpam.tables.types_and_levels` by distortion, and `title`, the panel's.
         hidden: how many further panels are left out.
@@ -385,9 +387,12 @@ def distortion_types(table: pd.DataFrame, hidden: int = 0) -> Figure:
         values = panel["srcc_median"].to_numpy(dtype=float)
         places = np.arange(len(panel))
         axes.barh(places, values, height=0.7, color=COLOURS["first"])
-        axes.errorbar(
-            values, places, xerr=panel["srcc_std"], fmt="none", ecolor=COLOURS["ink"], lw=0.8
-        )
+        each = [list(map(float, str(text).split())) for text in panel["srcc_each"]]
+        wide = np.where([bool(several) for several in each], np.nan, panel["srcc_std"])
+        axes.errorbar(values, places, xerr=wide, fmt="none", ecolor=COLOURS["ink"], lw=0.8)
+        for row, several in enumerate(each):
+            if len(several) > 1:
+                axes.plot(several, [row] * len(several), ls="", marker=".", color=COLOURS["ink"])
         for place, value in enumerate(values):
             axes.text(1.04, place, decimal(value), va="center", fontsize=8)
         axes.set_yticks(places, names)

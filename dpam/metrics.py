@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 from scipy.special import expit
 from scipy.stats import kendalltau
 
-from dpam.bootstrap import groups_of, intervals
+from dpam.bootstrap import clusters_to_draw, intervals
 from dpam.correlation import plcc, srcc
 
 # A logistic of four parameters says something only about more images than that.
@@ -124,10 +124,10 @@ def score(
     Returns:
         n, srcc, krcc, plcc; plcc_fitted and rmse_fitted after the logistic mapping, which is
         fitted on these same images; rmse without a mapping; logistic, its four parameters, and
-        logistic_status (see `Fit`); groups, the number of references (or images without one), and
-        intervals {number: [low, high]} of 95 % over them (see `dpam.bootstrap`); by_distortion
-        and by_level {name: {n, srcc, plcc}}. RMSE is in units of the label. What is not defined
-        is None.
+        logistic_status (see `Fit`); intervals {number: [low, high]} of 95 %, the number of
+        clusters that they are drawn over, and intervals_over, what these are (see
+        `dpam.bootstrap.clusters_to_draw`); by_distortion and by_level {name: {n, srcc, plcc}}.
+        RMSE is in units of the label. What is not defined is None.
     """
     x = np.asarray(prediction, dtype=np.float64)
     y = np.asarray(label, dtype=np.float64)
@@ -142,9 +142,9 @@ def score(
         "logistic": None if fit.parameters is None else list(fit.parameters),
         "logistic_status": fit.status,
     }
-    group = groups_of(reference, len(x))
-    found = intervals(x, y, fitted, group)
-    numbers["groups"] = len(set(group.tolist()))
+    cluster, numbers["intervals_over"] = clusters_to_draw(reference, len(x))
+    numbers["clusters"] = len(set(cluster.tolist()))
+    found = intervals(x, y, fitted, cluster)
     numbers["intervals"] = {
         name: list(interval) if interval is not None and numbers[name] is not None else None
         for name, interval in found.items()

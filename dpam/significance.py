@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dpam.tables import decimal, method_name
+from dpam.formatting import decimal, method_name
 
 FEWEST_SPLITS = 2  # without two there is no variance
 SURE = 0.05
@@ -71,7 +71,7 @@ def compare_methods(scores: pd.DataFrame) -> pd.DataFrame:
             if len(pair):
                 names = [*setting, *map(str, (*first, *second))]
                 about = dict(zip(["experiment", *FIXED, *SIDES], names, strict=True))
-                rows.append(about | compare(*pair.to_numpy().T, float(ratio[pair.index].mean())))
+                rows.append(about | compare(pair.to_numpy(), float(ratio[pair.index].mean())))
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table.astype(dict.fromkeys(COLUMNS[COLUMNS.index("first_srcc") :], float))
     for _, group in table.groupby("experiment", sort=False):
@@ -79,8 +79,9 @@ def compare_methods(scores: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def compare(first: np.ndarray, second: np.ndarray, test_to_train: float) -> dict[str, Any]:
-    """The numbers of one row of `compare_methods`, before the correction, from (k,) SRCC each."""
+def compare(pair: np.ndarray, test_to_train: float) -> dict[str, Any]:
+    """The numbers of one row of `compare_methods`, before the correction, from SRCC (k, 2)."""
+    first, second = pair.T
     difference = first - second
     enough = len(difference) >= FEWEST_SPLITS
     return {
@@ -151,6 +152,23 @@ def better(row: Mapping[Any, Any]) -> str:
     if not row["p_holm"] < SURE:
         return ""
     return "first" if row["difference"] > 0 else "second"
+
+
+def winners(table: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Which methods are better than all others that they were compared with, all else the same.
+
+    Args:
+        table: rows of `compare_methods`, all of one experiment.
+
+    Returns:
+        the values of FIXED, then method and rule of selection.
+    """
+    won: dict[tuple[str, ...], list[bool]] = {}
+    for row in table.to_dict("records"):
+        for side in ("first", "second"):
+            key = (*(row[name] for name in FIXED), row[side], row[f"{side}_selection"])
+            won.setdefault(key, []).append(better(row) == side)
+    return {key for key, found in won.items() if all(found)}
 
 
 def _side(row: Mapping[Any, Any], side: str) -> str:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dpam.bootstrap import groups_of, intervals, weighted_plcc, weighted_ranks, weighted_rmse
+from dpam.bootstrap import (
+    clusters_of,
+    clusters_to_draw,
+    intervals,
+    weighted_plcc,
+    weighted_ranks,
+    weighted_rmse,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -53,10 +60,20 @@ def test_a_draw_of_equal_values_has_no_correlation() -> None:
         assert np.isnan(weighted_plcc(*ranks, weight)).tolist() == [True, True, False]
 
 
-def test_groups_are_references_and_images_without_one() -> None:
-    assert groups_of(["a", "", "b", "a", ""], 5).tolist() == [0, 1, 2, 0, 3]
-    assert groups_of(None, 3).tolist() == [0, 1, 2]
-    assert groups_of(None, 0).tolist() == []
+def test_clusters_are_references_and_images_without_one() -> None:
+    assert clusters_of(["a", "", "b", "a", ""], 5).tolist() == [0, 1, 2, 0, 3]
+    assert clusters_of(None, 3).tolist() == [0, 1, 2]
+    assert clusters_of(None, 0).tolist() == []
+
+
+def test_intervals_are_over_images_where_references_are_too_few() -> None:
+    names = ["a", "b", "c", "d"] * 3
+    cluster, over = clusters_to_draw(names, 12)
+    assert cluster.tolist() == list(range(12))
+    assert over == "images of few references"
+    cluster, over = clusters_to_draw([*names, "e"], 13)
+    assert (len(set(cluster.tolist())), over) == (5, "references")
+    assert clusters_to_draw([""] * 3, 3)[1] == clusters_to_draw(None, 3)[1] == "images"
 
 
 def test_copies_of_an_image_under_one_reference_add_no_certainty() -> None:
@@ -104,7 +121,7 @@ def test_the_same_input_gives_the_same_interval_in_any_portions(
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 4])
-def test_too_few_groups_have_no_interval(n: int) -> None:
+def test_too_few_clusters_have_no_interval(n: int) -> None:
     prediction, label = noisy(n)
     assert set(intervals(prediction, label, None, np.arange(n)).values()) == {None}
     copies = np.repeat(prediction, 9), np.repeat(label, 9)

@@ -200,13 +200,20 @@ def test_bars_of_distortion_types(tmp_path: Path) -> None:
             "title": ["one", "one", "two"],
             "name": ["gaussian_blur", "jpeg", "jpeg"],
             "srcc_median": [0.5, -0.25, np.nan],
-            "srcc_std": [0.1, np.nan, np.nan],
+            "srcc_std": [0.1, 0.2, np.nan],
+            "srcc_each": ["", "-0.35 -0.15", "nan"],
         }
     )
     figure = figures.distortion_types(table, hidden=2)
     first, _ = figure.axes
     bars = [bar for bar in first.patches if bar.get_width() in (0.5, -0.25)]
     assert [bar.get_width() for bar in bars] == [0.5, -0.25]
+    (dots,) = (line for line in first.lines if line.get_marker() == ".")
+    assert dots.get_xdata().tolist() == [-0.35, -0.15]
+    (deviations,) = first.containers[1:]
+    spans = [path.vertices[:, 0].tolist() for path in deviations[2][0].get_paths()]
+    assert spans[0] == [0.4, 0.6]
+    assert np.isnan(spans[1:]).all()
     text = words(saved(figure, tmp_path / "f.svg")).split("\n")
     assert {"gaussian blur", "jpeg", "0.500", "\N{MINUS SIGN}0.250", "\N{EN DASH}"} <= set(text)
     assert "2 more panels not shown; all numbers are in the tables" in text

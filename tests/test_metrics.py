@@ -176,8 +176,8 @@ def test_intervals_lie_around_their_numbers_and_know_references() -> None:
     prediction, label = noisy(60)
     reference = [f"scene{i // 6}" for i in range(60)]
     numbers = score(prediction, label, reference)
-    assert numbers["groups"] == 10
-    assert score(prediction, label)["groups"] == 60
+    assert numbers["clusters"] == 10
+    assert score(prediction, label)["clusters"] == 60
     for name, (low, high) in numbers["intervals"].items():
         assert low < numbers[name] < high
     assert numbers["intervals"] != score(prediction, label)["intervals"]

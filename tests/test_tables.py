@@ -10,21 +10,20 @@ import pytest
 
 from dpam.cli import main
 from dpam.errors import DpamError
-from dpam.published import published
-from dpam.tables import (
-    as_text,
+from dpam.figures import style
+from dpam.formatting import (
     caption,
     escape_latex,
-    held_out,
     latex,
     markdown,
     paper_layout,
-    read_results,
-    read_scores,
+    paper_text,
     readable,
-    summarise,
-    types_and_levels,
+    readable_types,
 )
+from dpam.published import published
+from dpam.stages.plot import distortion_types
+from dpam.tables import held_out, read_results, read_scores, summarise, types_and_levels
 
 NUMBERS = {
     "krcc": 0.6,
@@ -36,7 +35,8 @@ NUMBERS = {
     "by_distortion": {"blur": {"n": 9, "srcc": 0.4, "plcc": None}},
     "by_level": {"1": {"n": 50, "srcc": 0.3, "plcc": 0.2}},
     "logistic_status": "converged",
-    "groups": 40,
+    "clusters": 40,
+    "intervals_over": "references",
     "intervals": {
         **dict.fromkeys(["plcc", "rmse", "plcc_fitted", "rmse_fitted"]),
         "srcc": [0.45, 0.91],
@@ -111,8 +111,8 @@ def test_undefined_values_stay_undefined(tmp_path: Path) -> None:
     assert scores["srcc"].isna().tolist() == [False, True]
     assert scores["logistic_width"].isna().tolist() == [False, True]
     (row,) = readable(summarise(scores)).to_dict("records")
-    assert row["SRCC"] == "\N{EN DASH}"
-    assert row["PLCC"] == "0.700 ± 0.000"
+    assert row["SRCC"] == "0.500, \N{EN DASH}"
+    assert row["PLCC"] == "0.700, 0.700"
 
 
 def test_a_logistic_that_did_not_converge_is_said(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_logistic_that_did_not_converge_is_said(tmp_path: Path) -> None:
     assert table["not_converged"].tolist() == [1]
     (row,) = readable(table).to_dict("records")
     assert row["PLCC fitted"] == "not converged: 1 of 2 fits"
-    assert row["PLCC"] == "0.700 ± 0.000"
+    assert row["PLCC"] == "0.700, 0.700"
     alone = summarise(read_scores(listed(tmp_path, rows[1:])))
     assert readable(alone).loc[0, "RMSE fitted"] == "not converged"
     undefined = add(tmp_path, "e", **failed | {"logistic_status": "undefined"})
@@ -131,14 +131,33 @@ def test_a_logistic_that_did_not_converge_is_said(tmp_path: Path) -> None:
     assert readable(alone).loc[0, "RMSE fitted"] == "\N{EN DASH}"
 
 
-def test_a_single_run_has_its_interval_and_several_their_deviation(tmp_path: Path) -> None:
+def test_each_of_few_splits_is_shown_and_of_more_their_deviation(tmp_path: Path) -> None:
+    rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01")]
+    rows += [add(tmp_path, "e", split="split01", seed=21, srcc=0.6)]
+    few = summarise(read_scores(listed(tmp_path, rows)))
+    assert few.loc[0, "runs"] == 3
+    assert readable(few).loc[0, "SRCC"] == "0.500, 0.700"  # 0.7 is the mean of two seeds
+    assert paper_text(few).iloc[-1]["kadid10k SRCC"] == "0.500, 0.700"
+    assert paper_layout(few).iloc[-1]["kadid10k SRCC"] == 0.6
+    rows = [add(tmp_path, "e", split=f"split0{i}", srcc=0.5 + i / 10) for i in range(4)]
+    more = summarise(read_scores(listed(tmp_path, rows)))
+    assert readable(more).loc[0, "SRCC"] == "0.650 ± 0.129"
+    seeds = [add(tmp_path, "e", seed=i, srcc=0.5 + i / 10) for i in range(4)]
+    assert readable(summarise(read_scores(listed(tmp_path, seeds)))).loc[0, "SRCC"] == (
+        "0.650 ± 0.129"
+    )
+
+
+def test_a_single_run_has_its_interval(tmp_path: Path) -> None:
     rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01")]
     alone = summarise(read_scores(listed(tmp_path, rows[:1])))
     assert readable(alone).loc[0, "SRCC"] == "0.500 [0.450, 0.910]"
     assert readable(alone).loc[0, "PLCC"] == "0.700"
     both = summarise(read_scores(listed(tmp_path, rows)))
-    assert readable(both).loc[0, "SRCC"] == "0.650 ± 0.212"
     assert np.isnan(both.loc[0, "srcc_low"])
+    few = [add(tmp_path, "e", intervals_over="images of few references")]
+    alone = summarise(read_scores(listed(tmp_path, few)))
+    assert readable(alone).loc[0, "SRCC"] == "0.500 [0.450, 0.910]*"
 
 
 def test_weights_selected_by_different_rules_are_rows_of_their_own(tmp_path: Path) -> None:
@@ -175,7 +194,9 @@ def test_individual_results_stand_below_the_published_ones(tmp_path: Path) -> No
     ours = by_method.loc["DPAM, SLIC"]
     assert (ours["results"], ours["kadid10k SRCC"], ours["x PLCC"]) == ("measured", 0.8, 0.7)
     assert by_method.loc["frozen ViT features, ridge", "csiq SRCC"] == 0.3
-    assert as_text(layout).iloc[-1].tolist()[2:4] == ["\N{EN DASH}"] * 2
+    text = paper_text(summarise(read_scores(tmp_path / "scores.csv")))
+    assert text.iloc[-1].tolist()[2:4] == ["\N{EN DASH}"] * 2
+    assert text.set_index("method").loc["DPAM, SLIC", "kadid10k SRCC"] == "0.500, 0.800, 0.900"
 
 
 def test_layouts_across_datasets_and_of_single_types(tmp_path: Path) -> None:
@@ -199,8 +220,19 @@ def test_types_and_levels_over_splits(individual: Path) -> None:
     assert table["name"].tolist() == ["blur", "1"]
     assert table["splits"].tolist() == [3, 3]
     assert table["srcc_median"].tolist() == [0.4, 0.3]
+    assert table["srcc_each"].tolist() == ["0.4 0.4 0.4", "0.3 0.3 0.3"]
+    assert readable_types(table)["SRCC"].tolist() == ["0.400, 0.400, 0.400", "0.300, 0.300, 0.300"]
     assert table["plcc_std"].tolist() == pytest.approx([np.nan, 0], nan_ok=True)
     assert types_and_levels([]).empty
+
+
+def test_a_run_that_two_experiments_share_is_drawn_once(tmp_path: Path) -> None:
+    rows = [add(tmp_path, "individual", split=split) for split in SRCC]
+    rows += [add(tmp_path, "superpixel_methods")]
+    with style():
+        (axes,) = distortion_types(str(listed(tmp_path, rows))).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["blur"]
+    assert len(axes.containers[0]) == 1
 
 
 def test_published_results_are_complete_and_plausible() -> None:
@@ -216,7 +248,7 @@ def test_readable_shows_what_tells_rows_apart(individual: Path, tmp_path: Path) 
     alone = readable(summarise(read_scores(individual)))
     assert alone.columns[:4].tolist() == ["dataset", "labels", "images", "splits"]
     assert alone.loc[0, "images"] == "190\N{EN DASH}210"
-    assert alone.loc[0, "SRCC"] == "0.800 ± 0.208"
+    assert alone.loc[0, "SRCC"] == "0.500, 0.800, 0.900"
     assert alone.loc[0, "published SRCC"] == "0.937"
 
     rows = [add(tmp_path, "e", test_dataset="csiq"), add(tmp_path, "e", test_dataset="live")]

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from dpam.files import read_csv, write_csv
+from dpam.formatting import DASH
 from dpam.report.table import Table, link
-from dpam.tables import DASH
 
 JOBS = ["rule", "job", "seconds", "memory_mb", "gpu_seconds"]
 ESTIMATE = {

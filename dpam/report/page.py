@@ -15,10 +15,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from dpam.files import read_json
+from dpam.formatting import ABOUT_METRICS, is_pseudo
 from dpam.report import cost, data, results, runs
 from dpam.report.pictures import FIGURES, picture
 from dpam.report.table import link, read_table
-from dpam.tables import ABOUT_METRICS, BASELINES, COLUMNS, is_pseudo
+from dpam.tables import BASELINES, COLUMNS
 
 FOLDER = Path(__file__).parent
 LONG = 40  # rows; a longer table of runs is folded away

@@ -40,7 +40,7 @@ FIGURES = {
     "distortion_types": (
         "Correlation by distortion type",
         "SRCC within the images of each distortion type: median over splits, lines ± one standard "
-        "deviation where there are several. Few images, narrow ranges of quality: correlations are "
+        "deviation, or a dot for each of two or three splits. Few images, narrow ranges of quality: correlations are "
         "lower than over all.",
         ["types_and_levels.csv"],
     ),

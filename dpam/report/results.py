@@ -6,23 +6,28 @@ from pathlib import Path
 import pandas as pd
 
 from dpam import significance
-from dpam.report.table import Table, counted, files_of, link, read_table, read_tex
-from dpam.tables import (
+from dpam.bootstrap import FEW_REFERENCES
+from dpam.formatting import (
     ABOUT_TYPES,
     DASH,
-    HEADINGS,
     METRIC_HEADINGS,
     MINUS,
-    SETTING,
-    as_text,
     caption,
     decimal,
-    held_out,
     layout_caption,
+    over_splits,
+    paper_text,
     readable,
     readable_types,
 )
+from dpam.report.table import Table, counted, files_of, link, read_table, read_tex
+from dpam.tables import SETTING, held_out
 
+ABOUT_BOLD = (
+    "In bold: an SRCC better than that of every other method, by the corrected t-test (see "
+    "Differences between methods)."
+)
+ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every other."
 TILES = 8  # more results in one experiment are summed up in three
 FAITHFUL = "Faithful, as released: weights of the epoch best on the tested images, which favours it"
 HELD_OUT = "Held out: weights that were selected without the tested images"
@@ -60,22 +65,22 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     """One experiment from its tables."""
     path = tables / f"{name}.csv"
     table = read_table(path, SETTING)
+    pairs = read_table(tables / "significance.csv", significance.COLUMNS)
+    pairs = pairs[pairs["experiment"] == name]
     faithful = table["selection"] == "test"
     shown = []
     for heading, rows in ((HELD_OUT, table[~faithful]), (FAITHFUL, table[faithful])):
         if len(rows):
             text = with_difference(rows, readable(rows))
-            best = best_of_setting(rows, text)
-            about = caption(name, rows) + bool(best.any(axis=None)) * " The best method is in bold."
+            best = best_of_setting(rows, text, pairs)
+            about = caption(name, rows)
+            if len(set(rows["method"])) > 1:
+                about += f" {ABOUT_BOLD if best.any(axis=None) else ABOUT_NO_BOLD}"
             tex = read_tex(path) if len(rows) == len(table) else ""
             shown.append((heading, Table(about, text, files_of(path, output), best, tex=tex)))
     path = tables / f"{name}_paper.csv"
-    layout = read_table(path, ["method", "results"])
-    about = f"{layout_caption(name, table)} Best of each column in bold."
-    if faithful.any() and not faithful.all():
-        about += " Held-out weights compete among themselves, the others with the published ones."
     paper = Table(
-        about, as_text(layout), files_of(path, output), best_of_column(layout), tex=read_tex(path)
+        layout_caption(name, table), paper_text(table), files_of(path, output), tex=read_tex(path)
     )
     source = (f"{name}.csv", link(tables / f"{name}.csv", output))
     title = name.replace("_", " ").capitalize()
@@ -99,31 +104,19 @@ def signed(value: float) -> str:
     return DASH if pd.isna(value) else f"{value:+.3f}".replace("-", MINUS)
 
 
-def best_of_setting(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
-    """Where in `readable` text of a table a method is the best of several tested alike."""
-    best = pd.DataFrame(False, index=text.index, columns=text.columns)
-    others = [name for name in SETTING if name not in ("method", "selection")]
-    for _, group in table.groupby(others, sort=False):
-        if len(set(group["method"])) > 1:
-            for metric, heading in METRIC_HEADINGS.items():
-                values = group[f"{metric}_median"]
-                top = values.min() if metric == "rmse_fitted" else values.max()
-                best.loc[values[values == top].index, heading] = True
-    return best
+def best_of_setting(table: pd.DataFrame, text: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Where in `readable` text of a table an SRCC is better than those of all other methods.
 
-
-def best_of_column(layout: pd.DataFrame) -> pd.DataFrame:
-    """Where in a paper's layout a number is the best of its column.
-
-    Held-out rows and those selected on the tested images, as the published ones are, compete apart
-    where both are measured.
+    Args:
+        table: of `dpam.tables.summarise`, of one experiment.
+        text: the same as text.
+        pairs: rows of `significance.compare_methods` of that experiment.
     """
-    numbers = layout.select_dtypes("number")
-    selection = layout.get(HEADINGS["selection"], pd.Series("", index=layout.index))
-    apart = ((layout["results"] == "measured") & ~selection.isin(["", "test"])).astype(int)
-    top = numbers.groupby(apart).transform("max")
-    best = (numbers == top) & numbers.notna()
-    return best.reindex(columns=layout.columns, fill_value=False)
+    best = pd.DataFrame(False, index=text.index, columns=text.columns)
+    names = [*significance.FIXED, "method", "selection"]
+    winners = significance.winners(pairs)
+    best[METRIC_HEADINGS["srcc"]] = [tuple(row) in winners for row in table[names].to_numpy()]
+    return best
 
 
 def comparisons(tables: Path, output: Path) -> Comparisons | None:
@@ -169,6 +162,9 @@ def tile_of(row: pd.Series, words: pd.Series) -> Tile:
     detail = f"{words['images']} images"
     if not pd.isna(row["srcc_low"]):
         detail += f", 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"
+        detail += ", over images" * (row["intervals_over"] == FEW_REFERENCES)
+    each = bool(row["srcc_each"])
     if row["splits"] > 1:
-        detail += f", median of {row['splits']} splits"
-    return Tile(decimal(row["srcc_median"]), ", ".join([title, *extra]), detail)
+        detail += f", {'' if each else 'median of '}{row['splits']} splits"
+    value = over_splits(row.to_dict(), "srcc") if each else decimal(row["srcc_median"])
+    return Tile(value, ", ".join([title, *extra]), detail)

@@ -9,16 +9,9 @@ from safetensors import SafetensorError, safe_open
 
 from dpam.errors import DpamError
 from dpam.files import read_csv
+from dpam.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
 from dpam.report.table import Table, counted, link
-from dpam.tables import (
-    BASELINES,
-    DASH,
-    METRIC_HEADINGS,
-    decimal,
-    history_file,
-    interval,
-    method_name,
-)
+from dpam.tables import BASELINES, history_file
 
 # What says where things lie rather than what is computed.
 PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo", "finished_only")
@@ -181,8 +174,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                 "labels": row["label_kind"],
                 "images": row["n"],
                 **{
-                    heading: decimal(row[metric])
-                    + interval(row.get(f"{metric}_low"), row.get(f"{metric}_high"))
+                    heading: decimal(row[metric]) + interval(row, metric)
                     for metric, heading in (METRIC_HEADINGS | {"rmse": "RMSE"}).items()
                 },
                 **took,

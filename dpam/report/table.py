@@ -10,7 +10,8 @@ import pandas as pd
 
 from dpam.errors import DpamError
 from dpam.files import read_csv
-from dpam.tables import COLUMNS, HEADINGS, MINUS, SETTING, latex
+from dpam.formatting import HEADINGS, MINUS, latex
+from dpam.tables import COLUMNS, SETTING
 
 # Headings of columns that are no numbers.
 TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}
@@ -18,7 +19,7 @@ TEXT_HEADINGS |= {"first", "second", "by", "type or level", "setting", "paper", 
 # Columns of the tables' files that are no numbers.
 LONG = 40  # characters; longer text is broken
 TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}
-TEXT |= {"first_selection", "second_selection"}
+TEXT |= {"first_selection", "second_selection", "intervals_over"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     table = read_csv(path, columns)
     return pd.DataFrame(
         {
-            name: table[name].astype(str) if name in TEXT else pd.to_numeric(table[name])
+            name: table[name].astype(str)
+            if name in TEXT or name.endswith("_each")
+            else pd.to_numeric(table[name])
             for name in table.columns
         }
     )

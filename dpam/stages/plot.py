@@ -146,10 +146,16 @@ def thumbnail(pack: Pack, image: str) -> str:
 
 
 def distortion_types(listed: str) -> Figure:
-    """Correlations by distortion type within tests of all types."""
-    table = held_out(types_and_levels(read_results(listed)))
+    """Correlations by distortion type within tests of all types.
+
+    A run that several experiments share counts once.
+    """
+    runs = {
+        (result["run"], result["test_dataset"]): result | {"experiment": ""}
+        for result in read_results(listed)
+    }
+    table = held_out(types_and_levels(list(runs.values())))
     table = table[(table["by"] == "distortion") & (table["part"] == "all")]
-    table = table.drop(columns="experiment").drop_duplicates()
     settings = ["dataset", "test_dataset", "part", "method"]
     panels = table.drop_duplicates(settings)
     titles = figures.titles(panels.assign(split="", seed=0))

@@ -3,7 +3,7 @@
 Writes scores.csv (one row per run and test dataset), types_and_levels.csv (distortion types and
 levels within runs) and for each experiment, as CSV, LaTeX and Markdown:
 
-  EXPERIMENT        median, mean and standard deviation over splits, a row per setting
+  EXPERIMENT        median, mean, standard deviation over splits, each of few; a row per setting
   EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
 
 and, in the same three forms, significance: each two methods compared over the splits they share,
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dpam import significance, tables
+from dpam import formatting, significance, tables
 from dpam.files import write_csv, write_text
 
 
@@ -37,16 +37,16 @@ def run(args: argparse.Namespace) -> None:
     write(output / "significance", pairs, text, significance.CAPTION)
     for experiment, rows in scores.groupby("experiment", sort=False):
         table = tables.summarise(rows)
-        layout = tables.paper_layout(table)
-        title = tables.caption(str(experiment), table)
-        about = f"{title} {tables.ABOUT_METRICS}"
-        write(output / str(experiment), table, tables.readable(table), about)
-        about = tables.layout_caption(str(experiment), table)
-        write(output / f"{experiment}_paper", layout, tables.as_text(layout), about)
+        layout = formatting.paper_layout(table)
+        title = formatting.caption(str(experiment), table)
+        about = f"{title} {formatting.ABOUT_METRICS}"
+        write(output / str(experiment), table, formatting.readable(table), about)
+        about = formatting.layout_caption(str(experiment), table)
+        write(output / f"{experiment}_paper", layout, formatting.paper_text(table), about)
 
 
 def write(path: Path, table: pd.DataFrame, text: pd.DataFrame, caption: str) -> None:
     """Write a table as CSV, and its text as LaTeX and Markdown."""
     write_csv(path.with_suffix(".csv"), table)
-    write_text(path.with_suffix(".tex"), tables.latex(text, caption))
-    write_text(path.with_suffix(".md"), tables.markdown(text, caption))
+    write_text(path.with_suffix(".tex"), formatting.latex(text, caption))
+    write_text(path.with_suffix(".md"), formatting.markdown(text, caption))

@@ -55,8 +55,8 @@ def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> Non
     assert result["by_distortion"]["noise"]["srcc"] == pytest.approx(0.5)
     assert result["by_level"]["1"] == {"n": 3, "srcc": 1.0, "plcc": pytest.approx(0.9449, abs=1e-4)}
     assert result["selection"] == "validation"
-    assert result["groups"] == 1  # all of one reference
-    assert result["intervals"]["srcc"] is None
+    assert (result["clusters"], result["intervals_over"]) == (6, "images of few references")
+    assert result["intervals"]["srcc"][0] < result["srcc"] < result["intervals"]["srcc"][1]
     assert result["validation"] is None
     assert result["test_to_train"] == 2 / 8
 
