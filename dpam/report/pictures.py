@@ -40,8 +40,8 @@ FIGURES = {
     "distortion_types": (
         "Correlation by distortion type",
         "SRCC within the images of each distortion type: median over splits, lines ± one standard "
-        "deviation, or a dot for each of two or three splits. Few images, narrow ranges of quality: correlations are "
-        "lower than over all.",
+        "deviation, or a dot for each of two or three splits. Few images, narrow ranges of "
+        "quality: correlations are lower than over all.",
         ["types_and_levels.csv"],
     ),
     "examples": (
