@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,9 +14,7 @@ from torch import Tensor
 from dpam.filters import resize_cubic, texture
 from dpam.preparation import Prepared, planes, resize
 from dpam.store import Pack
-
-Views = int | Literal["whole"]
-VIEWS: tuple[Views, ...] = ("whole", 1, 4, 5, 9, 16, 25)  # what may be chosen, see `fixed_views`
+from dpam.views import Views
 
 
 @dataclass(frozen=True)

@@ -329,11 +329,12 @@ def scatter(clouds: Sequence[Cloud], hidden: int = 0) -> Figure:
         )
         draw_fit(axes, cloud)
         number_wrong(axes, cloud)
-        axes.set_title(cloud.title, pad=17)
+        axes.set_title(cloud.title, pad=17, parse_math=False)  # a $ in a name is no formula
         below = f"SRCC {decimal(cloud.srcc)}, {n} images"
         axes.text(0, 1.03, below, transform=axes.transAxes, fontsize=8, color=COLOURS["muted"])
         axes.set(xlim=(-0.03, 1.03), ylim=(low, high), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        axes.set(xlabel=f"label: {cloud.label_kind}, 0 to 1", ylabel="prediction")
+        axes.set_xlabel(f"label: {cloud.label_kind}, 0 to 1", parse_math=False)
+        axes.set_ylabel("prediction")
     say_hidden(figure, hidden, "panel")
     return figure
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dpam.batches import Batch, View, Views, collate, fixed_views
+from dpam.batches import Batch, View, collate, fixed_views
 from dpam.model import DPAM
 from dpam.preparation import Prepared
+from dpam.views import Views
 
 
 def network_inputs(net: DPAM, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from dpam.batches import collate, fixed_views
 from dpam.filters import resize_cubic
 from dpam.preparation import Prepared, prepare, select
-from dpam.scorer import VIEWS, Scorer, load, rgb_array
+from dpam.scorer import Scorer, load, rgb_array
+from dpam.views import Views
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,20 @@ class IqaMetric(nn.Module):
         scorer: the network.
         as_loss: let gradients reach the images. Superpixels and texture are held fixed, those of
             each image as it is given; the colours of the superpixels follow the image. The image
-            is not rounded to 8 bits then, so that scores differ slightly from those without.
+            is not rounded to 8 bits then, so that scores differ slightly from those without. Nor
+            are scores bounded: at an end of the range there would be no gradient, so an image that
+            is optimised may score beyond it, which says no more than the end does.
 
     Attributes:
         lower_better: whether a smaller score means better quality.
-        score_range: (lowest, highest) score of the labels.
+        score_range: (lowest, highest) score.
     """
 
     def __init__(self, scorer: Scorer, as_loss: bool = False) -> None:
         super().__init__()
         self.scorer, self.net, self.as_loss = scorer, scorer.net, as_loss
-        self.lower_better = not scorer.higher_is_better
-        self.score_range = scorer.score_range
+        self.lower_better = not scorer.scale.higher_is_better
+        self.score_range = scorer.scale.range
         self.train(False)
         self.requires_grad_(False)
 
@@ -63,7 +66,7 @@ class IqaMetric(nn.Module):
             images: (N, 3, H, W) RGB in [0, 1], both sides at least 32; on the network's device.
 
         Returns:
-            (N,) float32.
+            (N,) float32, within `score_range` but for a loss.
 
         Raises:
             DpamError: images of another shape or range, or too small.
@@ -83,11 +86,11 @@ class IqaMetric(nn.Module):
     def one(self, image: Tensor, held: Held) -> Tensor:
         """The score () of an image (3, H, W) in [0, 1], differentiable with respect to it."""
         preparation, size = self.scorer.preparation, self.net.image_size
-        tall, wide = held.prepared.pixels.shape[:2]
+        views = fixed_views(held.prepared, size, self.scorer.views)
         pixels = image
-        if image.shape[1:] != (tall, wide):
-            pixels = resize_cubic(image, tall, wide)
-        views = fixed_views(held.prepared, size, VIEWS)
+        for source in (held.prepared, views[0].image):  # the same, but for views of the whole
+            if pixels.shape[1:] != source.pixels.shape[:2]:
+                pixels = resize_cubic(pixels, *source.pixels.shape[:2])
         grain = collate(views, size).texture.to(image)
         pictures = torch.stack([pixels[:, v.top :, v.left :][:, :size, :size] for v in views])
         normal = [
@@ -110,9 +113,7 @@ class IqaMetric(nn.Module):
         quality: Tensor = self.net(
             (pictures - normal[0]) / normal[1], grain, mean, covariance
         ).mean()
-        low, high = self.score_range
-        rising = self.scorer.higher_is_better != self.scorer.falls
-        return low + (quality if rising else 1 - quality) * (high - low)
+        return self.scorer.scale.native(self.scorer.meaning(quality))
 
 
 def colours(image: Tensor, label_map: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,10 +142,11 @@ def create_metric(
     as_loss: bool = False,
     dataset: str | None = None,
     device: str | torch.device = "auto",
+    views: Views | None = None,
 ) -> IqaMetric:
     """A checkpoint as a module; arguments as of `IqaMetric` and `dpam.load`.
 
     Raises:
         DpamError: the checkpoint cannot be read.
     """
-    return IqaMetric(load(path, dataset, device), as_loss)
+    return IqaMetric(load(path, dataset, device, views), as_loss)

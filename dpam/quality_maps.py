@@ -25,7 +25,7 @@ def file_name(image: str) -> str:
     return f"{words}-{hashlib.sha256(image.encode()).hexdigest()[:8]}.png"
 
 
-def draw(explanation: Explanation, title: str, scale: str) -> Figure:
+def draw(explanation: Explanation, title: str, scale: object) -> Figure:
     """Photograph, lost quality, scores; superpixels, texture, weights, side by side.
 
     Args:
@@ -44,7 +44,8 @@ def draw(explanation: Explanation, title: str, scale: str) -> Figure:
         axes.set_axis_off()
         if image is not None:
             axes.imshow(image)
-    grid[1, 1].imshow(shown.texture, cmap="gray", vmin=0, vmax=1, interpolation="none")
+    darkest = -1 if shown.signed else 0
+    grid[1, 1].imshow(shown.texture, cmap="gray", vmin=darkest, vmax=1, interpolation="none")
 
     lost = explanation.lost_map
     most = max(float(np.nanmax(lost)), 1e-6)
@@ -55,7 +56,9 @@ def draw(explanation: Explanation, title: str, scale: str) -> Figure:
     weight = explanation.weight_map
     overlay(figure, grid[1, 2], shown.photo, weight, "cividis", (0, float(np.nanmax(weight))))
     figure.suptitle(
-        f"{title}\n{score.score:.3f} ({scale}); {score.score_100:.1f} of 100", fontsize=10
+        f"{title}\n{score.score:.3f} ({scale}); {score.score_100:.1f} of 100",
+        fontsize=10,
+        parse_math=False,  # a $ in a file's name is no formula
     )
     return figure
 
@@ -78,7 +81,7 @@ def overlay(
     bar.outline.set_visible(False)
 
 
-def write(folder: Path, image: str, explanation: Explanation, scale: str) -> Path:
+def write(folder: Path, image: str, explanation: Explanation, scale: object) -> Path:
     """Draw the picture of an image into a folder, unless it is there; returns its file.
 
     Raises:

@@ -13,6 +13,12 @@ def stretched(score: pd.Series) -> pd.Series:
     return (score - low) / (high - low) if high > low else score * 0 + 0.5
 
 
+def extremes(score: pd.Series, part: pd.Series) -> tuple[float, float]:
+    """The smallest and largest score of training and validation; arguments as below."""
+    learned = score[part.isin(["train", "validation"])]
+    return float(learned.min()), float(learned.max())
+
+
 def stretched_in_parts(score: pd.Series, part: pd.Series) -> pd.Series:
     """Scores stretched inside each part of a split.
 

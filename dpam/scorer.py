@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -35,20 +35,62 @@ from dpam.preparation import (
 )
 from dpam.released import from_release
 from dpam.runtime import device as device_of
+from dpam.views import USUAL, VIEWS, Views
 
-VIEWS = 5
 SHOWN = 1024  # pixels, the longer side of a photograph in an explanation
 
+Numbers = TypeVar("Numbers", float, np.ndarray, Tensor)
 Photo = str | Path | np.ndarray | Tensor | Image.Image
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What numbers of quality mean: their kind, as "MOS", and range, and which of its ends is best.
+
+    Raises:
+        ValueError: the range is none.
+    """
+
+    kind: str
+    low: float
+    high: float
+    higher_is_better: bool
+
+    def __post_init__(self) -> None:
+        if not (self.low < self.high and isinstance(self.higher_is_better, bool)):
+            raise ValueError(f"{self.low:g} to {self.high:g}, {self.higher_is_better}")
+
+    def __str__(self) -> str:
+        better = "higher" if self.higher_is_better else "lower"
+        return f"{self.kind} from {self.low:g} to {self.high:g}, {better} is better"
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest number."""
+        return self.low, self.high
+
+    def native(self, quality: Numbers) -> Numbers:
+        """Qualities, 0 worst and 1 best, on this scale."""
+        share = quality if self.higher_is_better else 1 - quality
+        return self.low + share * (self.high - self.low)
+
+    def quality(self, native: Numbers) -> Numbers:
+        """The inverse of `native`."""
+        share = (native - self.low) / (self.high - self.low)
+        return share if self.higher_is_better else 1 - share
 
 
 @dataclass(frozen=True)
 class Score:
     """The quality of one photograph.
 
+    A network may say a little more than the best of all labels, or less than the worst; its score
+    then is the end of the range.
+
     Attributes:
-        score: on the scale of the labels that the network was trained with.
-        score_100: from 0, worst, to 100, best.
+        score: on `Scorer.scale`, that of the labels that the network was trained with; within
+            their range.
+        score_100: from 0, worst, to 100, best; the same place in the range.
         spread_100: standard deviation over the views, in units of `score_100`.
     """
 
@@ -64,13 +106,15 @@ class Picture:
     Attributes:
         photo: (h, w, 3) uint8 RGB, the longer side at most SHOWN.
         label_map: (h, w) integers, its superpixels.
-        texture: (h, w) float32 in [0, 1], as the network sees it.
+        texture: (h, w) float32, as the network sees it: in [0, 1], or [-1, 1] if signed.
+        signed: whether it is.
         boxes: (V, 4) top, left, bottom, right of each view, in pixels of `photo`.
     """
 
     photo: np.ndarray
     label_map: np.ndarray
     texture: np.ndarray
+    signed: bool
     boxes: np.ndarray
 
 
@@ -118,15 +162,22 @@ class Scorer:
         net: the network, on `device`.
         metadata: all that its checkpoint says of it: what it was trained on, how, by what code.
         preparation: how photographs become inputs.
-        score_range: (lowest, highest) score of the labels it was trained with.
-        higher_is_better: whether a larger score means better quality.
-        label_kind: "MOS", "DMOS", ...
+        labels: the scale that its dataset declares.
+        learned_range: (lowest, highest) label that its 0 and 1 mean, of 0, worst, to 1, best;
+            None where that is not known: the authors' networks learned labels stretched by their
+            smallest and largest one, which the files do not tell.
+        scale: of its scores, `labels`, or 0 to 100 where the range is not known.
         falls: whether the network itself predicts DMOS, 0 being the best.
+        views: of each photograph, see `dpam.batches.fixed_views`.
         device: where it computes.
     """
 
     def __init__(
-        self, net: DPAM, metadata: dict[str, Any], device: torch.device | None = None
+        self,
+        net: DPAM,
+        metadata: dict[str, Any],
+        device: torch.device | None = None,
+        views: Views | None = None,
     ) -> None:
         if "preparation" not in metadata:
             raise DpamError(
@@ -139,23 +190,20 @@ class Scorer:
         try:
             self.preparation = Preparation.from_json(metadata["preparation"])
             low, high = map(float, metadata["score_range"])
-            self.score_range = low, high
-            self.higher_is_better: bool = metadata["higher_is_better"]
-            self.label_kind: str = metadata["label_kind"]
-            if not (low < high and isinstance(self.higher_is_better, bool)):
-                raise ValueError(f"score_range {low:g} to {high:g}, {self.higher_is_better}")
+            rises = metadata["higher_is_better"]
+            self.labels = Scale(metadata["label_kind"], low, high, rises)
+            self.learned_range = learned_range(metadata)
+            self.views = views or metadata.get("views", USUAL)
+            if self.views not in VIEWS:
+                raise ValueError(f"views {self.views}")
         except (KeyError, TypeError, ValueError) as error:
             raise DpamError(
                 f"what it was trained on is not told as it should be: {error}"
             ) from error
+        self.scale = self.labels
+        if self.learned_range is None:
+            self.scale = Scale("quality", 0.0, 100.0, True)
         self.falls: bool = metadata.get("predicts_dmos", False)
-
-    @property
-    def scale(self) -> str:
-        """Its scale in words, as "MOS from 1 to 5, higher is better"."""
-        low, high = self.score_range
-        better = "higher" if self.higher_is_better else "lower"
-        return f"{self.label_kind} from {low:g} to {high:g}, {better} is better"
 
     def score(self, photos: Photo | Sequence[Photo]) -> float | np.ndarray:
         """Scores on the scale of the labels that the network was trained with.
@@ -192,34 +240,59 @@ class Scorer:
     ) -> Explanation:
         """As `explain`, of a photograph (H, W, 3) uint8 that is prepared already."""
         (answer,) = self.answers([prepared])
-        shown = picture(rgb, prepared, segmentation, self.preparation.image_size)
+        size = self.preparation.image_size
+        shown = picture(rgb, prepared, segmentation, size, self.views)
         return Explanation(self.rated(answer), answer, shown)
 
     def answers(self, images: Iterable[Prepared], batch_size: int = 32) -> Iterator[Answer]:
-        """The network's answers about prepared images, one by one; 1 is the best quality."""
+        """The network's answers about prepared images, one by one, as qualities; see `meaning`."""
         size = self.preparation.image_size
-        found = answers(self.net, images, size, VIEWS, self.device, batch_size)
-        return map(upside_down, found) if self.falls else found
+        for said in answers(self.net, images, size, self.views, self.device, batch_size):
+            yield Answer(
+                self.meaning(said.quality), self.meaning(said.token_score), said.token_weight
+            )
+
+    def meaning(self, predicted: Numbers) -> Numbers:
+        """What the network predicts as quality: 0 is the worst label of `scale`, 1 the best.
+
+        It is not bounded: a network may say a little more than 1, or less than 0.
+        """
+        quality = 1 - predicted if self.falls else predicted
+        low, high = self.learned_range or (0.0, 1.0)
+        return low + quality * (high - low)
 
     def rated(self, answer: Answer) -> Score:
         """The score that an answer means: the mean over the views."""
-        good = float(answer.quality.mean())
-        return Score(self.native(good), 100 * good, 100 * float(answer.quality.std()))
+        quality = float(answer.quality.mean().clip(0, 1))
+        return Score(
+            score=self.scale.native(quality),
+            score_100=100 * quality,
+            spread_100=100 * float(answer.quality.std()),
+        )
 
-    def native(self, good: float) -> float:
-        """A quality in [0, 1], higher better, on the scale of the labels."""
-        low, high = self.score_range
-        return float(low + (good if self.higher_is_better else 1 - good) * (high - low))
 
-    def quality(self, native: np.ndarray) -> np.ndarray:
-        """The inverse of `native`."""
-        low, high = self.score_range
-        share = (np.asarray(native, dtype=np.float64) - low) / (high - low)
-        return share if self.higher_is_better else 1 - share
+def learned_range(metadata: dict[str, Any]) -> tuple[float, float] | None:
+    """See `Scorer`; of a checkpoint's metadata, old ones too.
+
+    Raises:
+        KeyError, TypeError, ValueError: something else stands there.
+    """
+    if "learned_range" not in metadata:  # as before it was written
+        stretched = metadata.get("scaling") == "faithful" or "imported_from" in metadata
+        return None if stretched else (0.0, 1.0)
+    if metadata["learned_range"] is None:
+        return None
+    low, high = map(float, metadata["learned_range"])
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"learned_range {low:g} to {high:g}")
+    return low, high
 
 
 def load(
-    path: str | Path, dataset: str | None = None, device: str | torch.device = "auto"
+    path: str | Path,
+    dataset: str | None = None,
+    device: str | torch.device = "auto",
+    views: Views | None = None,
 ) -> Scorer:
     """Read a checkpoint: ours (.safetensors), or one in the authors' format (any other ending).
 
@@ -227,6 +300,8 @@ def load(
         path: of the file.
         dataset: what a network in the authors' format was trained on; ours say it themselves.
         device: where to compute, as of `dpam.runtime.device`.
+        views: squares of each photograph that are scored, see `dpam.batches.fixed_views`; None: as
+            the checkpoint says.
 
     Raises:
         DpamError: the file is missing, damaged or of another kind, or it is not known what the
@@ -243,7 +318,7 @@ def load(
     else:
         net, metadata = from_release(path, dataset)
     try:
-        return Scorer(net, metadata, where)
+        return Scorer(net, metadata, where, views)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
 
@@ -278,7 +353,9 @@ def rgb_array(photo: Photo) -> np.ndarray:
     return large_enough(np.ascontiguousarray(values), "the photograph")
 
 
-def picture(rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation, size: int) -> Picture:
+def picture(
+    rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation, size: int, views: Views
+) -> Picture:
     """What there is to show of a photograph, (H, W, 3) uint8, and of its superpixels.
 
     Args:
@@ -286,22 +363,25 @@ def picture(rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation, siz
         prepared: the same, prepared.
         segmentation: its superpixels.
         size: side of the network's input.
+        views: see `dpam.batches.fixed_views`.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, SHOWN / max(height, width))
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
     small = Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
-    tall, wide = prepared.pixels.shape[:2]
-    views = fixed_views(prepared, size, VIEWS)
-    boxes = np.array([[v.top, v.left, v.top + size, v.left + size] for v in views], dtype=float)
+    squares = fixed_views(prepared, size, views)
+    cut = squares[0].image  # what all of them are cut from
+    tall, wide = cut.pixels.shape[:2]
+    boxes = np.array([[v.top, v.left, v.top + size, v.left + size] for v in squares], dtype=float)
     boxes *= [height / tall, width / wide, height / tall, width / wide]
-    grain = prepared.texture
+    grain = cut.texture
     if grain is None:
-        grain = texture(planes(prepared.pixels)[None])[0].numpy()
+        grain = texture(planes(cut.pixels)[None], cut.kind)[0].numpy()
     return Picture(
         photo=np.asarray(small),
         label_map=stretched(segmentation.label_map, height, width),
         texture=stretched(grain[0], height, width),
+        signed=cut.kind == "signed",
         boxes=boxes.round().astype(int),
     )
 
@@ -311,11 +391,6 @@ def stretched(values: np.ndarray, height: int, width: int) -> np.ndarray:
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width
     return np.asarray(values[rows[:, None], columns])
-
-
-def upside_down(answer: Answer) -> Answer:
-    """The answer of a network that predicts DMOS, as quality."""
-    return Answer(1 - answer.quality, 1 - answer.token_score, answer.token_weight)
 
 
 def relative(weight: np.ndarray) -> np.ndarray:

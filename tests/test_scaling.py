@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from dpam.scaling import stretched, stretched_in_parts
+from dpam.scaling import extremes, stretched, stretched_in_parts
 
 
 def test_stretched_over_all():
@@ -18,3 +18,7 @@ def test_training_and_test_part_by_themselves():
     part = pd.Series(["train", "validation", "train", "test", "test", "test", ""])
     expected = [0, 1, 0.5, 0, 1, 1 / 3, 0.5]
     assert stretched_in_parts(score, part).tolist() == pytest.approx(expected)
+    low, high = extremes(score, part)
+    learned = part.isin(["train", "validation"])
+    back = low + stretched_in_parts(score, part) * (high - low)
+    assert back[learned].tolist() == pytest.approx(score[learned].tolist())

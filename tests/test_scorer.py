@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from dpam.errors import DpamError
 from dpam.filters import texture
 from dpam.iqa_metric import colours
 from dpam.model import DPAM
-from dpam.model.checkpoint import save_checkpoint
+from dpam.model.checkpoint import load_checkpoint, save_checkpoint
 from dpam.preparation import planes, prepare
 from dpam.superpixels.statistics import label_map_statistics
 
@@ -81,18 +82,98 @@ def test_scores_are_on_the_scale_of_the_labels_and_on_0_to_100(tmp_path):
     good = dpam.load(checkpoint(tmp_path))
     (rated,) = good.rate([photograph(0)])
     assert rated.score == pytest.approx(1 + 4 * rated.score_100 / 100)
+    assert str(good.scale) == "MOS from 1 to 5, higher is better"
     bad = dpam.load(checkpoint(tmp_path, higher_is_better=False))
     (turned,) = bad.rate([photograph(0)])
     assert turned.score_100 == rated.score_100
     assert turned.score == pytest.approx(6 - rated.score)
-    assert bad.quality(turned.score) == pytest.approx(rated.score_100 / 100)
-    assert "DMOS from 1 to 5, lower is better" in bad.scale
+    assert bad.scale.quality(turned.score) == pytest.approx(rated.score_100 / 100)
+    assert str(bad.scale) == "DMOS from 1 to 5, lower is better"
     falling = dpam.load(checkpoint(tmp_path, higher_is_better=False, predicts_dmos=True))
     (fallen,) = falling.rate([photograph(0)])
     assert fallen.score_100 == pytest.approx(100 - rated.score_100)
     assert fallen.score == pytest.approx(rated.score)
     lost = falling.explain(photograph(0)).lost_map
     assert np.mean(lost) == pytest.approx(1 - fallen.score_100 / 100, abs=1e-5)
+
+
+def test_labels_that_were_learned_stretched_are_mapped_back(tmp_path):
+    """Between the smallest and the largest label of the training, not over the declared range."""
+    (plain,) = dpam.load(checkpoint(tmp_path)).rate([photograph(0)])
+    predicted = plain.score_100 / 100
+    assert 0 < predicted < 1
+    for higher_is_better in (True, False):
+        learned = {"scaling": "faithful", "learned_range": [0.25, 0.75]}
+        path = checkpoint(tmp_path, higher_is_better=higher_is_better, **learned)
+        model = dpam.load(path)
+        (rated,) = model.rate([photograph(0)])
+        assert rated.score_100 == pytest.approx(25 + 50 * predicted)
+        native = 2 + 2 * predicted
+        assert rated.score == pytest.approx(native if higher_is_better else 6 - native)
+        assert rated.spread_100 == pytest.approx(plain.spread_100 / 2)
+        lost = model.explain(photograph(0)).lost_map
+        assert np.mean(lost) == pytest.approx(1 - rated.score_100 / 100, abs=1e-5)
+        loss = dpam.create_metric(path, as_loss=True)(image(0)[None]).detach()
+        assert float(loss) == pytest.approx(rated.score, rel=0.01)
+
+
+@pytest.mark.parametrize("more", [{"scaling": "faithful"}, {"imported_from": {"file": "a.pt"}}])
+def test_where_the_learned_range_is_not_known_scores_go_from_0_to_100(tmp_path, more):
+    path = checkpoint(tmp_path, higher_is_better=False, **more)
+    model = dpam.load(path)
+    (rated,) = model.rate([photograph(0)])
+    assert rated.score == rated.score_100
+    assert str(model.scale) == "quality from 0 to 100, higher is better"
+    assert str(model.labels) == "DMOS from 1 to 5, lower is better"
+    metric = dpam.create_metric(path)
+    assert metric.score_range == (0, 100)
+    assert not metric.lower_better
+    assert float(metric(image(0)[None])) == pytest.approx(rated.score)
+
+
+@pytest.mark.parametrize("best", [True, False])
+def test_scores_are_bounded_and_a_loss_keeps_its_gradient(path, best):
+    net, metadata = load_checkpoint(path)
+    last = net.regression.score[-1]
+    with torch.no_grad():  # it says about 3, where 1 is the end
+        last.weight.mul_(0.01)
+        last.bias.fill_(3)
+    save_checkpoint(path, net, metadata | {"predicts_dmos": not best})
+    (rated,) = dpam.load(path).rate([photograph(0)])
+    assert (rated.score_100, rated.score) == ((100, 5) if best else (0, 1))
+    assert float(dpam.create_metric(path)(image(0)[None])) == rated.score
+    moved = image(0)[None].requires_grad_()
+    loss = dpam.create_metric(path, as_loss=True)(moved)
+    assert abs(float(loss.detach()) - rated.score) > 4
+    loss.sum().backward()
+    assert moved.grad.abs().max() > 0
+
+
+def test_views_are_those_of_the_checkpoint(tmp_path):
+    rgb = photograph(0, 100, 120)
+    boxes = {
+        views: len(dpam.load(checkpoint(tmp_path, "crop", **more)).explain(rgb).picture.boxes)
+        for views, more in ((5, {}), (1, {"views": 1}), (9, {"views": 9}))
+    }
+    assert boxes == {5: 5, 1: 1, 9: 9}
+    path = checkpoint(tmp_path, "crop", views=1)
+    assert [rated.spread_100 for rated in dpam.load(path).rate([rgb])] == [0]
+    asked = dpam.load(path, views=9)
+    (rated,) = asked.rate([rgb])
+    assert rated.spread_100 > 0
+    metric = dpam.create_metric(path, views=9)(planes(rgb)[None].float() / 255)
+    assert float(metric) == pytest.approx(rated.score)
+    with pytest.raises(DpamError, match="views 7"):
+        dpam.load(checkpoint(tmp_path, "crop", views=7))
+
+
+def test_a_view_of_the_whole_photograph(tmp_path):
+    path = checkpoint(tmp_path, "crop", views="whole")
+    explanation = dpam.load(path).explain(photograph(0, 100, 120))
+    assert explanation.picture.boxes.tolist() == [[0, 0, 100, 120]]
+    assert not np.isnan(explanation.score_map).any()
+    loss = dpam.create_metric(path, as_loss=True)(image(0, 100, 120)[None]).detach()
+    assert float(loss) == pytest.approx(explanation.score.score, rel=0.01)
 
 
 def test_what_is_lost_adds_up_to_what_the_score_lacks(path):
@@ -125,7 +206,7 @@ def test_maps_of_a_large_photograph_are_small():
     prepared = prepare(photograph(0, 2000, 1200), preparation("whole"))
     from dpam.scorer import picture
 
-    shown = picture(photograph(0, 2000, 1200), *prepared, 64)
+    shown = picture(photograph(0, 2000, 1200), *prepared, 64, 5)
     assert shown.photo.shape == (1024, 614, 3)
     assert shown.boxes.tolist() == [[0, 0, 1024, 614]]
 
@@ -208,7 +289,12 @@ def test_colours_are_the_statistics_of_the_label_map():
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-def test_the_texture_shown_is_the_networks(tmp_path):
-    model = dpam.load(checkpoint(tmp_path, "crop"))
-    shown = model.explain(photograph(0, 100, 120)).picture.texture
-    np.testing.assert_array_equal(shown, texture(planes(photograph(0, 100, 120))[None])[0, 0])
+@pytest.mark.parametrize("kind", ["wrapped", "signed"])
+def test_the_texture_shown_is_the_networks(tmp_path, kind):
+    how = vars(replace(preparation("crop"), texture=kind))
+    model = dpam.load(checkpoint(tmp_path, preparation=how))
+    shown = model.explain(photograph(0, 100, 120)).picture
+    expected = texture(planes(photograph(0, 100, 120))[None], kind)[0, 0]
+    np.testing.assert_array_equal(shown.texture, expected)
+    assert shown.signed == (kind == "signed") == (shown.texture.min() < 0)
+    assert shown.texture.max() <= 1

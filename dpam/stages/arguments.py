@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from dpam.errors import DpamError
+from dpam.views import VIEWS, Views, number_of_views
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -56,6 +57,19 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         "--device",
         default="auto",
         help="where the network computes: cpu, cuda, cuda:1, mps; auto: a CUDA GPU if there is one",
+    )
+
+
+def add_views(parser: argparse.ArgumentParser, default: Views | None = None) -> None:
+    """How many squares of each image are scored: `views`; None, as the checkpoint says."""
+    parser.add_argument(
+        "--views",
+        type=number_of_views,
+        choices=VIEWS,
+        default=default,
+        help="of each image, where crops are the network's input: 1, the centre; 5, centre and "
+        "corners; another number, a grid; whole, the image resized"
+        + ("; default: as the checkpoint says" if default is None else ""),
     )
 
 

@@ -10,15 +10,16 @@ from typing import Any
 
 from dpam.model import DPAM
 from dpam.model.checkpoint import load_checkpoint
+from dpam.scorer import Scale, learned_range
 
 # Line of the card, and the entry of the metadata that it shows.
 TRAINING = {
     "dataset": "title",
-    "labels": "label_kind",
     "part": "part",
     "split": "split",
     "scaling": "scaling",
     "seed": "seed",
+    "views": "views",
     "epoch": "selected_epoch",
     "selected on": "selected_by",
 }
@@ -49,8 +50,14 @@ def card(net: DPAM, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "preparation", pairs(metadata["preparation"])
     if "score_range" in metadata:
         low, high = metadata["score_range"]
-        better = "higher" if metadata["higher_is_better"] else "lower"
-        yield "score range", f"{low:g} to {high:g}, {better} is better"
+        scale = Scale(metadata["label_kind"], low, high, metadata["higher_is_better"])
+        yield "score range", str(scale)
+        learned = learned_range(metadata)
+        if learned is None:
+            yield "learned labels", "stretched by extremes that are not known: scores 0 to 100 only"
+        elif learned != (0, 1):
+            worst, best = map(scale.native, learned)
+            yield "learned labels", f"stretched from {worst:g} (worst) to {best:g} (best)"
     for line, key in TRAINING.items():
         if key in metadata:
             yield line, str(metadata[key])

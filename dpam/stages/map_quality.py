@@ -18,6 +18,7 @@ from dpam.preparation import Segmentation
 from dpam.progress import track
 from dpam.quality_examples import Gallery, QualityExample, choose, write_gallery
 from dpam.scorer import Explanation, Scorer, stretched
+from dpam.stages.arguments import add_views
 from dpam.store import Pack
 
 SIDE = 320  # pixels, the longer side of what is kept
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pack", type=Path, help="the pack that was tested on (.h5)")
     parser.add_argument("--predictions", type=Path, required=True, help="table of test (.csv)")
     parser.add_argument("--output", type=Path, required=True, help="photographs and maps (.npz)")
+    add_views(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
 
 
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     table = read_csv(args.predictions, ["image", "part", "score", "prediction"])
     table = table[table["part"] == "test"].reset_index(drop=True)
     net, trained = load_checkpoint(args.checkpoint)
-    scorer = Scorer(net, trained)
+    scorer = Scorer(net, trained, views=args.views)
     examples = []
     with Pack(args.pack) as pack:
         rows = {image: row for row, image in enumerate(pack.labels["image"])}

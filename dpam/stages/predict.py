@@ -2,7 +2,9 @@
 
 One line per photograph: the score on the scale of the dataset that the network was trained on, the
 score from 0 (worst) to 100 (best), and the standard deviation of the latter over the views that
-were scored. A table on a terminal, CSV elsewhere.
+were scored. A table on a terminal, CSV elsewhere. Scores stay within their range, whatever the
+network says. Where it is not known how labels and predictions belong together, as for checkpoints
+of the authors, both scores go from 0 to 100.
 
     dpam predict photo.jpg --checkpoint model.safetensors
     dpam predict -r holidays/ archive.zip 'more/*.png' --checkpoint model.safetensors --top 20
@@ -65,7 +67,7 @@ from dpam.score_table import (
 )
 from dpam.scorer import Explanation, Picture, Scorer, load, picture
 from dpam.sources import Source, names, sources, total
-from dpam.stages.arguments import add_device
+from dpam.stages.arguments import add_device, add_views
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, default=os.cpu_count(), help="threads that decode and prepare"
     )
     parser.add_argument("--batch-size", type=int, default=32, help="views per batch")
+    add_views(parser)
     add_device(parser)
     parser.add_argument("--image_dir", metavar="DIR", help="as a folder among the photographs")
     parser.add_argument("--slic_dir", metavar="DIR", help="not read")
@@ -146,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
         raise DpamError("--scatter needs --labels, to plot against")
     refuse_to_replace(args)
     table = read_scores(args.labels) if args.labels else None
-    scorer = load(args.checkpoint, args.dataset, device(args.device))
+    scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
 
     if args.output:
         sign(args, scorer.device)
@@ -162,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
     if table is not None:
         named = list(named)
         photographs = dict.fromkeys([*names(named, args.recursive), *done])
-        labels = labels_of_photographs(args.labels, table, photographs, named, scorer.score_range)
+        labels = labels_of_photographs(args.labels, table, photographs, named, scorer.labels.range)
         unused = len(table) - len(labels)
         log.info(
             "%s: %d of %d photographs have a label%s",
@@ -191,7 +194,7 @@ def run(args: argparse.Namespace) -> int:
         everything = kept_with_labels(chain(before, written()))
         show(selected(everything, args.sort, args.top, args.threshold), scorer)
     if args.labels:
-        compare(labelled, scorer, args.scatter)
+        compare(labelled, scorer, args)
     seconds = time.monotonic() - run.started
     log.info(
         "%d scored in %.1f s (%.2f images/s)%s; %d failed",
@@ -289,7 +292,7 @@ def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job |
     prepared, segmentation = prepare(rgb, scorer.preparation, where)
     shown = None
     if with_picture:
-        shown = picture(rgb, prepared, segmentation, scorer.preparation.image_size)
+        shown = picture(rgb, prepared, segmentation, scorer.preparation.image_size, scorer.views)
     return Job(source.name, prepared, shown)
 
 
@@ -307,13 +310,14 @@ def show(rows: Iterable[Row], scorer: Scorer) -> None:
         tqdm.write(line, file=sys.stdout)
 
 
-def compare(pairs: list[tuple[float, float]], scorer: Scorer, plot: Path | None) -> None:
+def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Namespace) -> None:
     """Say how well scores agree with labels, and plot them.
 
     Args:
         pairs: prediction in [0, 1], label on the dataset's scale.
         scorer: the network.
-        plot: SVG to write, if any.
+        args: with the files of `labels`, which are the user's and not those of the training, of
+            the `checkpoint`, and of the plot, `scatter`.
 
     Raises:
         DpamError: no photograph with a label was scored, or the plot cannot be written.
@@ -321,9 +325,10 @@ def compare(pairs: list[tuple[float, float]], scorer: Scorer, plot: Path | None)
     if not pairs:
         raise DpamError("--labels: no photograph that has one could be scored")
     prediction, label = np.array(pairs).T
-    label = scorer.quality(label)
+    label = scorer.labels.quality(label)
     result = metrics.score(prediction, label)
-    low, high = scorer.score_range
+    if scorer.learned_range is None:
+        result["rmse"] = None  # labels and scores have no scale in common
     texts = [
         f"{name} {'not defined' if result[key] is None else format(factor * result[key], '.4f')}"
         for name, key, factor in (
@@ -331,14 +336,17 @@ def compare(pairs: list[tuple[float, float]], scorer: Scorer, plot: Path | None)
             ("PLCC", "plcc", 1),
             ("PLCC fitted", "plcc_fitted", 1),
             ("KRCC", "krcc", 1),
-            ("RMSE", "rmse", high - low),
+            ("RMSE", "rmse", scorer.labels.high - scorer.labels.low),
         )
     ]
-    log.info("%s (%d labelled; RMSE: %s)", ", ".join(texts), len(pairs), scorer.scale)
-    if plot is None:
+    log.info(
+        "%s (%d labelled by %s; RMSE: on a scale from %g to %g)",
+        *(", ".join(texts), len(pairs), args.labels, *scorer.labels.range),
+    )
+    if args.scatter is None:
         return
     with figures.style():
-        title = str(scorer.metadata.get("title", scorer.metadata.get("dataset", "")))
         srcc = float("nan") if result["srcc"] is None else result["srcc"]
-        cloud = figures.Cloud(title, scorer.label_kind, label, prediction, srcc)
-        figures.save(figures.scatter([cloud]), plot)
+        title = args.checkpoint.name
+        cloud = figures.Cloud(title, args.labels.name, label, prediction, srcc)
+        figures.save(figures.scatter([cloud]), args.scatter)

@@ -5,21 +5,21 @@ On the dataset that the network was trained on, these are the parts of the run's
 a network trained on a `whole` dataset, every image.
 
 A prediction is the mean over fixed views of the image, `spread` their standard deviation. Where
-whole images are the network's input, there is one view. Where it is crops, --views says which: 1,
-the centre; 5, centre and corners; 4, 9, 16 or 25, a grid from corner to corner; whole, the image
-resized to the network's input.
+whole images are the network's input, there is one view. Where it is crops, the checkpoint or
+--views says which: 1, the centre; 5, centre and corners; 4, 9, 16 or 25, a grid from corner to
+corner; whole, the image resized to the network's input.
 
 Scores of a network that was trained with `--scaling faithful` are stretched over the images of
 either part, as released.
 """
 
 import argparse
+import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from dpam.batches import VIEWS, Views
 from dpam.errors import DpamError
 from dpam.files import read_csv, write_csv
 from dpam.inference import predict
@@ -28,16 +28,14 @@ from dpam.progress import track
 from dpam.runtime import device
 from dpam.scaling import stretched
 from dpam.splits import parts_to_score
-from dpam.stages.arguments import add_device
+from dpam.stages.arguments import add_device, add_views
 from dpam.store import Pack
+from dpam.views import USUAL
+
+log = logging.getLogger(__name__)
 
 TRAINED = ("dataset", "part", "split", "selected_by")  # what a checkpoint must tell
 COPIED = ["image", "reference", "distortion", "level", "label_kind", "score"]
-
-
-def number_of_views(text: str) -> Views:
-    """A number of views, or `whole`."""
-    return "whole" if text == "whole" else int(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="weights (.safetensors) of train")
     parser.add_argument("pack", type=Path, help="the pack to test on (.h5)")
     parser.add_argument("--splits", type=Path, required=True, help="splits.csv of that dataset")
-    parser.add_argument(
-        "--views", type=number_of_views, choices=VIEWS, default=5, help="of each image"
-    )
+    add_views(parser)
     parser.add_argument("--output", type=Path, required=True, help="one row per image (.csv)")
     add_device(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
@@ -65,6 +61,14 @@ def run(args: argparse.Namespace) -> None:
             f"{args.checkpoint}: expected a checkpoint of `dpam train`; this one does not say "
             f"{', '.join(missing)}"
         )
+    usual = trained.get("views", USUAL)
+    views = args.views or usual
+    if views != usual:
+        log.info(
+            "%s: tested with views %s; the checkpoint says %s, and so does `dpam predict` without "
+            "--views",
+            *(args.checkpoint, views, usual),
+        )
     split = trained["split"]
     splits = read_csv(args.splits, ["image", split])
     with Pack(args.pack) as pack:
@@ -79,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
             pack.prepared(int(row)) for row in track(rows, f"testing on {pack.settings['dataset']}")
         )
         size = pack.preparation.image_size
-        prediction, spread = predict(net.to(where), images, size, args.views, where)
+        prediction, spread = predict(net.to(where), images, size, views, where)
         table = pack.labels.iloc[rows][COPIED]
     assert len(prediction) == len(rows), "every image is scored"
     assert table["image"].is_unique, "no image is scored twice"

@@ -27,8 +27,8 @@ from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
 from dpam.monitor import quality_maps, scatter
 from dpam.runtime import device, record
-from dpam.scaling import stretched_in_parts
-from dpam.stages.arguments import add_device, json_object
+from dpam.scaling import extremes, stretched_in_parts
+from dpam.stages.arguments import add_device, add_views, json_object
 from dpam.store import Pack
 from dpam.training import (
     RULES,
@@ -38,6 +38,7 @@ from dpam.training import (
     rows_of_parts,
     write_predictions,
 )
+from dpam.views import USUAL
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="declared",
         help="of the scores: by the dataset's range, or as released by the extremes of each part",
     )
+    add_views(parser, USUAL)
     add_device(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
@@ -93,10 +95,12 @@ def run(args: argparse.Namespace) -> None:
         except (TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise DpamError(f"--model: {error}; config.yaml explains each setting") from error
         rows = rows_of_parts(pack, splits, args.part)
+        learned = 0.0, 1.0
         if args.scaling == "faithful":
             parts = pd.Series("", index=pack.labels.index)
             for name, chosen in rows.items():
                 parts.iloc[chosen] = name
+            learned = extremes(pack.labels["score"], parts)
             pack.labels["score"] = stretched_in_parts(pack.labels["score"], parts)
         trainer = Trainer(net, pack, rows, settings, args.seed, where, progress)
         log.info(
@@ -122,6 +126,8 @@ def run(args: argparse.Namespace) -> None:
             "part": args.part,
             "split": args.split,
             "scaling": args.scaling,
+            "learned_range": learned,
+            "views": args.views,
             "seed": args.seed,
             "training": vars(settings),
             "made_by": record(where),

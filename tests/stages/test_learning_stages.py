@@ -114,7 +114,9 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
 
     # The weights selected as released predict what was predicted when their epoch was over.
     test[1], test[-1] = out / "run/released.safetensors", out / "run/released/on-mine.csv"
+    capsys.readouterr()
     assert call(*test, "--views", 1) == 0
+    assert "tested with views 1; the checkpoint says 5" in capsys.readouterr().err
     released = pd.read_csv(test[-1]).set_index("image")
     assert set(released["selection"]) == {"test"}
     with h5py.File(out / "run/epochs.h5") as file:
@@ -141,7 +143,14 @@ def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
     for scaling in ("declared", "faithful"):
         assert train(out, "--scaling", scaling) == 0
         weights, predictions = out / "run/model.safetensors", out / "run/on-mine.csv"
-        assert load_checkpoint(weights)[1]["scaling"] == scaling
+        about = load_checkpoint(weights)[1]
+        assert about["scaling"] == scaling
+        parts = pd.read_csv(out / "s.csv").set_index("image")["split00"]
+        with Pack(out / "slic.h5") as packed:
+            labels = packed.labels.set_index("image")["score"]
+        learned = labels[parts[labels.index] != "test"]
+        ends = [learned.min(), learned.max()] if scaling == "faithful" else [0, 1]
+        assert about["learned_range"] == pytest.approx(ends)
         test = [weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
         assert call("test", *test) == 0
         table = pd.read_csv(predictions)

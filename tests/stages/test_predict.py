@@ -141,7 +141,11 @@ def test_labels_are_compared_with_and_the_authors_flags_are_understood(
     assert f"KRCC {numbers['krcc']:.4f}" in err
     rmse = np.sqrt(np.mean((table["score"] - native) ** 2))
     assert float(err.split("RMSE ")[1].split()[0]) == pytest.approx(rmse, abs=5e-5)
-    assert "<svg" in (tmp_path / "scatter.svg").read_text()
+    assert "labelled by labels.txt; RMSE: on a scale from 1 to 5" in err
+    plot = (tmp_path / "scatter.svg").read_text()
+    assert "<svg" in plot
+    assert "label: labels.txt, 0 to 1" in plot
+    assert "MOS" not in plot, "the user's labels are not the network's"
 
     pd.DataFrame({"image": ["photos/0.png", "x.png"], "score": [2, 3]}).to_csv("l.csv")
     assert call("predict", photos, "--checkpoint", model, "--labels", "l.csv") == 0
@@ -285,12 +289,27 @@ def test_what_cannot_be_asked_for_is_refused_in_one_line(model, capsys, more, wo
     assert len(err.splitlines()) == 1
 
 
+def test_views_can_be_asked_for(model, photos, capsys):
+    spreads = []
+    for more in ([], ["--views", 1]):
+        assert call("predict", photos, "--checkpoint", model, *more) == 0
+        spreads.append(printed(capsys)["spread_100"])
+    assert (spreads[0] > 0).all()
+    assert (spreads[1] == 0).all()
+
+
 def test_the_card_of_a_checkpoint(model, capsys):
     assert call("info", model) == 0
     card = capsys.readouterr().out
     count = sum(tensor.numel() for tensor in load_checkpoint(model)[0].parameters())
     assert f"{count:,}" in card
-    for words in ("1 to 5, higher is better", "test_vit", "mean 0.5 0.5 0.5", "Tiny", "crop"):
+    for words in (
+        "MOS from 1 to 5, higher is better",
+        "test_vit",
+        "mean 0.5 0.5 0.5",
+        "Tiny",
+        "crop",
+    ):
         assert words in card
 
 
@@ -314,8 +333,17 @@ def test_a_checkpoint_of_the_authors_scores_photographs(photos, tmp_path, capsys
     assert about["preparation"]["superpixels"] == 135
     assert about["imported_from"]["file"] == "authors.pt"
     capsys.readouterr()
+    assert call("info", ours) == 0
+    assert "extremes that are not known: scores 0 to 100 only" in capsys.readouterr().out
     assert call("predict", photos / "0.png", "--checkpoint", ours) == 0
     imported = capsys.readouterr().out
+    (row,) = pd.read_csv(io.StringIO(imported)).itertuples()
+    assert row.score == row.score_100, "the scale that it learned is not known"
+    lines = "".join(f"{number}.png {number + 1}\n" for number in range(5))
+    (tmp_path / "labels.txt").write_text(lines)
+    labels = "--labels", tmp_path / "labels.txt", "--scatter", tmp_path / "scatter.svg"
+    assert call("predict", photos, "--checkpoint", ours, *labels) == 0
+    assert "RMSE not defined" in capsys.readouterr().err
     direct = "predict", photos / "0.png", "--ckpt_slic", authors
     assert call(*direct, "--dataset", "koniq10k") == 0
     assert capsys.readouterr().out == imported

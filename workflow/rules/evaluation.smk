@@ -58,10 +58,11 @@ rule map_quality:
         **asked("map_quality"),
         gpu=1,
     params:
+        views=config["views"],
         code=fingerprint("map_quality"),
     shell:
         "dpam map-quality {input.weights:q} {input.pack:q} --predictions {input.predictions:q}"
-        " --threads {threads} --output {output:q} --log {log:q}"
+        " --views {params.views} --threads {threads} --output {output:q} --log {log:q}"
 
 
 rule extract_brisque:

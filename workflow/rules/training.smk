@@ -25,9 +25,12 @@ rule train:
         training=as_json("training"),
         scaling=config["labels"]["scaling"],
         code=fingerprint("train"),
+    # The checkpoint keeps the views that predictions take. No parameter: another number of them is
+    # no reason to train again.
     shell:
         "exec dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
         " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
-        " --training {params.training:q} --scaling {params.scaling} --threads {threads}"
+        " --training {params.training:q} --scaling {params.scaling} --views {config[views]}"
+        " --threads {threads}"
         " --output {output.weights:q} --released {output.released:q}"
         " --predictions {output.predictions:q} --history {output.history:q} --log {log:q}"
