@@ -55,6 +55,25 @@ def device_name(where: torch.device | None = None) -> str:
     return f"CPU, {count} thread{'' if count == 1 else 's'}"
 
 
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """What to compute in beside float32; None: nothing."""
+    if precision == "auto":
+        able = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bfloat16" if able else "float32"
+    elif precision == "bfloat16" and device.type == "cpu" and imitates_bfloat16():
+        log.warning(
+            "training.precision: bfloat16 is imitated by this processor, which takes many times as "
+            "long as float32; auto chooses what is fast"
+        )
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def imitates_bfloat16() -> bool:
+    """Whether the processor has no instructions for bfloat16: its products then take far longer."""
+    able = torch.cpu.get_capabilities()
+    return not any(able.get(name) for name in ("avx512_bw", "avx512_bf16", "amx_bf16", "bf16"))
+
+
 def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """`function` through `torch.compile`; where that fails, as it is, with one line in the log.
 

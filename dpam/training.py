@@ -32,7 +32,7 @@ from dpam.inference import network_inputs, predict
 from dpam.losses import LOSSES, loss_of
 from dpam.model import DPAM
 from dpam.progress import track
-from dpam.runtime import compiled
+from dpam.runtime import autocast_dtype, compiled
 from dpam.store import Pack
 
 log = logging.getLogger(__name__)
@@ -183,14 +183,6 @@ def backbone_depth(name: str) -> int:
     """Index of the block that a parameter of the backbone belongs to; -1 before the first."""
     words = name.split(".")  # backbone.vit.blocks.3.attn...
     return int(words[3]) if words[2] == "blocks" else -1
-
-
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """What to compute in beside float32; None: nothing."""
-    if precision == "auto":
-        able = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precision = "bfloat16" if able else "float32"
-    return torch.bfloat16 if precision == "bfloat16" else None
 
 
 def rows_of_parts(pack: Pack, split: pd.Series, part: str) -> dict[str, np.ndarray]:

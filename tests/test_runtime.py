@@ -1,4 +1,4 @@
-"""Compilation is a convenience: what it computes is the same, and it may fail."""
+"""Compilation, which may fail and changes no result, and precision."""
 
 import logging
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dpam.errors import DpamError
-from dpam.runtime import compiled, device, device_name
+from dpam.runtime import autocast_dtype, compiled, device, device_name
 
 
 def test_where_it_fails_the_function_is_used_as_it_is(
@@ -46,3 +46,18 @@ def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(DpamError, match="expected auto, cpu; found"):
             device(name)
     assert device_name(torch.device("cpu")).startswith("CPU, ")
+
+
+def test_a_processor_that_only_imitates_bfloat16_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cpu = torch.device("cpu")
+    for features, warnings in ({"avx2": True, "avx512_bw": False}, 1), ({"bf16": True}, 0):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda features=features: features)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "dpam.runtime"):
+            assert autocast_dtype("auto", cpu) is None
+            assert autocast_dtype("float32", cpu) is None
+            assert not caplog.records
+            assert autocast_dtype("bfloat16", cpu) == torch.bfloat16
+        assert len(caplog.records) == warnings

@@ -21,7 +21,7 @@ from dpam.datasets import find
 from dpam.estimate import ASSUMED_TFLOPS, CORE_TFLOPS, STEP, Network, estimate, size_of
 from dpam.files import read_csv, write_csv
 from dpam.model import DPAM
-from dpam.runtime import device, device_name
+from dpam.runtime import autocast_dtype, device, device_name
 from dpam.stages.arguments import json_object
 
 COLUMNS = ["dataset", "part", "method", "split", "seed", "test_dataset", "run"]
@@ -117,11 +117,12 @@ def rate(
 
 
 def step_seconds(net: DPAM) -> float:
-    """Seconds per image of a training step on this machine, in bfloat16."""
+    """Seconds per image of a training step on this machine, in the precision `auto`."""
     where = device()
+    precision = autocast_dtype("auto", where) or torch.float32
     batch = BATCH[where.type]
     form = Form(net.train().to(where), tuple(x.to(where) for x in inputs_of(net, batch)))
-    cost = compare(training_step, {"ours": form}, where, torch.bfloat16, repetitions=3)
+    cost = compare(training_step, {"ours": form}, where, precision, repetitions=3)
     return cost["ours"].seconds / batch
 
 

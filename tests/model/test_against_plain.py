@@ -1,5 +1,6 @@
 """The network against the plain form, in float64: other ViTs, other sizes, awkward inputs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -31,6 +32,12 @@ class Case:
 
     def plain_score(self) -> Tensor:
         return self.plain(self.image, self.texture.repeat(1, 3, 1, 1), self.superpixels)
+
+    def in_float32(self) -> None:
+        for net in (self.ours, self.plain):
+            net.float().zero_grad()
+        self.image, self.texture = self.image.float(), self.texture.float()
+        self.superpixels = self.superpixels.float()
 
 
 @torch.no_grad()
@@ -98,6 +105,34 @@ def assert_same_training_step(case: Case) -> None:
         torch.testing.assert_close(
             buffer, expected_buffers[authors_name(name)], rtol=1e-10, atol=1e-12, msg=name
         )
+
+
+def scores_and_gradient(net: DPAM | PlainDPAM, answer: Callable[[], Tensor]) -> list[Tensor]:
+    """Scores (B,) of a training step, and its gradient by all weights as one vector."""
+    net.train()
+    score = answer()
+    F.mse_loss(score.double(), torch.arange(len(score), dtype=torch.float64)).backward()
+    names = {p: authors_name(n) if net.__class__ is DPAM else n for n, p in net.named_parameters()}
+    gradients = {names[p]: p.grad.double() for p in net.parameters() if p.grad is not None}
+    return [score.detach().double(), torch.cat([gradients[n].flatten() for n in sorted(gradients)])]
+
+
+def test_bfloat16_costs_no_more_than_in_the_plain_form() -> None:
+    """Under autocast as this machine does it; several networks, as one may round luckily."""
+    errors: dict[str, list[list[float]]] = {"ours": [], "plain": []}
+    for seed in range(8):
+        case = make_case(embed_dim=32, batch=4, seed=seed)
+        exact = scores_and_gradient(case.plain, case.plain_score)
+        case.in_float32()
+        with torch.autocast("cpu", torch.bfloat16):
+            ours = scores_and_gradient(case.ours, case.our_score)
+            plain = scores_and_gradient(case.plain, case.plain_score)
+        for name, found in (("ours", ours), ("plain", plain)):
+            errors[name].append(
+                [float((a - b).norm() / b.norm()) for a, b in zip(found, exact, strict=True)]
+            )
+    ours, plain = (torch.tensor(errors[name]).square().mean(0).sqrt() for name in errors)
+    assert (ours <= 2 * plain).all(), (ours, plain)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
