@@ -26,7 +26,7 @@ def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
     planes = F.interpolate(planes, (height, width), mode="bicubic", align_corners=False)
     resized = planes.reshape(*image.shape[:-2], height, width)
     if image.dtype == torch.uint8:
-        return resized.round().clamp(0, 255).to(torch.uint8)
+        return resized.round_().clamp_(0, 255).to(torch.uint8)  # in place: it may be large
     return resized.to(image.dtype)
 
 

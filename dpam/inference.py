@@ -16,12 +16,15 @@ from dpam.views import Views
 
 def network_inputs(net: DPAM, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """What the network takes of a batch: its image normalised with the network's mean and std."""
-    mean, std = (
-        torch.tensor(values, device=batch.image.device).view(3, 1, 1)
-        for values in (net.mean, net.std)
-    )
-    image = (batch.image.float() / 255 - mean) / std
-    return image, batch.texture, batch.mean, batch.covariance
+    kind = next(net.parameters()).dtype
+    image = normalise(net, batch.image.to(kind) / 255)
+    return image, batch.texture.to(kind), batch.mean.to(kind), batch.covariance.to(kind)
+
+
+def normalise(net: DPAM, image: Tensor) -> Tensor:
+    """An image (..., 3, S, S) in [0, 1] with the network's mean and std."""
+    mean, std = (torch.tensor(values).to(image).view(3, 1, 1) for values in (net.mean, net.std))
+    return (image - mean) / std
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ metric = dpam.create_metric("model.safetensors", as_loss=True)
 metric(images).sum().backward()                # images (N, 3, H, W) in [0, 1]
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,8 +15,10 @@ from torch import Tensor, nn
 
 from dpam.batches import collate, fixed_views
 from dpam.filters import resize_cubic
+from dpam.inference import normalise
+from dpam.photographs import Photo, is_one, rgb_array, unit_tensor
 from dpam.preparation import Prepared, prepare, select
-from dpam.scorer import Scorer, load, rgb_array
+from dpam.scorer import Scorer, load
 from dpam.views import Views
 
 
@@ -59,27 +63,42 @@ class IqaMetric(nn.Module):
         """A judge never trains: dropout and batch norm stay as in evaluation."""
         return super().train(False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Score images.
+    def __repr__(self) -> str:
+        return f"IqaMetric({self.scorer!r}, as_loss={self.as_loss})"
+
+    def forward(self, photos: Photo | Iterable[Photo]) -> Tensor:
+        """Score photographs.
 
         Args:
-            images: (N, 3, H, W) RGB in [0, 1], both sides at least 32; on the network's device.
+            photos: (N, 3, H, W) RGB, uint8 or floats in [0, 1], both sides at least 32; or all else
+                that `Scorer.score` takes, the name of a file too.
 
         Returns:
-            (N,) float32, within `score_range` but for a loss.
+            (N,) float32, one for a single photograph; within `score_range` but for a loss; on the
+            device of a tensor that is given, else on that of the network.
 
         Raises:
-            DpamError: images of another shape or range, or too small.
+            DpamError: it is something else, of another shape or range, or too small.
         """
-        self.scorer.device = next(self.net.parameters()).device  # `metric.to(device)` moves it
+        weights = next(self.net.parameters())
+        self.scorer.device = weights.device  # `metric.to(device)` moves it
+        where = photos.device if isinstance(photos, Tensor) else weights.device
+        many = cast(Iterable[Photo], [photos] if is_one(photos) else photos)
         if not self.as_loss:
-            scores = self.scorer.score(images.detach())
-            return torch.as_tensor(scores, dtype=torch.float32, device=images.device)
-        return torch.stack([self.one(image, self.hold(image)) for image in images])
+            rated = [score.score for score in self.scorer.rate(many)]
+            return torch.tensor(rated, dtype=torch.float32, device=where)
+        images = (unit_tensor(photo, self.scorer.preparation) for photo in many)
+        with torch.autocast(weights.device.type, enabled=False):
+            scores = [self.one(image.to(weights), self.hold(image)) for image in images]
+        if not scores:  # an empty batch still has a gradient, empty as well
+            none = photos if isinstance(photos, Tensor) else torch.empty(0)
+            return none.flatten().float()
+        return torch.stack(scores).to(where)
 
     def hold(self, image: Tensor) -> Held:
         """What is held fixed of an image, (3, H, W) in [0, 1]."""
-        rgb, scorer = rgb_array(image.detach().clamp(0, 1)), self.scorer
+        scorer = self.scorer
+        rgb = rgb_array(image, scorer.preparation)
         prepared, segmentation = prepare(rgb, scorer.preparation, scorer.device)
         return Held(prepared, segmentation.label_map)
 
@@ -93,10 +112,6 @@ class IqaMetric(nn.Module):
                 pixels = resize_cubic(pixels, *source.pixels.shape[:2])
         grain = collate(views, size).texture.to(image)
         pictures = torch.stack([pixels[:, v.top :, v.left :][:, :size, :size] for v in views])
-        normal = [
-            torch.tensor(values).to(image).view(3, 1, 1) for values in (self.net.mean, self.net.std)
-        ]
-
         segmented = image
         if image.shape[1:] != held.label_map.shape:
             segmented = resize_cubic(image, *held.label_map.shape)
@@ -110,9 +125,7 @@ class IqaMetric(nn.Module):
             values[chosen].to(image).expand(len(views), -1, -1)
             for values in (colour_mean, colour_covariance)
         )
-        quality: Tensor = self.net(
-            (pictures - normal[0]) / normal[1], grain, mean, covariance
-        ).mean()
+        quality: Tensor = self.net(normalise(self.net, pictures), grain, mean, covariance).mean()
         return self.scorer.scale.native(self.scorer.meaning(quality))
 
 
@@ -124,10 +137,11 @@ def colours(image: Tensor, label_map: Tensor) -> tuple[Tensor, Tensor]:
         label_map: (h, w) int64, labels 0 ... K-1.
 
     Returns:
-        (K, 3) and (K, 6), upper triangle row by row, float64; see `label_map_statistics`.
+        (K, 3) and (K, 6), upper triangle row by row; see `label_map_statistics`.
     """
     labels = label_map.reshape(-1).to(image.device)
-    pixels = image.double().flatten(1).T  # (h w, 3)
+    kind = torch.promote_types(image.dtype, torch.float32)
+    pixels = image.to(kind).flatten(1).T  # (h w, 3)
     count = torch.bincount(labels)[:, None]  # (K, 1)
     mean = torch.zeros(len(count), 3).to(pixels).index_add(0, labels, pixels) / count
     centred = pixels - mean[labels]

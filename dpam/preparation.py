@@ -11,13 +11,14 @@ from torch import Tensor
 
 from dpam.errors import DpamError
 from dpam.filters import TEXTURES, resize_cubic
-from dpam.images import decode
+from dpam.images import LARGEST, decode
 from dpam.superpixels.ainet import ainet, load_ainet
 from dpam.superpixels.rim import PRESETS, rim
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
 from dpam.superpixels.statistics import label_map_statistics, sampled_statistics
 
 METHODS = ("slic", "rim", "ainet")
+PROFILES = ("converted", "ignored")
 RIM_SIDE = 224  # pixels; RIM segments photographs resized to this square, as released
 CPU = torch.device("cpu")
 SMALLEST = 32  # pixels, the shorter side of a photograph
@@ -43,6 +44,8 @@ class Preparation:
         released_padding: whether those, if they do not say it themselves, pad as the authors' code.
         texture: "wrapped" modulo 256, as released, or "signed".
         sample: pixels drawn from each superpixel for its mean and covariance, as released; 0: all.
+        colour_profiles: those embedded in image files: "converted" to sRGB, or "ignored", as
+            released and as in packs without this entry.
     """
 
     network_input: str
@@ -59,6 +62,7 @@ class Preparation:
     released_padding: bool = False
     texture: str = "wrapped"
     sample: int = 0
+    colour_profiles: str = "ignored"
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
@@ -72,6 +76,7 @@ class Preparation:
             ("superpixel backend", self.backend, BACKENDS),
             ("settings of RIM", self.rim, PRESETS),
             ("texture", self.texture, TEXTURES),
+            ("way with colour profiles", self.colour_profiles, PROFILES),
         ):
             if value not in known:
                 raise DpamError(
@@ -124,27 +129,52 @@ def select(count: int, wanted: int) -> np.ndarray:
     return np.linspace(0, count - 1, wanted).astype(np.int64)
 
 
-def read_photograph(path: str | Path, file: BinaryIO | None = None) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an image file; see `dpam.images.decode`.
+def read_photograph(
+    path: str | Path, preparation: Preparation | None = None, file: BinaryIO | None = None
+) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an image file.
+
+    Args:
+        path: of the file; with `file`, only what errors call it.
+        preparation: that it is for; None: none, colour profiles are converted.
+        file: the open file, or bytes from elsewhere.
 
     Raises:
-        DpamError: the file cannot be decoded, or the photograph is smaller than 32 x 32.
+        DpamError: the file cannot be decoded, or as of `fitting`.
     """
-    return large_enough(decode(path, file), path)
+    convert = preparation is None or preparation.colour_profiles == "converted"
+    return fitting(decode(path, file, convert), path, preparation)
 
 
-def large_enough(rgb: np.ndarray, name: str | Path) -> np.ndarray:
+def fitting(
+    rgb: np.ndarray, name: str | Path, preparation: Preparation | None = None
+) -> np.ndarray:
     """The photograph itself, (H, W, 3).
 
     Raises:
-        DpamError: it is smaller than 32 x 32.
+        DpamError: it is smaller than 32 x 32, or, enlarged as `preparation` wants it, larger than
+            what can be held.
     """
     height, width = rgb.shape[:2]
+    refuse_unfit(height, width, name, preparation)
+    return rgb
+
+
+def refuse_unfit(
+    height: int, width: int, name: str | Path, preparation: Preparation | None
+) -> None:
+    """Raise the errors of `fitting` for a photograph of a size in pixels."""
     if min(height, width) < SMALLEST:
         raise DpamError(
             f"{name}: the image is {width}x{height}; at least {SMALLEST}x{SMALLEST} is needed"
         )
-    return rgb
+    if preparation is not None:
+        tall, wide = stored_size(height, width, preparation)
+        if tall * wide > LARGEST:
+            raise DpamError(
+                f"{name}: the image is {width}x{height}; enlarged until squares of "
+                f"{preparation.image_size} fit in, it would have more than {LARGEST:,} pixels"
+            )
 
 
 def prepare_file(
@@ -153,10 +183,9 @@ def prepare_file(
     """Decode and prepare one image file.
 
     Raises:
-        DpamError: the file cannot be decoded, or the photograph is smaller than 32 x 32; or what
-            the superpixel method needs is missing.
+        DpamError: as of `read_photograph`, or what the superpixel method needs is missing.
     """
-    return prepare(read_photograph(path), preparation, device)
+    return prepare(read_photograph(path, preparation), preparation, device)
 
 
 def prepare(

@@ -6,8 +6,8 @@ model.score(["one.jpg", "two.png"])            # an array
 model.explain("photograph.jpg").lost_map       # where the quality is lost
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,18 +20,16 @@ from torch import Tensor
 from dpam.batches import fixed_views
 from dpam.errors import DpamError
 from dpam.filters import texture
-from dpam.images import rgb_of
 from dpam.inference import Answer, answers
 from dpam.model import DPAM
 from dpam.model.checkpoint import load_checkpoint
+from dpam.photographs import Photo, is_one, rgb_array
 from dpam.preparation import (
     Preparation,
     Prepared,
     Segmentation,
-    large_enough,
     planes,
     prepare,
-    read_photograph,
 )
 from dpam.released import from_release
 from dpam.runtime import device as device_of
@@ -40,7 +38,6 @@ from dpam.views import USUAL, VIEWS, Views
 SHOWN = 1024  # pixels, the longer side of a photograph in an explanation
 
 Numbers = TypeVar("Numbers", float, np.ndarray, Tensor)
-Photo = str | Path | np.ndarray | Tensor | Image.Image
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,8 @@ class Scorer:
     Attributes:
         net: the network, on `device`.
         metadata: all that its checkpoint says of it: what it was trained on, how, by what code.
-        preparation: how photographs become inputs.
+        preparation: how photographs become inputs. Embedded colour profiles are converted, even
+            where the training ignored them: so people see the photographs.
         labels: the scale that its dataset declares.
         learned_range: (lowest, highest) label that its 0 and 1 mean, of 0, worst, to 1, best;
             None where that is not known: the authors' networks learned labels stretched by their
@@ -188,7 +186,8 @@ class Scorer:
         self.net = net.to(self.device).eval()
         self.metadata = metadata
         try:
-            self.preparation = Preparation.from_json(metadata["preparation"])
+            how = Preparation.from_json(metadata["preparation"])
+            self.preparation = replace(how, colour_profiles="converted")
             low, high = map(float, metadata["score_range"])
             rises = metadata["higher_is_better"]
             self.labels = Scale(metadata["label_kind"], low, high, rises)
@@ -205,34 +204,43 @@ class Scorer:
             self.scale = Scale("quality", 0.0, 100.0, True)
         self.falls: bool = metadata.get("predicts_dmos", False)
 
-    def score(self, photos: Photo | Sequence[Photo]) -> float | np.ndarray:
+    def __repr__(self) -> str:
+        size, trained = self.preparation.image_size, self.metadata
+        dataset = trained.get("title", trained.get("dataset", "a dataset that is not said"))
+        return (
+            f"Scorer(DPAM with {self.net.settings['backbone']} at {size}x{size}, trained on "
+            f"{dataset}; {self.scale}; views: {self.views}; on {self.device})"
+        )
+
+    def score(self, photos: Photo | Iterable[Photo]) -> float | np.ndarray:
         """Scores on the scale of the labels that the network was trained with.
 
         Args:
-            photos: a file; (H, W, 3) or grey (H, W), uint8 or floats in [0, 1]; a tensor (3, H, W)
-                likewise; an image of Pillow; or many: a list of those, (n, H, W, 3), or a tensor
-                (n, 3, H, W). RGB, both sides at least 32.
+            photos: the name of a file; bytes or an open file of an image; an image of Pillow; an
+                array or tensor (H, W, 3), (3, H, W) or, grey, (H, W), of uint8 or floats in [0, 1];
+                or many: any iterable of those, or an array or tensor with another axis first. RGB,
+                both sides at least 32.
 
         Returns:
             a number for one, (n,) float64 for many.
 
         Raises:
-            DpamError: a file cannot be decoded, an array has another shape, or one is too small.
+            DpamError: it is something else, a file cannot be decoded, or one is too small.
         """
-        several = isinstance(photos, Sequence) and not isinstance(photos, str)
-        if several or (isinstance(photos, np.ndarray | Tensor) and photos.ndim == 4):
-            return np.array([rated.score for rated in self.rate(cast(Iterable[Photo], photos))])
-        (rated,) = self.rate([cast(Photo, photos)])
-        return rated.score
+        if is_one(photos):
+            (rated,) = self.rate([cast(Photo, photos)])
+            return rated.score
+        return np.array([rated.score for rated in self.rate(cast(Iterable[Photo], photos))])
 
     def rate(self, photos: Iterable[Photo]) -> Iterator[Score]:
         """Scores on both scales, with their spread; of any number of photographs."""
-        prepared = (prepare(rgb_array(photo), self.preparation, self.device)[0] for photo in photos)
+        how = self.preparation
+        prepared = (prepare(rgb_array(photo, how), how, self.device)[0] for photo in photos)
         return map(self.rated, self.answers(prepared))
 
     def explain(self, photo: Photo) -> Explanation:
         """Where the score of a photograph comes from; errors as of `score`."""
-        rgb = rgb_array(photo)
+        rgb = rgb_array(photo, self.preparation)
         return self.explain_prepared(rgb, *prepare(rgb, self.preparation, self.device))
 
     def explain_prepared(
@@ -245,9 +253,17 @@ class Scorer:
         return Explanation(self.rated(answer), answer, shown)
 
     def answers(self, images: Iterable[Prepared], batch_size: int = 32) -> Iterator[Answer]:
-        """The network's answers about prepared images, one by one, as qualities; see `meaning`."""
+        """The network's answers about prepared images, one by one, as qualities; see `meaning`.
+
+        They do not depend on an autocast that is on around the call.
+        """
         size = self.preparation.image_size
-        for said in answers(self.net, images, size, self.views, self.device, batch_size):
+        found = answers(self.net, images, size, self.views, self.device, batch_size)
+        while True:
+            with torch.autocast(self.device.type, enabled=False):
+                said = next(found, None)
+            if said is None:
+                return
             yield Answer(
                 self.meaning(said.quality), self.meaning(said.token_score), said.token_weight
             )
@@ -321,36 +337,6 @@ def load(
         return Scorer(net, metadata, where, views)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
-
-
-def rgb_array(photo: Photo) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a photograph in one of the forms that `Scorer.score` takes.
-
-    Raises:
-        DpamError: it cannot be decoded, has another shape, or is smaller than 32 x 32.
-    """
-    if isinstance(photo, str | Path):
-        return read_photograph(photo)
-    if isinstance(photo, Image.Image):
-        return large_enough(rgb_of(photo), "the photograph")
-    values = photo.detach().cpu().numpy() if isinstance(photo, Tensor) else np.asarray(photo)
-    if isinstance(photo, Tensor):
-        values = values.transpose(1, 2, 0) if values.ndim == 3 and len(values) == 3 else values
-    if values.ndim == 2:
-        values = np.repeat(values[..., None], 3, axis=-1)
-    if values.ndim != 3 or values.shape[2] != 3:
-        raise DpamError(
-            "expected an array (H, W, 3) or (H, W), or a tensor (3, H, W); found the shape "
-            f"{tuple(photo.shape)}"
-        )
-    if values.dtype != np.uint8:
-        if (
-            not np.issubdtype(values.dtype, np.floating)
-            or not 0 <= values.min() <= values.max() <= 1
-        ):
-            raise DpamError(f"expected uint8, or floats from 0 to 1; found {values.dtype}")
-        values = (values * 255).round().astype(np.uint8)
-    return large_enough(np.ascontiguousarray(values), "the photograph")
 
 
 def picture(

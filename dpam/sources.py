@@ -15,7 +15,7 @@ from dpam.datasets.archives import read_to_the_end
 from dpam.errors import DpamError
 from dpam.files import refuse_special
 from dpam.images import is_image_name
-from dpam.preparation import read_photograph
+from dpam.preparation import Preparation, read_photograph
 
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 LARGEST_MEMBER = 2**31  # bytes of one image in an archive, against those that unpack to anything
@@ -33,10 +33,10 @@ class Source:
     name: str
     content: bytes | None = None
 
-    def read(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB; errors as of `read_photograph`."""
+    def read(self, preparation: Preparation) -> np.ndarray:
+        """(H, W, 3) uint8 RGB; see `read_photograph`."""
         file = None if self.content is None else io.BytesIO(self.content)
-        return read_photograph(self.name, file)
+        return read_photograph(self.name, preparation, file)
 
 
 def is_archive(path: Path) -> bool:

@@ -32,7 +32,7 @@ def photograph(seed: int, height: int = 80, width: int = 96) -> np.ndarray:
     return (image.clip(0, 1) * 255).astype(np.uint8)
 
 
-def preparation(network_input: str) -> Preparation:
+def preparation(network_input: str, **more) -> Preparation:
     return Preparation(
         network_input=network_input,
         image_size=64,
@@ -42,6 +42,7 @@ def preparation(network_input: str) -> Preparation:
         region_size=20,
         ruler=10,
         iterations=3,
+        **more,
     )
 
 

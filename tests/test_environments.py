@@ -15,7 +15,7 @@ import yaml
 TOP = Path(__file__).resolve().parent.parent
 STAGES = sorted(path.stem for path in (TOP / "dpam/stages").glob("[a-z]*.py"))
 # Modules of optional packages: photographs as HEIC, superpixels exactly as released.
-OPTIONAL = {"pillow_heif", "cv2"}
+OPTIONAL = {"pillow_heif", "pillow_jxl", "cv2"}
 
 
 def test_the_conda_environment_is_rendered_from_the_constraints():

@@ -54,28 +54,17 @@ def test_importing_the_package_needs_no_torch():
         _ = dpam.nothing
 
 
-def test_every_form_of_a_photograph_has_the_same_score(path, tmp_path):
-    model = dpam.load(path)
-    rgb = photograph(0)
-    Image.fromarray(rgb).save(tmp_path / "a.png")
+def test_one_and_many(path):
+    model, rgb = dpam.load(path), photograph(0)
     expected = model.score(rgb)
     assert isinstance(expected, float)
-    forms = [
-        tmp_path / "a.png",
-        str(tmp_path / "a.png"),
-        Image.fromarray(rgb),
-        rgb / 255,
-        planes(rgb),
-        planes(rgb).float() / 255,
-    ]
-    for form in forms:
-        assert model.score(form) == expected
-    np.testing.assert_allclose(model.score(forms), [expected] * len(forms), rtol=1e-5)
     many = model.score(np.stack([rgb, photograph(1)]))
     assert many.shape == (2,)
     np.testing.assert_allclose(many, [expected, model.score(photograph(1))], rtol=1e-5)
     assert many[0] != many[1]
-    assert model.score([]).shape == (0,)
+    np.testing.assert_allclose(model.score(photograph(i) for i in (0, 1)), many, rtol=1e-5)
+    for none in ([], iter(()), np.zeros((0, 40, 40, 3)), torch.zeros(0, 3, 40, 40)):
+        assert model.score(none).shape == (0,)
 
 
 def test_scores_are_on_the_scale_of_the_labels_and_on_0_to_100(tmp_path):
@@ -211,20 +200,58 @@ def test_maps_of_a_large_photograph_are_small():
     assert shown.boxes.tolist() == [[0, 0, 1024, 614]]
 
 
-@pytest.mark.parametrize(
-    ("photo", "words"),
-    [
-        (np.zeros((40, 40, 4), np.uint8), r"\(40, 40, 4\)"),
-        (np.full((40, 40, 3), 3.0), "floats from 0 to 1"),
-        (np.full((40, 40, 3), np.nan), "floats from 0 to 1"),
-        (np.zeros((40, 40, 3), int), "int64"),
-        (np.zeros((31, 40, 3), np.uint8), "40x31; at least 32x32"),
-        ("none.jpg", "none.jpg: no such file"),
-    ],
-)
-def test_what_is_no_photograph_is_refused(tmp_path, photo, words):
-    with pytest.raises(DpamError, match=words):
-        dpam.load(checkpoint(tmp_path)).score(photo)
+@pytest.mark.parametrize("as_loss", [False, True])
+def test_a_module_takes_every_form(path, tmp_path, as_loss):
+    """The same as `score`, and the same with and without gradients."""
+    metric = dpam.create_metric(path, as_loss=as_loss)
+    rgb = photograph(0)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    with torch.no_grad():
+        expected = metric(planes(rgb)[None].float() / 255)
+        assert expected.shape == (1,)
+        forms = [planes(rgb), rgb, planes(rgb)[None], str(tmp_path / "a.png"), [rgb], iter([rgb])]
+        for form in forms:
+            np.testing.assert_allclose(metric(form), expected, rtol=1e-5)
+        half = metric(planes(rgb)[None].bfloat16() / 255)  # which rounds the colours
+        np.testing.assert_allclose(half, expected, rtol=0.02)
+        with torch.autocast("cpu", torch.bfloat16):
+            np.testing.assert_array_equal(metric(image(0)[None]), expected)
+    empty = torch.zeros(0, 3, 40, 40, requires_grad=True)
+    assert metric(empty).shape == (0,)
+    if as_loss:
+        metric(empty).sum().backward()
+    for wrong, words in ((image(0)[None] * 255, "from 0 to 1; found float32 from 0.* to 255"),
+                         (image(0)[None] * 2 - 1, "found float32 from -1 to 1"),
+                         (None, "found NoneType")):  # fmt: skip
+        with pytest.raises(DpamError, match=words):
+            metric(wrong)
+
+
+def test_gradients_pass_through_16_bits_and_autocast(path):
+    metric = dpam.create_metric(path, as_loss=True)
+    images = image(0)[None].bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = metric(images)
+    loss.sum().backward()
+    assert loss.dtype == torch.float32
+    assert images.grad.dtype == torch.bfloat16
+    assert images.grad.abs().max() > 0
+
+
+def test_a_module_in_float64_scores_as_in_float32(path):
+    metric = dpam.create_metric(path)
+    before = metric(image(0)[None])
+    np.testing.assert_allclose(metric.double()(image(0)[None]), before, rtol=1e-4)
+
+
+def test_models_say_what_they_are(tmp_path):
+    path = checkpoint(tmp_path, "crop", title="Tiny")
+    said = repr(dpam.load(path, device="cpu"))
+    assert said == (
+        "Scorer(DPAM with test_vit at 64x64, trained on Tiny; MOS from 1 to 5, higher is better; "
+        "views: 5; on cpu)"
+    )
+    assert repr(dpam.create_metric(path, device="cpu")) == f"IqaMetric({said}, as_loss=False)"
 
 
 def test_a_module_gives_the_scores(path):

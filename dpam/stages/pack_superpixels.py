@@ -34,12 +34,14 @@ from dpam.images import upright_size
 from dpam.parallel import end_with_parent
 from dpam.preparation import (
     CPU,
+    PROFILES,
     Preparation,
     Prepared,
     Segmentation,
     prepare_all,
     prepare_file,
     read_photograph,
+    refuse_unfit,
     stored_size,
 )
 from dpam.progress import track
@@ -76,6 +78,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("all", "sampled"),
         help="of a superpixel: from all of its pixels, or from as many as released",
     )
+    parser.add_argument(
+        "--colour-profiles",
+        default="converted",
+        choices=PROFILES,
+        help="those embedded in image files: converted to sRGB, or ignored, as released",
+    )
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
     parser.add_argument(
@@ -102,7 +110,7 @@ def attempt(
     photographs: list[np.ndarray | DpamError] = []
     for path in paths:
         try:
-            photographs.append(read_photograph(path))
+            photographs.append(read_photograph(path, preparation))
         except DpamError as error:
             photographs.append(error)
     readable = [rgb for rgb in photographs if isinstance(rgb, np.ndarray)]
@@ -134,9 +142,11 @@ def pack(
 
 
 def size_to_store(path: Path, preparation: Preparation) -> tuple[int, int]:
-    """In a worker: height and width of the pixels to pack; 0 if the file is no image."""
+    """In a worker: height and width of the pixels to pack; 0 if it cannot be packed."""
     try:
-        return stored_size(*upright_size(path), preparation)
+        size = upright_size(path)
+        refuse_unfit(*size, path, preparation)
+        return stored_size(*size, preparation)
     except DpamError:
         return 0, 0  # said when it is to be packed
 
@@ -222,6 +232,7 @@ def run(args: argparse.Namespace) -> None:
         released_padding=args.released_padding,
         texture=args.texture,
         sample=dataset.recipe.pixels if args.statistics == "sampled" else 0,
+        colour_profiles=args.colour_profiles,
     )
     settings = {
         **facts_of(dataset),

@@ -285,7 +285,7 @@ def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job |
     if isinstance(source, DpamError):
         return source
     try:
-        rgb = source.read()
+        rgb = source.read(scorer.preparation)
     except DpamError as error:
         return error
     where = CPU if scorer.preparation.method == "slic" else scorer.device

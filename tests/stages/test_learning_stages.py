@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from icc import PROPHOTO, profile
 from PIL import Image
 from samples import photograph
 
@@ -64,10 +65,10 @@ def prepare_data(photos, tmp_path):
     return out
 
 
-def pack(photos, out):
+def pack(photos, out, *more):
     return call(
         "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
-        out / "labels.csv", "--image-size", 64, "--threads", 1, "--output", out / "slic.h5",
+        out / "labels.csv", "--image-size", 64, "--threads", 1, "--output", out / "slic.h5", *more,
     )  # fmt: skip
 
 
@@ -238,6 +239,21 @@ def test_images_that_cannot_be_packed_are_all_named_and_the_others_stay(photos, 
     said = capsys.readouterr().err
     assert "going on: 8 of 10 are packed" in said
     assert "2 of 10 images cannot be packed" in said
+
+
+def test_colour_profiles_are_followed_when_packing_or_ignored_as_released(photos, tmp_path):
+    image = Image.fromarray(photograph(0))
+    image.save(next(photos.glob("*(0).png")), icc_profile=profile(PROPHOTO, 1.8))
+    out = prepare_data(photos, tmp_path)
+    packed = {}
+    for way in ("converted", "ignored"):
+        assert pack(photos, out, "--colour-profiles", way) == 0
+        with Pack(out / "slic.h5") as file:
+            assert file.preparation.colour_profiles == way
+            packed[way] = [file.image(row).astype(int) for row in range(len(file))]
+    changed = [np.abs(a - b).max() for a, b in zip(*packed.values(), strict=True)]
+    assert changed[0] > 5
+    assert not any(changed[1:])
 
 
 def test_methods_that_are_not_there_are_refused(photos, tmp_path, capsys):

@@ -208,7 +208,8 @@ def allowed_findings(wildcards):
 def superpixel_options(wildcards):
     """The options that packing with the superpixel method reads, and no other."""
     own = "backend" if wildcards.method == "slic" else wildcards.method
-    values = {name: config["superpixels"].get(name) for name in (own, "statistics", "texture")}
+    names = own, "statistics", "colour_profiles", "texture"
+    values = {name.replace("_", "-"): config["superpixels"].get(name) for name in names}
     words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
     if wildcards.method == "ainet" and config["superpixels"]["released_padding"]:
         words.append("--released-padding")
