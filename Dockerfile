@@ -2,6 +2,8 @@
 #   docker build --tag dpam . && docker save dpam --output dpam.tar
 #   apptainer build dpam.sif docker-archive:dpam.tar
 # Put dpam.sif beside the Snakefile; `snakemake --sdm apptainer` then runs each job in it.
+# Docker itself, so that what it writes is yours; in HOME, Snakemake, timm and numba keep their things:
+#   docker run --rm --user "$(id -u):$(id -g)" --env HOME=/here --volume "$PWD:/here" --workdir /here dpam dpam ...
 FROM python:3.12-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git libarchive-tools \

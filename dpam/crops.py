@@ -6,13 +6,13 @@ kept on disk. They run on one core and let other threads run meanwhile. All is i
 """
 
 import numpy as np
-from numba import njit
 
 from dpam.filters import BLUR, GREY, RADIUS
+from dpam.jit import jit
 
 RED, GREEN, BLUE = map(np.int32, GREY)
 WEIGHT = np.array(BLUR, np.int32)
-compiled = njit(cache=True, nogil=True)
+compiled = jit()
 
 
 @compiled

@@ -6,11 +6,12 @@ threads run meanwhile. Equal input gives equal output, bit by bit, on processors
 """
 
 import numpy as np
-from numba import njit
 
-compiled = njit(cache=True, nogil=True)
+from dpam.jit import jit
+
+compiled = jit()
 # Sums may be reordered, so that loops are vectorised; the order is fixed when compiling.
-reordered = njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "nnan", "contract"})
+reordered = jit(fastmath={"reassoc", "nsz", "nnan", "contract"})
 
 LANES = 16  # pixels that processors treat at once; stretches of a multiple are several times faster
 STEPS = 4096  # of the table of cube roots: errors under 0.01 in L, a and b
