@@ -60,6 +60,7 @@ def intervals(
     label: np.ndarray,
     fitted: np.ndarray | None,
     cluster: np.ndarray,
+    groups: Sequence[np.ndarray] = (),
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> dict[str, tuple[float, float] | None]:
@@ -73,15 +74,16 @@ def intervals(
         label: (n,) finite numbers.
         fitted: (n,) predictions after the logistic mapping; None if there is none.
         cluster: (n,) the number of each image's cluster, from 0.
+        groups: rows of each group that srcc_within is a mean over.
         draws: how often the clusters are drawn.
         seed: of the draws.
 
     Returns:
-        (low, high) of srcc, plcc, rmse, plcc_fitted, rmse_fitted. None: the number itself is not
-        defined, there are fewer than five clusters, or more than 5 % of the draws leave it
-        undefined (the rest are left out of the interval).
+        (low, high) of srcc, srcc_within, plcc, rmse, plcc_fitted, rmse_fitted. None: the number
+        itself is not defined, there are fewer than five clusters, or more than 5 % of the draws
+        leave it undefined (the rest are left out of the interval).
     """
-    names = ["srcc", "plcc", "rmse", "plcc_fitted", "rmse_fitted"]
+    names = ["srcc", "srcc_within", "plcc", "rmse", "plcc_fitted", "rmse_fitted"]
     count = int(cluster.max()) + 1 if len(cluster) else 0
     if count < FEWEST_CLUSTERS:
         return dict.fromkeys(names)
@@ -93,8 +95,10 @@ def intervals(
             count, np.full(count, 1 / count), size=min(rows, draws - start)
         )
         weight = drawn[:, cluster].astype(np.float64)
-        ranks = weighted_ranks(prediction, weight), weighted_ranks(label, weight)
-        found["srcc"].append(weighted_plcc(*ranks, weight))
+        found["srcc"].append(weighted_srcc(prediction, label, weight))
+        if groups:
+            within = [weighted_srcc(prediction[g], label[g], weight[:, g]) for g in groups]
+            found["srcc_within"].append(np.mean(within, axis=0))
         found["plcc"].append(weighted_plcc(prediction, label, weight))
         found["rmse"].append(weighted_rmse(prediction, label, weight))
         if fitted is not None:
@@ -131,6 +135,11 @@ def weighted_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.asarray((upto - (drawn - 1) / 2)[:, position])
 
 
+def weighted_srcc(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Spearman's correlation in each draw; arguments and result as of `weighted_plcc`."""
+    return weighted_plcc(weighted_ranks(x, weight), weighted_ranks(y, weight), weight)
+
+
 def weighted_plcc(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Pearson's correlation in each draw.
 
@@ -140,10 +149,12 @@ def weighted_plcc(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarra
         weight: (draws, n) how often each image was drawn.
 
     Returns:
-        (draws,) in [-1, 1]; nan where all images drawn have the same x or the same y.
+        (draws,) in [-1, 1]; nan where all images drawn have the same x or the same y, or none is
+        drawn.
     """
     x, y = _scaled(x), _scaled(y)
     total = weight.sum(axis=1)
+    total[total == 0] = np.nan
     sum_x, sum_y = _sum(weight, x), _sum(weight, y)
     square_x, square_y = _sum(weight, x * x), _sum(weight, y * y)
     variance_x, variance_y = square_x - sum_x**2 / total, square_y - sum_y**2 / total

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 
 from dpam.errors import DpamError
 
-NAMES = ("image", "reference", "distortion", "level", "label_kind", "dataset", "part", "method")
-KEYS = ("official", "split", "test_dataset", "experiment", "run", "selection")
+NAMES = ("image", "reference", "distortion", "level", "group", "label_kind", "dataset", "part")
+KEYS = ("method", "official", "split", "test_dataset", "experiment", "run", "selection")
 TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dpam.bootstrap import FEW_REFERENCES
 from dpam.published import published
-from dpam.tables import FEW, SETTING
+from dpam.tables import FEW, FLOOR, SETTING
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 HEADINGS = {
@@ -29,9 +29,17 @@ ABOUT_METRICS = (
     "[ ]*: over images, as fewer than five references were tested; images of one reference are "
     "alike, so it is too narrow."
 )
+ABOUT_WITHIN = (
+    "SRCC within groups: mean of the SRCC within each group (sub-collection, distortion type, ...) "
+    "of at least five images."
+)
+ABOUT_FLOOR = (
+    "Mean of the group in training: what is reached by knowing of each image its group and nothing "
+    "else."
+)
 ABOUT_TYPES = (
-    f"Single distortion types and levels within tests of all: {ABOUT_SPLITS}. Few images, narrow "
-    "ranges of quality: correlations are lower than over all."
+    f"Single distortion types, levels and groups within tests of all: {ABOUT_SPLITS}. Few images, "
+    "narrow ranges of quality: correlations are lower than over all."
 )
 ABOUT_SELECTION = (
     "Weights selected on test are, as released, of the epoch best on the test part of the training "
@@ -43,6 +51,7 @@ ABOUT_PUBLISHED = (
 METRIC_HEADINGS = {
     "srcc": "SRCC",
     "plcc": "PLCC",
+    "srcc_within": "SRCC within groups",
     "krcc": "KRCC",
     "plcc_fitted": "PLCC fitted",
     "rmse_fitted": "RMSE fitted",
@@ -53,6 +62,7 @@ METHODS = {
     "ainet": "DPAM, AINet",
     "brisque_svr": "BRISQUE features, SVR",
     "vit_ridge": "frozen ViT features, ridge",
+    FLOOR: "mean of the group in training",
 }
 
 
@@ -94,7 +104,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         "method": several["method"],
         "test_dataset": crossed,
         "label_kind": True,
-        "selection": several["selection"],
+        "selection": len(rules_of(table)) > 1,
     }
     headings = HEADINGS if crossed else HEADINGS | {"dataset": "dataset"}
     words = table[SETTING].astype(str).assign(method=table["method"].map(method_name))
@@ -107,11 +117,18 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     if (table["runs"] != table["splits"]).any():
         text["runs"] = table["runs"].astype(str)
     for metric, heading in METRIC_HEADINGS.items():
+        if metric == "srcc_within" and table[f"{metric}_median"].isna().all():
+            continue
         text[heading] = [_cell(row, metric) for row in table.to_dict("records")]
     if table["published_srcc"].notna().any():
         text["published SRCC"] = table["published_srcc"].map(decimal)
         text["published PLCC"] = table["published_plcc"].map(decimal)
     return text
+
+
+def rules_of(table: pd.DataFrame) -> list[str]:
+    """The rules by which weights of a table were selected; FLOOR has none."""
+    return list(dict.fromkeys(table.loc[table["method"] != FLOOR, "selection"]))
 
 
 def _cell(row: Mapping[Any, Any], metric: str) -> str:
@@ -176,7 +193,7 @@ def paper_layout(
     varies = {
         "dataset": crossed,
         "part": bool((table["part"] != "all").any()),
-        "selection": len(set(table["selection"])) > 1,
+        "selection": len(rules_of(table)) > 1,
     }
     keys = ["method", *(name for name in varies if varies[name])]
     tested_on = set(table["test_dataset"])
@@ -268,6 +285,10 @@ def escape_latex(text: str) -> str:
 def caption(experiment: str, table: pd.DataFrame) -> str:
     """What a reader must know of a table of `summarise`, besides ABOUT_METRICS."""
     text = f"{_title(experiment)}: {ABOUT_SPLITS}."
+    if table["srcc_within_median"].notna().any():
+        text += f" {ABOUT_WITHIN}"
+    if FLOOR in set(table["method"]):
+        text += f" {ABOUT_FLOOR}"
     if table["published_srcc"].notna().any():
         text += f" {ABOUT_PUBLISHED}"
     return text + _about_labels_and_weights(table)
@@ -290,7 +311,7 @@ def _title(experiment: str) -> str:
 
 def _about_labels_and_weights(table: pd.DataFrame) -> str:
     text = ""
-    selections = list(dict.fromkeys(table["selection"]))
+    selections = rules_of(table)
     if len(selections) == 1:
         text += f" Weights selected on: {selections[0]}."
     elif "test" in selections:

@@ -18,6 +18,7 @@ COLUMNS = (
     "reference",
     "distortion",
     "level",
+    "group",
     "official",
     "raw_score",
     "raw_std",

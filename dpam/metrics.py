@@ -12,6 +12,7 @@ from scipy.stats import kendalltau
 from dpam.bootstrap import clusters_to_draw, intervals
 from dpam.correlation import plcc, srcc
 
+SMALLEST_GROUP = 5  # images; the SRCC of fewer says nothing
 # A logistic of four parameters says something only about more images than that.
 MINIMUM_TO_FIT = 5
 # The logistic's width in standard deviations of the prediction: from practically a step to
@@ -111,6 +112,7 @@ def score(
     reference: Sequence[str] | None = None,
     distortion: Sequence[str] | None = None,
     level: Sequence[str] | None = None,
+    group: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """All numbers of one run on one test dataset.
 
@@ -120,21 +122,25 @@ def score(
         reference: (n,) names of the reference images, empty text where unknown; for intervals.
         distortion: (n,) names of the distortion types, empty text where unknown.
         level: (n,) levels of the distortions as text, empty where unknown.
+        group: (n,) names of the groups that the images come in, empty text where unknown.
 
     Returns:
-        n, srcc, krcc, plcc; plcc_fitted and rmse_fitted after the logistic mapping, which is
-        fitted on these same images; rmse without a mapping; logistic, its four parameters, and
-        logistic_status (see `Fit`); intervals {number: [low, high]} of 95 %, the number of
-        clusters that they are drawn over, and intervals_over, what these are (see
-        `dpam.bootstrap.clusters_to_draw`); by_distortion and by_level {name: {n, srcc, plcc}}.
-        RMSE is in units of the label. What is not defined is None.
+        n, srcc, krcc, plcc; srcc_within, the mean of the SRCC within each group of at least five
+        images, None for fewer than two such groups; plcc_fitted and rmse_fitted after the logistic
+        mapping, which is fitted on these same images; rmse without a mapping; logistic, its four
+        parameters, and logistic_status (see `Fit`); intervals {number: [low, high]} of 95 %, the
+        number of clusters that they are drawn over, and intervals_over, what these are (see
+        `dpam.bootstrap.clusters_to_draw`); by_distortion, by_level and by_group {name: {n, srcc,
+        plcc}}. RMSE is in units of the label. What is not defined is None.
     """
     x = np.asarray(prediction, dtype=np.float64)
     y = np.asarray(label, dtype=np.float64)
     fit = fit_logistic4(x, y)
     fitted = None if fit.parameters is None else logistic4(x, *fit.parameters)
+    groups = rows_of_groups(group)
     numbers: dict[str, Any] = {
         **correlations(x, y),
+        "srcc_within": _defined(srcc_within(x, y, groups)),
         "krcc": _defined(krcc(x, y)),
         "rmse": _rmse(x, y),
         "plcc_fitted": None if fitted is None else _defined(plcc(fitted, y)),
@@ -144,12 +150,33 @@ def score(
     }
     cluster, numbers["intervals_over"] = clusters_to_draw(reference, len(x))
     numbers["clusters"] = len(set(cluster.tolist()))
-    found = intervals(x, y, fitted, cluster)
+    found = intervals(x, y, fitted, cluster, groups)
     numbers["intervals"] = {
         name: list(interval) if interval is not None and numbers[name] is not None else None
         for name, interval in found.items()
     }
-    return numbers | {"by_distortion": _by(distortion, x, y), "by_level": _by(level, x, y)}
+    kinds = {"by_distortion": distortion, "by_level": level, "by_group": group}
+    return numbers | {name: _by(names, x, y) for name, names in kinds.items()}
+
+
+def rows_of_groups(group: Sequence[str] | None) -> list[np.ndarray]:
+    """The rows of each group that SRCC is computed within; none where there are fewer than two.
+
+    Args:
+        group: (n,) names, empty text where unknown.
+    """
+    names = np.asarray([] if group is None else group, dtype=str)
+    rows = [np.flatnonzero(names == name) for name in sorted(set(names.tolist()) - {""})]
+    large = [chosen for chosen in rows if len(chosen) >= SMALLEST_GROUP]
+    return large if len(large) > 1 else []
+
+
+def srcc_within(x: np.ndarray, y: np.ndarray, groups: Sequence[np.ndarray]) -> float:
+    """Mean over groups, given by their rows, of the SRCC of (n,) predictions and (n,) labels.
+
+    nan where there are no groups, or where it is not defined within one of them.
+    """
+    return float(np.mean([srcc(x[rows], y[rows]) for rows in groups])) if groups else float("nan")
 
 
 def correlations(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from dpam.published import published
 
 RUN = ["dataset", "part", "method", "split", "seed"]
 COLUMNS = ["experiment", *RUN, "test_dataset", "run"]
-METRICS = ["srcc", "plcc", "krcc", "plcc_fitted", "rmse", "rmse_fitted"]
-WITH_INTERVAL = ["srcc", "plcc", "plcc_fitted", "rmse", "rmse_fitted"]
+METRICS = ["srcc", "plcc", "srcc_within", "krcc", "plcc_fitted", "rmse", "rmse_fitted"]
+WITH_INTERVAL = ["srcc", "plcc", "srcc_within", "plcc_fitted", "rmse", "rmse_fitted"]
 LOGISTIC = ["logistic_upper", "logistic_lower", "logistic_centre", "logistic_width"]
 # What is held fixed while split and seed vary.
 SETTING = ["dataset", "part", "method", "test_dataset", "label_kind", "selection"]
 BASELINES = ("brisque_svr", "vit_ridge")
+# What is no method but a row beside them: the mean of the group in training.
+FLOOR = "group_mean"
 FEW = 4  # splits; of fewer each is shown, a median and a deviation would say less
 
 
@@ -80,22 +82,44 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def types_and_levels(results: list[dict[str, Any]]) -> pd.DataFrame:
-    """Statistics of single distortion types and levels within runs on all of them.
+def floors(results: list[dict[str, Any]]) -> pd.DataFrame:
+    """What the group of an image alone predicts, as if a method called FLOOR had.
 
     Args:
         results: as `read_results` returns them.
 
     Returns:
-        One row per experiment x SETTING x type or level, in the order met: `by` (distortion or
-        level), `name`, splits, n_median, and `statistics` of srcc and plcc.
+        the columns of `read_scores`; one row per experiment, dataset, part, split and test dataset
+        whose runs tell it.
+    """
+    keys = ("experiment", "dataset", "part", "split", "test_dataset")
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for result in results:
+        if result["floor"] is not None:
+            row = result | result["floor"]
+            row |= {"method": FLOOR, "selection": "nothing", "validation": None}
+            found.setdefault(tuple(row[key] for key in keys), row)
+    return pd.DataFrame([_flat(row) for row in found.values()])
+
+
+def types_and_levels(results: list[dict[str, Any]]) -> pd.DataFrame:
+    """Statistics of single distortion types, levels and groups within runs on all of them.
+
+    Args:
+        results: as `read_results` returns them.
+
+    Returns:
+        One row per experiment x SETTING x type, level or group, in the order met: `by`
+        (distortion, level, or group where it is not the distortion), `name`, splits, n_median, and
+        `statistics` of srcc and plcc.
     """
     rows = [
         {name: result[name] for name in ["experiment", *SETTING, "split"]}
         | {"by": by, "name": name, "n": numbers["n"]}
         | {metric: _number(numbers[metric]) for metric in ("srcc", "plcc")}
         for result in results
-        for by in ("distortion", "level")
+        for by in ("distortion", "level", "group")
+        if by != "group" or result["by_group"] != result["by_distortion"]
         for name, numbers in result[f"by_{by}"].items()
     ]
     keys = ["experiment", *SETTING, "by", "name"]

@@ -11,6 +11,7 @@ from dpam.bootstrap import (
     weighted_plcc,
     weighted_ranks,
     weighted_rmse,
+    weighted_srcc,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -40,6 +41,7 @@ def test_a_weighted_number_is_that_of_the_images_drawn(decimals: int) -> None:
             np.sqrt(((x - y) ** 2).mean())
         )
         assert kept.any()
+        assert weighted_srcc(prediction, label, weight)[row] == weighted_plcc(*ranks, weight)[row]
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1e150, 0.0), (1e-150, 0.0), (1e-4, 1.0)])
@@ -49,6 +51,20 @@ def test_correlations_do_not_depend_on_the_scale(scale: float, offset: float) ->
     expected = weighted_plcc(prediction, label, weight)
     found = weighted_plcc(prediction * scale + offset, label, weight)
     np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_the_mean_within_groups_is_drawn_group_by_group() -> None:
+    prediction, label = noisy(30)
+    groups = [np.arange(12), np.arange(12, 30)]
+    found = intervals(prediction, label, None, np.arange(30), groups, 200)["srcc_within"]
+    by_hand = []
+    for drawn in np.random.default_rng(20).multinomial(30, np.full(30, 1 / 30), 200):
+        parts = [np.repeat(rows, drawn[rows]) for rows in groups]
+        each = [stats.spearmanr(prediction[part], label[part]).statistic for part in parts]
+        by_hand.append(np.mean(each))
+    assert found == pytest.approx(np.quantile(by_hand, [0.025, 0.975]).tolist())
+    nobody = weighted_srcc(prediction[:3], label[:3], np.array([[0.0, 0, 0], [1, 1, 1]]))
+    assert np.isnan(nobody).tolist() == [True, False]
 
 
 def test_a_draw_of_equal_values_has_no_correlation() -> None:

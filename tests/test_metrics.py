@@ -155,7 +155,7 @@ def test_score_of_curved_predictions() -> None:
     assert numbers["plcc_fitted"] == pytest.approx(1, abs=1e-6)
     assert numbers["rmse_fitted"] == pytest.approx(0, abs=1e-4)
     assert numbers["rmse"] == pytest.approx(np.sqrt(((prediction - label) ** 2).mean()))
-    assert numbers["by_distortion"] == {}
+    assert numbers["by_distortion"] == numbers["by_group"] == {}
 
 
 def test_score_per_distortion_type_and_level() -> None:
@@ -172,13 +172,29 @@ def test_score_per_distortion_type_and_level() -> None:
     assert score(prediction, label)["by_level"] == {}
 
 
+def test_srcc_within_groups_is_the_mean_of_those_large_enough() -> None:
+    prediction, label = noisy(60)
+    group = ["a"] * 30 + ["b"] * 20 + ["c"] * 4 + [""] * 6
+    numbers = score(prediction, label, group=group)
+    each = [stats.spearmanr(prediction[r], label[r]).statistic for r in (slice(30), slice(30, 50))]
+    assert numbers["srcc_within"] == pytest.approx(np.mean(each))
+    assert sorted(numbers["by_group"]) == ["a", "b", "c"]
+    low, high = numbers["intervals"]["srcc_within"]
+    assert low < numbers["srcc_within"] < high
+    by_group_alone = np.repeat([0.1, 0.9], 30)
+    alone = score(by_group_alone, label, group=["a"] * 30 + ["b"] * 30)
+    assert alone["srcc_within"] is alone["intervals"]["srcc_within"] is None
+    assert score(prediction, label, group=["a"] * 60)["srcc_within"] is None
+
+
 def test_intervals_lie_around_their_numbers_and_know_references() -> None:
     prediction, label = noisy(60)
     reference = [f"scene{i // 6}" for i in range(60)]
     numbers = score(prediction, label, reference)
     assert numbers["clusters"] == 10
     assert score(prediction, label)["clusters"] == 60
-    for name, (low, high) in numbers["intervals"].items():
+    for name in ("srcc", "plcc", "rmse", "plcc_fitted", "rmse_fitted"):
+        low, high = numbers["intervals"][name]
         assert low < numbers[name] < high
     assert numbers["intervals"] != score(prediction, label)["intervals"]
 

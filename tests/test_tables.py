@@ -23,7 +23,7 @@ from dpam.formatting import (
 )
 from dpam.published import published
 from dpam.stages.plot import distortion_types
-from dpam.tables import held_out, read_results, read_scores, summarise, types_and_levels
+from dpam.tables import floors, held_out, read_results, read_scores, summarise, types_and_levels
 
 NUMBERS = {
     "krcc": 0.6,
@@ -34,11 +34,14 @@ NUMBERS = {
     "logistic": [0.9, 0.1, 0.5, 0.2],
     "by_distortion": {"blur": {"n": 9, "srcc": 0.4, "plcc": None}},
     "by_level": {"1": {"n": 50, "srcc": 0.3, "plcc": 0.2}},
+    "by_group": {"blur": {"n": 9, "srcc": 0.4, "plcc": None}},
+    "srcc_within": None,
+    "floor": None,
     "logistic_status": "converged",
     "clusters": 40,
     "intervals_over": "references",
     "intervals": {
-        **dict.fromkeys(["plcc", "rmse", "plcc_fitted", "rmse_fitted"]),
+        **dict.fromkeys(["plcc", "srcc_within", "rmse", "plcc_fitted", "rmse_fitted"]),
         "srcc": [0.45, 0.91],
     },
     "test_to_train": 0.25,
@@ -233,6 +236,43 @@ def test_a_run_that_two_experiments_share_is_drawn_once(tmp_path: Path) -> None:
         (axes,) = distortion_types(str(listed(tmp_path, rows))).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["blur"]
     assert len(axes.containers[0]) == 1
+
+
+def test_groups_have_a_column_and_their_mean_a_row(tmp_path: Path) -> None:
+    floor = {name: NUMBERS[name] for name in ("krcc", "plcc", "rmse", "plcc_fitted", "rmse_fitted")}
+    floor |= {name: NUMBERS[name] for name in ("logistic", "logistic_status", "intervals")}
+    floor |= {"n": 200, "srcc": 0.25, "srcc_within": None, "clusters": 40}
+    by_group = {"phone": {"n": 90, "srcc": 0.5, "plcc": 0.4}}
+    grouped = {"srcc_within": 0.35, "floor": floor, "by_group": by_group}
+    rows = [add(tmp_path, "e", method=method, **grouped) for method in ("slic", "rim")]
+    rows += [add(tmp_path, "e", split="split01", **grouped)]
+    rows += [add(tmp_path, "other", test_dataset="csiq", srcc_within=0.1)]
+    list_file = listed(tmp_path, rows)
+    results = read_results(list_file)
+    scores, floors_of = read_scores(list_file), floors(results)
+    assert floors_of[["experiment", "method", "split"]].to_numpy().tolist() == [
+        ["e", "group_mean", "split00"],
+        ["e", "group_mean", "split01"],
+    ]
+    both = pd.concat([scores, floors_of])
+    table = summarise(both[both["experiment"] == "e"])
+    text = readable(table).set_index("method")
+    assert text.loc["DPAM, SLIC", "SRCC within groups"] == "0.350, 0.350"
+    assert text.loc["mean of the group in training", "SRCC"] == "0.250, 0.250"
+    assert "weights selected on" not in text  # a mean has no weights
+    assert paper_text(table)["method"].iloc[-1] == "mean of the group in training"
+    for sentence in ("SRCC within groups: mean", "Mean of the group in training: what"):
+        assert sentence in caption("e", table)
+    other = summarise(both[both["experiment"] == "other"])
+    assert "SRCC within groups" in readable(other)
+    assert "Mean of the group" not in caption("other", other)
+    kinds = types_and_levels(results)
+    assert kinds.loc[kinds["by"] == "group", "name"].tolist() == ["phone", "phone"]
+    command = ["tabulate", str(list_file), "--output-dir", str(tmp_path / "tables")]
+    assert main(command) == 0
+    assert pd.read_csv(tmp_path / "tables" / "e.csv")["method"].tolist()[-1] == "group_mean"
+    assert "group_mean" not in (tmp_path / "tables" / "scores.csv").read_text()
+    assert "group_mean" not in (tmp_path / "tables" / "significance.csv").read_text()
 
 
 def test_published_results_are_complete_and_plausible() -> None:

@@ -9,7 +9,10 @@ from dpam.datasets.native import native_table, read_table
 
 
 def read(files: Files) -> pd.DataFrame:
-    """`Train (Images and MOS).csv` and `Test (Images and MOS).csv`: the official split."""
+    """`Train (Images and MOS).csv` and `Test (Images and MOS).csv`: the official split.
+
+    Names tell the sub-collection: ss01 snapshots, ss02, ss03 photographs of Unsplash.
+    """
     tables = [
         read_table(path, ["image name", "mos"]).assign(official=part)
         for path, part in zip(files.labels, ("train", "test"), strict=True)
@@ -19,6 +22,7 @@ def read(files: Files) -> pd.DataFrame:
     return native_table(
         [files.image(name) for name in labels["image name"]],
         labels["mos"],
+        group=labels["image name"].str.extract(r"^(ss\d+)")[0].fillna(""),
         official=labels["official"],
     )
 

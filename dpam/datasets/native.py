@@ -11,7 +11,10 @@ import pandas as pd
 from dpam.errors import DpamError, listed
 from dpam.files import refuse_special
 
-COLUMNS = ("image", "reference", "distortion", "level", "official", "raw_score", "raw_std")
+COLUMNS = (
+    *("image", "reference", "distortion", "level", "group"),
+    *("official", "raw_score", "raw_std"),
+)
 WORKBOOKS = {
     "an Excel or OpenDocument workbook": b"PK\x03\x04",
     "an old Excel workbook": b"\xd0\xcf\x11\xe0",
@@ -31,21 +34,26 @@ def native_table(
     reference: Texts | None = None,
     distortion: Texts | None = None,
     level: Texts | None = None,
+    group: Texts | None = None,
     official: Texts | None = None,
     raw_std: Any = None,
 ) -> pd.DataFrame:
     """The table that every native reader returns: `COLUMNS`, one row per labelled image.
 
-    Columns that a dataset lacks are empty; scores that are no number become NaN. `official` is the
+    Columns that a dataset lacks are empty; scores that are no number become NaN. `group` is what
+    images come in several of, such as sub-collections or cameras; by default the distortion types.
+    `official` is the
     part that the dataset itself puts the image into: train, validation, test, or empty.
     """
     count = len(image)
+    group = distortion if group is None else group
     return pd.DataFrame(
         {
             "image": list(image),
             "reference": [""] * count if reference is None else list(reference),
             "distortion": [""] * count if distortion is None else list(distortion),
             "level": [""] * count if level is None else list(level),
+            "group": [""] * count if group is None else list(group),
             "official": [""] * count if official is None else list(official),
             "raw_score": numbers(raw_score),
             "raw_std": np.full(count, np.nan) if raw_std is None else numbers(raw_std),

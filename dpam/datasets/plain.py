@@ -19,9 +19,10 @@ OPTIONAL = ("images", "title", "label_kind", "network_input", "recipe")
 
 
 def read(files: Files) -> pd.DataFrame:
-    """A CSV (image, score, and reference, distortion, level, split if there are), or text lines."""
+    """A CSV (image, score; reference, distortion, level, group, split if there are), or text."""
     path = files.labels[0]
-    labels = read_scores(path).reindex(
+    table = read_scores(path)
+    labels = table.reindex(
         columns=["image", "score", "reference", "distortion", "level", "split"], fill_value=""
     )
     wrong = labels[
@@ -41,6 +42,7 @@ def read(files: Files) -> pd.DataFrame:
         reference=labels["reference"],
         distortion=labels["distortion"],
         level=labels["level"],
+        group=table.get("group"),
         official=official_parts(path, labels["split"]),
     )
 

@@ -21,7 +21,7 @@ from dpam.formatting import (
     readable_types,
 )
 from dpam.report.table import Table, counted, files_of, link, read_table, read_tex
-from dpam.tables import SETTING, held_out
+from dpam.tables import FLOOR, SETTING, held_out
 
 ABOUT_BOLD = (
     "In bold: an SRCC better than that of every other method, by the corrected t-test (see "
@@ -84,7 +84,7 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     )
     source = (f"{name}.csv", link(tables / f"{name}.csv", output))
     title = name.replace("_", " ").capitalize()
-    return Experiment(title, tiles(held_out(table)), source, shown, paper)
+    return Experiment(title, tiles(held_out(table[table["method"] != FLOOR])), source, shown, paper)
 
 
 def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def comparisons(tables: Path, output: Path) -> Comparisons | None:
 
 
 def types(tables: Path, output: Path) -> Table | None:
-    """Distortion types and levels; None if none are known."""
+    """Distortion types, levels and groups; None if none are known."""
     path = tables / "types_and_levels.csv"
     table = read_table(path, [*SETTING, "by", "name"])
     files = [(path.name, link(path, output))]

@@ -184,6 +184,8 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
     table = pd.DataFrame(rows).fillna(DASH)
     varying = ("distortion", "method", "seed", "weights selected on")
     alike = [name for name in varying if len(set(table[name])) == 1]
+    within = METRIC_HEADINGS["srcc_within"]
+    alike += [within] * bool((table[within] == DASH).all())
     path = tables / "scores.csv"
     text = (
         "Every training run and its tests. Seconds: of the whole training, its evaluations "

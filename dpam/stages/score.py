@@ -3,12 +3,16 @@
 Scored is the test part. PLCC stands raw and after the VQEG logistic of four parameters, which is
 fitted on the scored images themselves; whether it converged is said. RMSE is in units of the
 normalised score, 0 to 1. Intervals of 95 % are percentiles of a seeded bootstrap over references
-(over images where there is none). Distortion types and levels have numbers of their own where
-they are known; so has the validation part.
+(over images where there is none). Distortion types, levels and groups have numbers of their own
+where they are known; so has the validation part.
+
+`floor` holds the same numbers of what the group of an image alone predicts, the mean label of the
+group in training; null where fewer than two groups are tested.
 """
 
 import argparse
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +24,8 @@ from dpam.splits import share_tested
 from dpam.stages.arguments import json_object
 
 IDENTITY = ["dataset", "part", "method", "split", "seed", "test_dataset"]
-TEXT = ["image", "part", "reference", "distortion", "level", "label_kind", "selection"]
-COLUMNS = [*TEXT, "score", "prediction"]
+NAMES = ["reference", "distortion", "level", "group"]
+COLUMNS = ["image", "part", *NAMES, "label_kind", "selection", "score", "prediction", "group_mean"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +56,9 @@ def run(args: argparse.Namespace) -> None:
         )
     common = {name: the_only(args.predictions, table, name) for name in ("label_kind", "selection")}
     prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "score"))
-    names = {name: test[name].tolist() for name in ("reference", "distortion", "level")}
+    names = {name: test[name].tolist() for name in NAMES}
     result = metrics.score(prediction, label, **names)
+    result["floor"] = floor(test, label)
     if result["logistic"] is None:
         logging.warning(
             "%s: the logistic could not be fitted: %s", args.predictions, result["logistic_status"]
@@ -62,6 +67,15 @@ def run(args: argparse.Namespace) -> None:
     result["validation"] = None if validation.empty else metrics.correlations(*sides)
     result["test_to_train"] = share_tested(splits[split])
     write_json(args.output, {**identity, **common, **result})
+
+
+def floor(test: pd.DataFrame, label: np.ndarray) -> dict[str, Any] | None:
+    """The numbers of the mean of the group in training, as a prediction of (n,) labels."""
+    means = pd.to_numeric(test["group_mean"], errors="coerce").to_numpy(dtype=np.float64)
+    if np.isnan(means).any() or len(set(test["group"])) < 2:
+        return None
+    names = {name: test[name].tolist() for name in ("reference", "group")}
+    return metrics.score(means, label, **names)
 
 
 def the_only(path: str, table: pd.DataFrame, column: str) -> str:

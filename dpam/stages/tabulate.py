@@ -1,7 +1,7 @@
 """Tables over all scores: every number in one long table, and two tables per experiment.
 
-Writes scores.csv (one row per run and test dataset), types_and_levels.csv (distortion types and
-levels within runs) and for each experiment, as CSV, LaTeX and Markdown:
+Writes scores.csv (one row per run and test dataset), types_and_levels.csv (distortion types, levels
+and groups within runs) and for each experiment, as CSV, LaTeX and Markdown:
 
   EXPERIMENT        median, mean, standard deviation over splits, each of few; a row per setting
   EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
@@ -30,12 +30,13 @@ def run(args: argparse.Namespace) -> None:
     output = Path(args.output_dir)
     scores = tables.read_scores(args.scores)
     write_csv(output / "scores.csv", scores)
-    kinds = tables.types_and_levels(tables.read_results(args.scores))
-    write_csv(output / "types_and_levels.csv", kinds)
+    results = tables.read_results(args.scores)
+    write_csv(output / "types_and_levels.csv", tables.types_and_levels(results))
     pairs = significance.compare_methods(scores)
     text = significance.readable(pairs)
     write(output / "significance", pairs, text, significance.CAPTION)
-    for experiment, rows in scores.groupby("experiment", sort=False):
+    rows_of_all = pd.concat([scores, tables.floors(results)])
+    for experiment, rows in rows_of_all.groupby("experiment", sort=False):
         table = tables.summarise(rows)
         layout = formatting.paper_layout(table)
         title = formatting.caption(str(experiment), table)

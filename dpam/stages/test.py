@@ -18,15 +18,17 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from dpam.errors import DpamError
 from dpam.files import read_csv, write_csv
 from dpam.inference import predict
 from dpam.model.checkpoint import load_checkpoint
+from dpam.predictions import group_means, predictions_table
 from dpam.progress import track
 from dpam.runtime import device
-from dpam.scaling import stretched
+from dpam.scaling import stretched, stretched_in_parts
 from dpam.splits import parts_to_score
 from dpam.stages.arguments import add_device, add_views
 from dpam.store import Pack
@@ -35,7 +37,6 @@ from dpam.views import USUAL
 log = logging.getLogger(__name__)
 
 TRAINED = ("dataset", "part", "split", "selected_by")  # what a checkpoint must tell
-COPIED = ["image", "reference", "distortion", "level", "label_kind", "score"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,15 +85,17 @@ def run(args: argparse.Namespace) -> None:
         )
         size = pack.preparation.image_size
         prediction, spread = predict(net.to(where), images, size, views, where)
-        table = pack.labels.iloc[rows][COPIED]
-    assert len(prediction) == len(rows), "every image is scored"
-    assert table["image"].is_unique, "no image is scored twice"
-    table = table.assign(
-        part=parts.iloc[rows],
-        prediction=prediction,
-        spread=spread,
-        selection=trained["selected_by"],
-    )
-    if trained.get("scaling") == "faithful":
+        labels = pack.labels
+    faithful = trained.get("scaling") == "faithful"
+    means: pd.Series | float = float("nan")
+    if own:
+        assigned = splits.set_index("image")[split]
+        learnt = labels
+        if faithful:
+            by_image = labels["image"].map(assigned)
+            learnt = labels.assign(score=stretched_in_parts(labels["score"], by_image))
+        means = group_means(learnt, assigned)
+    table = predictions_table(labels, parts, prediction, spread, trained["selected_by"], means)
+    if faithful:
         table["score"] = table.groupby("part")["score"].transform(stretched)
     write_csv(args.output, table)

@@ -16,9 +16,9 @@ import pandas as pd
 from dpam.baselines import BASELINES, fit_baseline, held_out, with_settings
 from dpam.errors import DpamError
 from dpam.files import read_array, read_csv, write_csv
+from dpam.predictions import COPIED, group_means, predictions_table
 from dpam.splits import parts_to_score
 
-COPIED = ["image", "reference", "distortion", "level", "label_kind", "score"]
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     features, labels = read_features(args.features, args.labels)
     splits = read_csv(args.splits, ["image", args.split])
-    part = splits.set_index("image")[args.split].reindex(labels["image"]).to_numpy()
+    assigned = splits.set_index("image")[args.split]
+    part = assigned.reindex(labels["image"]).to_numpy()
     chosen = np.isin(part, ["train", "validation"])
     if args.part != "all":
         chosen &= (labels["distortion"] == args.part).to_numpy()
@@ -71,15 +72,17 @@ def run(args: argparse.Namespace) -> None:
     except DpamError as error:
         raise DpamError(f"{args.test_splits}: {error}") from error
     rows = np.flatnonzero(parts != "")
-    table = test_labels.iloc[rows][COPIED]
-    assert table["image"].is_unique, "no image is scored twice"
-    table = table.assign(
-        part=parts.iloc[rows],
-        prediction=model.predict(test_features[rows]),
-        spread=0.0,
-        selection="part of training" if whole else "validation",
+    write_csv(
+        args.output,
+        predictions_table(
+            test_labels,
+            parts,
+            prediction=model.predict(test_features[rows]),
+            spread=0.0,
+            selection="part of training" if whole else "validation",
+            group_mean=group_means(labels, assigned) if own else float("nan"),
+        ),
     )
-    write_csv(args.output, table)
 
 
 def read_features(features: Path, labels: Path) -> tuple[np.ndarray, pd.DataFrame]:

@@ -38,6 +38,8 @@ def test_native_layout(tmp_path, name, write):
     found = dataset.read_labels(tmp_path)
     pd.testing.assert_frame_equal(found[columns], pd.DataFrame(rows, columns=columns))
     assert set(found["official"]) <= {"", "train", "test"}
+    grouped = ["ss01", "ss02", "ss03"] if name == "biq2021" else found["distortion"].tolist()
+    assert found["group"].tolist() == grouped
     verified = verify(dataset, tmp_path)
     assert verified["counts"]["images"] == len(rows)
     assert verified["bytes"] == sum((tmp_path / row[0]).stat().st_size for row in rows)
@@ -212,11 +214,14 @@ def test_own_csv(tmp_path):
     assert found["distortion"].tolist() == ["blur", ""]
     assert found["level"].tolist() == ["2", ""]
     assert found["official"].tolist() == ["train", "test"]
+    assert found["group"].tolist() == ["blur", ""]
     assert verify(dataset, tmp_path)["counts"] == {
         "images": 2,
         "references": 1,
         "without_label": 1,
     }
+    cameras = own(tmp_path, "image,score,distortion,group", "a/1.png,3,blur,phone A")
+    assert cameras.read_labels(tmp_path)["group"].tolist() == ["phone A"]
 
 
 def test_own_text(tmp_path):

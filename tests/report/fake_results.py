@@ -30,6 +30,7 @@ def labels(dataset: str, n: int, image_name: str = "images/{:03d}.png") -> pd.Da
             "reference": [f"photograph{i % 5}" for i in range(n)],
             "distortion": [("blur", "noise")[i % 2] for i in range(n)],
             "level": "",
+            "group": "",
             "raw_score": 0.0,
             "raw_std": "",
             "score": rng.beta(2, 2, n),
@@ -95,10 +96,10 @@ def add_run(
     table["spread"] = 0.0
     table["part"], table["selection"] = "test", "test" if faithful else "validation"
     table.to_csv(run / f"on-{row['test_dataset']}.csv", index=False)
-    names = {name: list(table[name]) for name in ("reference", "distortion", "level")}
+    names = {name: list(table[name]) for name in ("reference", "distortion", "level", "group")}
     numbers = score(table["prediction"].to_numpy(), table["score"].to_numpy(), **names)
     common = {name: str(table[name][0]) for name in ("label_kind", "selection")}
-    numbers |= {"validation": None, "test_to_train": 0.25}
+    numbers |= {"validation": None, "test_to_train": 0.25, "floor": None}
     text = json.dumps({**row, **common, **numbers})
     (run / f"on-{row['test_dataset']}.json").write_text(text)
     return {"experiment": experiment, **row, "run": str(run)}

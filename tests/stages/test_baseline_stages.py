@@ -37,8 +37,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image = Image.fromarray(photograph(i // 4)).filter(ImageFilter.GaussianBlur(0.4 * (i % 4)))
         image.save(folder / name)
         kind, level, score = ("a", "b")[i % 2], str(i % 4), 1 - 0.3 * (i % 4)
-        rows.append([name, f"scene{i // 4}", kind, level, "MOS", score])
-    columns = ["image", "reference", "distortion", "level", "label_kind", "score"]
+        rows.append([name, f"scene{i // 4}", kind, level, kind, "MOS", score])
+    columns = ["image", "reference", "distortion", "level", "group", "label_kind", "score"]
     table = pd.DataFrame(rows, columns=columns)
     table.to_csv(folder / "labels.csv", index=False)
     draw(table.assign(official=""), seed=1).to_csv(folder / "splits.csv", index=False)
@@ -73,6 +73,8 @@ def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseli
     assert set(table["image"]) == set(parts.index[parts != "train"])
     assert table["image"].is_unique
     assert (table["part"].to_numpy() == parts[table["image"]]).all()
+    means = table.groupby("group")["group_mean"].agg(["min", "max"])
+    assert means.to_numpy() == pytest.approx(np.array([[0.7, 0.7], [0.4, 0.4]]))
     identity = {"dataset": "mine", "part": "all", "method": baseline, "split": "split00"}
     identity |= {"seed": 20, "test_dataset": "mine"}
     scored = ["score", tmp_path / "on-mine.csv", "--identity", json.dumps(identity)]
@@ -82,6 +84,8 @@ def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseli
     assert result["srcc"] > 0.7
     assert result["selection"] == "validation"
     assert result["validation"]["n"] == 4  # one reference
+    assert result["floor"]["n"] == result["n"]
+    assert 0 < result["floor"]["srcc"] < result["srcc"]
 
 
 def test_one_distortion_type(data: Path, tmp_path: Path) -> None:
@@ -105,6 +109,7 @@ def test_a_whole_dataset_is_for_tests_on_others(
     assert len(table) == IMAGES
     assert set(table["part"]) == {"test"}
     assert set(table["selection"]) == {"part of training"}
+    assert table["group_mean"].isna().all()  # of another dataset's groups nothing was learnt
 
 
 def test_features_of_other_labels_are_refused(

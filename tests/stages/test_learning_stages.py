@@ -42,6 +42,7 @@ def photos(tmp_path):
     for i, name in enumerate(names):
         Image.fromarray(photograph(i)).save(folder / name)
     table = pd.DataFrame({"image": names, "score": np.linspace(10, 90, 10)})
+    table["group"] = ["phone", "camera"] * 5
     table.to_csv(folder / "scores.csv", index=False)
     return folder
 
@@ -156,6 +157,12 @@ def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
         assert call("test", *test) == 0
         table = pd.read_csv(predictions)
         scores[scaling] = table.loc[table["part"] == "test", "score"]
+        learnt = pd.read_csv(out / "labels.csv").merge(pd.read_csv(out / "s.csv"), on="image")
+        if scaling == "faithful":
+            low, high = learnt.loc[learnt["split00"] != "test", "score"].agg(["min", "max"])
+            learnt["score"] = (learnt["score"] - low) / (high - low)
+        means = learnt[learnt["split00"] == "train"].groupby("group")["score"].mean()
+        np.testing.assert_allclose(table["group_mean"], table["group"].map(means))
     assert sorted(scores["faithful"]) == [0, 1]
     assert scores["declared"].between(0.1, 0.9).all()
     assert scores["declared"].idxmax() == scores["faithful"].idxmax()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from dpam.cli import main
 
@@ -26,6 +27,8 @@ def table() -> pd.DataFrame:
             "reference": "a",
             "distortion": ["blur", "blur", "blur", "noise", "noise", "noise"],
             "level": ["1", "2", "1", "2", "1", "2"],
+            "group": "",
+            "group_mean": "",
             "label_kind": "pseudo-MOS (HaarPSI)",
             "part": "test",
             "selection": "validation",
@@ -58,6 +61,7 @@ def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> Non
     assert (result["clusters"], result["intervals_over"]) == (6, "images of few references")
     assert result["intervals"]["srcc"][0] < result["srcc"] < result["intervals"]["srcc"][1]
     assert result["validation"] is None
+    assert result["srcc_within"] is result["floor"] is None
     assert result["test_to_train"] == 2 / 8
 
 
@@ -70,6 +74,24 @@ def test_the_validation_part_is_scored_apart(table: pd.DataFrame, tmp_path: Path
     assert both.pop("validation") == {"n": 6, "srcc": -1.0, "plcc": pytest.approx(-1)}
     assert {**both, "validation": None} == alone
     assert command(other, tmp_path) == 1
+
+
+def test_groups_and_what_they_alone_predict(table: pd.DataFrame, tmp_path: Path) -> None:
+    twice = pd.concat([table, table.assign(score=table["score"] + 0.3)], ignore_index=True)
+    twice["image"] = [f"{i}.png" for i in range(12)]
+    twice["group"] = ["dark"] * 6 + ["light"] * 6
+    twice["group_mean"] = [0.4] * 6 + [0.6] * 6
+    assert command(twice, tmp_path) == 0
+    result = json.loads((tmp_path / "on-demo-b.json").read_text())
+    within = 1 - 6 * 4 / (6 * 35)
+    assert result["srcc_within"] == pytest.approx(within)
+    assert result["by_group"]["light"]["srcc"] == pytest.approx(within)
+    expected = spearmanr(twice["group_mean"], twice["score"]).statistic
+    assert result["floor"]["srcc"] == pytest.approx(expected)
+    assert result["floor"]["srcc_within"] is None
+    assert result["floor"]["by_group"]["dark"] == {"n": 6, "srcc": None, "plcc": None}
+    assert command(twice.assign(group="all"), tmp_path) == 0
+    assert json.loads((tmp_path / "on-demo-b.json").read_text())["floor"] is None
 
 
 def test_constant_predictions_give_null(
