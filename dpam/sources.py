@@ -33,7 +33,7 @@ class Source:
     name: str
     content: bytes | None = None
 
-    def read(self, preparation: Preparation) -> np.ndarray:
+    def read(self, preparation: Preparation | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB; see `read_photograph`."""
         file = None if self.content is None else io.BytesIO(self.content)
         return read_photograph(self.name, preparation, file)
