@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import sys
@@ -97,7 +98,9 @@ def start_logging(file: str | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if file:
         try:
-            handlers.append(logging.FileHandler(file, mode="w", encoding="utf-8"))
+            handlers.append(
+                logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
+            )
         except OSError as error:
             raise DpamError(f"--log {file}: cannot be written: {error.strerror}") from error
     logging.raiseExceptions = False  # a full disk must not fill the terminal
@@ -109,6 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), None)
     start_logging(None)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot show must end nothing
+        sys.stdout.reconfigure(errors="backslashreplace")
     threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)
     try:
         start_logging(log_file(arguments))

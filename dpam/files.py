@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from dpam.errors import DpamError
 
 NAMES = ("image", "reference", "distortion", "level", "group", "label_kind", "dataset", "part")
 KEYS = ("method", "official", "split", "test_dataset", "experiment", "run", "selection")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 
@@ -142,10 +144,19 @@ def refuse_special(path: str | Path) -> None:
         raise DpamError(f"{path}: expected a file, found a pipe, a device or a socket")
 
 
+def printable(name: object) -> str:
+    """A file's name as text that can be written anywhere.
+
+    What in it is not UTF-8, control characters and line breaks are escaped: `caf\\xe9.jpg`.
+    """
+    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; what names of files have that is not UTF-8 is escaped."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: str | Path, value: Any) -> None:

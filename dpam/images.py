@@ -69,8 +69,9 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
     except IsADirectoryError as error:
         raise DpamError(f"{path}: expected an image, found a folder") from error
     except UnidentifiedImageError as error:
+        reader = reader_of(Path(path).suffix.lower())
         raise DpamError(
-            f"{path}: expected an image, found something else{reader_of(path)}"
+            f"{path}: expected an image, found something else{f'; {reader}' if reader else ''}"
         ) from error
     except Image.DecompressionBombError as error:
         raise DpamError(f"{path}: the image has more than {LARGEST:,} pixels") from error
@@ -177,15 +178,14 @@ def eight_bits(grey: np.ndarray) -> np.ndarray:
     return np.asarray((finite * (255 / top)).round().clip(0, 255).astype(np.uint8))
 
 
-def reader_of(path: str | Path) -> str:
-    """What would help to read a file that Pillow does not know, after a semicolon; may be empty."""
-    ending = Path(path).suffix.lower()
+def reader_of(ending: str) -> str:
+    """What would help to read files with an ending, in lower case; empty if nothing is known."""
     if ending in (".heic", ".heif", ".hif") and not HEIF:
-        return "; HEIC needs a plugin: `pip install pillow-heif`"
+        return "HEIC needs a plugin: `pip install pillow-heif`"
     if ending == ".jxl" and not JXL:
-        return "; JPEG XL needs a plugin: `pip install pillow-jxl-plugin`"
+        return "JPEG XL needs a plugin: `pip install pillow-jxl-plugin`"
     if ending in RAW:
-        return "; convert raw files to TIFF or JPEG first"
+        return "convert raw files to TIFF or JPEG first"
     return ""
 
 
@@ -194,21 +194,3 @@ def is_image_name(name: str | Path) -> bool:
     path = Path(name)
     kind = Image.registered_extensions().get(path.suffix.lower())
     return kind is not None and kind not in NO_PHOTOGRAPHS and not path.name.startswith(".")
-
-
-def image_files(paths: list[Path]) -> list[Path]:
-    """The files named, and the images in the folders named, sorted.
-
-    Raises:
-        DpamError: a folder holds no image.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(file for file in path.iterdir() if is_image_name(file))
-            if not found:
-                raise DpamError(f"{path}: no image in this folder")
-            files.extend(found)
-        else:
-            files.append(path)
-    return files

@@ -1,6 +1,5 @@
 """Where photographs come from: files, folders, patterns, archives, lists of those."""
 
-import glob
 import io
 import tarfile
 import zipfile
@@ -13,11 +12,11 @@ import numpy as np
 
 from dpam.datasets.archives import read_to_the_end
 from dpam.errors import DpamError
-from dpam.files import refuse_special
+from dpam.files import printable, refuse_special
+from dpam.folders import PassedOver, files, is_archive
 from dpam.images import is_image_name
 from dpam.preparation import Preparation, read_photograph
 
-TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 LARGEST_MEMBER = 2**31  # bytes of one image in an archive, against those that unpack to anything
 
 
@@ -26,109 +25,80 @@ class Source:
     """One photograph that has not been decoded yet.
 
     Attributes:
-        name: its path; in archives ARCHIVE/MEMBER.
-        content: the bytes of a member of an archive; None: read the file.
+        name: its path; in archives ARCHIVE/MEMBER; see `dpam.files.printable`.
+        content: the bytes of a member of an archive, or the path of the file.
     """
 
     name: str
-    content: bytes | None = None
+    content: bytes | Path
 
     def read(self, preparation: Preparation | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB; see `read_photograph`."""
-        file = None if self.content is None else io.BytesIO(self.content)
-        return read_photograph(self.name, preparation, file)
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a file is read as an archive, by its ending."""
-    return path.suffix.lower() == ".zip" or path.name.lower().endswith(TAR)
-
-
-def files(places: Iterable[str], recursive: bool) -> Iterator[Path | DpamError]:
-    """The files at the places, folder by folder in the order of names; errors take their place.
-
-    Args:
-        places: files; folders, for the images in them; or patterns such as `photos/*.jpg`, `**`
-            for any number of folders.
-        recursive: also look into the folders in folders.
-    """
-    for place in places:
-        path = Path(place)
-        if path.is_dir():
-            found = False
-            for file in images_below(path, recursive):
-                found = True
-                yield file
-            if not found:
-                deeper = "" if recursive else "; -r also looks into the folders in it"
-                yield DpamError(f"{place}: no image in this folder{deeper}")
-        elif glob.has_magic(place) and not path.exists():
-            pattern = str(path.relative_to(path.anchor))
-            matches = Path(path.anchor).glob(pattern)  # follows no links into loops
-            wanted = sorted(match for match in matches if is_image_name(match) or is_archive(match))
-            yield from wanted
-            if not wanted:
-                yield DpamError(f"{place}: no image matches this pattern")
-        else:
-            yield path
-
-
-def images_below(folder: Path, recursive: bool) -> Iterator[Path]:
-    """The images in a folder, then those in the folders in it; no hidden ones, no loops."""
-    entries = sorted(folder.iterdir())
-    yield from (entry for entry in entries if is_image_name(entry) and not entry.is_dir())
-    if recursive:
-        for entry in entries:
-            if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
-                yield from images_below(entry, recursive)
+        if isinstance(self.content, bytes):
+            return read_photograph(self.name, preparation, io.BytesIO(self.content))
+        try:
+            return read_photograph(self.content, preparation)
+        except DpamError as error:
+            raise DpamError(printable(error)) from error
 
 
 def sources(
-    places: Iterable[str], recursive: bool = False, done: Container[str] = ()
+    places: Iterable[str],
+    recursive: bool = False,
+    done: Container[str] = (),
+    passed: PassedOver | None = None,
 ) -> Iterator[Source | DpamError]:
     """The photographs at the places, one by one; what cannot be read is an error in its place.
 
     Args:
         places: as of `files`; archives (zip, tar) stand for the images in them.
         recursive: also look into the folders in folders.
-        done: names that are passed over, unread.
+        done: names that are left out, unread.
+        passed: counts the files of folders, patterns and archives that are no images.
     """
-    for file in files(places, recursive):
+    passed = PassedOver() if passed is None else passed
+    for file in files(places, recursive, passed):
         if isinstance(file, DpamError):
             yield file
         elif is_archive(file):
-            yield from members(file, done)
-        elif str(file) not in done:
-            yield Source(str(file))
+            yield from members(file, done, passed)
+        elif (name := printable(file)) not in done:
+            yield Source(name, file)
 
 
-def members(archive: Path, done: Container[str]) -> Iterator[Source | DpamError]:
+def members(
+    archive: Path, done: Container[str], passed: PassedOver
+) -> Iterator[Source | DpamError]:
     """The images in an archive, without unpacking it."""
-    count = 0
+    count, shown = 0, printable(archive)
     try:
         refuse_special(archive)
         contents = zip_contents if archive.suffix.lower() == ".zip" else tar_contents
-        for source in contents(archive, done):
+        for source in contents(archive, done, passed):
             count += 1
             if source is not None:
                 yield source
         if not count:
-            yield DpamError(f"{archive}: no image in this archive")
+            yield DpamError(f"{shown}: no image in this archive")
     except DpamError as error:
-        yield error
+        yield DpamError(printable(error))
     except FileNotFoundError:
-        yield DpamError(f"{archive}: no such file")
+        yield DpamError(f"{shown}: no such file")
+    except PermissionError as error:
+        yield DpamError(f"{shown}: cannot be read: {error.strerror}")
     except Exception as error:  # of a damaged archive, the decompressors raise anything
-        yield DpamError(f"{archive}: expected an archive, found a damaged or other file ({error})")
+        yield DpamError(f"{shown}: expected an archive, found a damaged or other file ({error})")
 
 
-def zip_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamError | None]:
+def zip_contents(
+    archive: Path, done: Container[str], passed: PassedOver
+) -> Iterator[Source | DpamError | None]:
     """The images in a zip file; None for those that are done."""
     with zipfile.ZipFile(archive) as file:
         for member in file.infolist():
-            name = f"{archive}/{member.filename}"
-            if member.is_dir() or not is_wanted(member.filename):
+            if member.is_dir() or not is_wanted(member.filename, passed):
                 continue
+            name = member_name(archive, member.filename)
             if name in done:
                 yield None
             elif member.flag_bits & 1:
@@ -144,17 +114,20 @@ def zip_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamE
                     yield Source(name, content)
 
 
-def tar_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamError | None]:
+def tar_contents(
+    archive: Path, done: Container[str], passed: PassedOver
+) -> Iterator[Source | DpamError | None]:
     """The images in a tar file, compressed or not; None for those that are done."""
     with tarfile.open(archive) as file:
         for member in file:
             file.members = []  # type: ignore[attr-defined] # it would remember them all
-            name = f"{archive}/{member.name}"
-            if not member.isfile() or not is_wanted(member.name):
+            if member.isdir() or not is_wanted(member.name, passed):
                 continue
-            content = file.extractfile(member)
-            if name in done or content is None:
+            name = member_name(archive, member.name)
+            if name in done:
                 yield None
+            elif not member.isfile() or (content := file.extractfile(member)) is None:
+                yield DpamError(f"{name}: expected a file, found a link or a device")
             elif member.size > LARGEST_MEMBER:
                 yield too_large(name)
             else:
@@ -162,9 +135,18 @@ def tar_contents(archive: Path, done: Container[str]) -> Iterator[Source | DpamE
         read_to_the_end(file)
 
 
-def is_wanted(member: str) -> bool:
-    """Whether a member of an archive is an image that its maker meant."""
-    return is_image_name(member) and not member.startswith("__MACOSX/")
+def is_wanted(member: str, passed: PassedOver | None = None) -> bool:
+    """Whether a member of an archive is an image that its maker meant; others are counted."""
+    if member.startswith("__MACOSX/") or Path(member).name.startswith("."):
+        return False
+    if not is_image_name(member) and passed is not None:
+        passed.add(member)
+    return is_image_name(member)
+
+
+def member_name(archive: Path, member: str) -> str:
+    """The name of an image in an archive."""
+    return printable(f"{archive}/{member}")
 
 
 def too_large(name: str) -> DpamError:
@@ -182,9 +164,9 @@ def names(places: Iterable[str], recursive: bool) -> Iterator[str]:
             continue
         if is_archive(file):
             with suppress(Exception):  # as in `members`
-                yield from (f"{file}/{member}" for member in member_names(file))
+                yield from (member_name(file, member) for member in member_names(file))
         else:
-            yield str(file)
+            yield printable(file)
 
 
 def member_names(archive: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Photographs from files, folders, patterns and archives."""
 
 import io
+import os
 import tarfile
 import zipfile
 
@@ -10,6 +11,8 @@ from PIL import Image
 from samples import photograph
 
 from dpam.errors import DpamError
+from dpam.folders import PassedOver
+from dpam.images import JXL
 from dpam.sources import Source, sources, total
 
 
@@ -44,6 +47,97 @@ def test_folders_give_their_images_in_order_and_recursion_ends(folder):
     (folder / "empty").mkdir()
     (error,) = names(sources([str(folder / "empty")]))
     assert "empty: no image in this folder; -r" in error
+
+
+def test_links_are_followed_and_each_folder_is_entered_once(folder, tmp_path):
+    (tmp_path / "elsewhere/more").mkdir(parents=True)
+    (tmp_path / "elsewhere/e.png").write_bytes(png(5))
+    (tmp_path / "elsewhere/more/f.png").symlink_to(folder / "b.png")
+    (tmp_path / "elsewhere/more/back").symlink_to(folder / "deep")
+    (folder / "0 link").symlink_to(tmp_path / "elsewhere")
+    (folder / "1 link").symlink_to("deep")  # which is entered by its own name
+    (folder / "2 broken").symlink_to("nowhere")
+    (folder / "3 circle").symlink_to("3 circle")
+    found = [name.removeprefix(f"{folder}/") for name in names(sources([str(folder)], True))]
+    own = ["a [1].png", "b.png", "deep/c.png", "deep/deeper/d.PNG"]
+    assert found == [*own, "0 link/e.png", "0 link/more/f.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_rest_is_read(folder, monkeypatch):
+    scandir = os.scandir
+
+    def refusing(path):
+        if path == f"{folder}/deep":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refusing)
+    (folder / "last").mkdir()
+    (folder / "last/z.png").write_bytes(png(3))
+    found = names(sources([str(folder)], recursive=True))
+    assert found[2:] == [
+        f"{folder}/deep: cannot be read: Permission denied",
+        f"{folder}/last/z.png",
+    ]
+
+
+def test_what_is_passed_over_is_counted_by_ending(folder, tmp_path):
+    for name in ("x.jxl", "y.JXL", "z.nef", "scan", "deep/more.zip", ".hidden", "odd.jpg~"):
+        (folder / name).write_bytes(b"?")
+    passed = PassedOver()
+    assert len(list(sources([str(folder)], True, passed=passed))) == 4
+    assert passed == {".jxl": 2, ".nef": 1, "": 1, ".zip": 1, ".txt": 1, ".jpg~": 1}
+    said = str(passed)
+    assert said.startswith("passed over, no images by their names: 2 .jxl")
+    assert "pillow-jxl-plugin" in said or JXL
+    assert "1 .nef (convert raw files to TIFF or JPEG first)" in said
+    assert "1 without ending (give them one, or name them one by one)" in said
+    assert "1 .zip (name archives one by one)" in said
+    assert "1 .txt," in said
+    passed = PassedOver()
+    assert len(list(sources([f"{folder}/*"], passed=passed))) == 2
+    assert passed[".jxl"] == 2
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        for name in ("a.png", "a.heix", "__MACOSX/b.heix", "._a.heix"):
+            file.writestr(name, png(0))
+    passed = PassedOver()
+    assert len(list(sources([str(tmp_path / "a.zip")], passed=passed))) == 1
+    assert passed == {".heix": 1}
+    assert not str(PassedOver())
+
+
+def test_names_that_are_no_text_are_escaped(tmp_path):
+    strange = os.fsdecode(b"caf\xe9 \x1b[1m.png")
+    try:
+        (tmp_path / strange).write_bytes(png(0))
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(b"broken")
+    good, broken = sources([str(tmp_path)])
+    assert good.name == f"{tmp_path}/caf\\xe9 \\x1b[1m.png"
+    assert good.read().shape == (40, 36, 3)
+    assert broken.name.encode() == f"{tmp_path}/\\xff.png".encode()
+    with pytest.raises(DpamError, match=r"/\\xff.png: expected an image"):
+        broken.read()
+    assert names(sources([str(tmp_path)], done={good.name})) == [broken.name]
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        file.add(tmp_path / strange, strange)
+    (member,) = sources([str(tmp_path / "a.tar")])
+    assert member.name == f"{tmp_path}/a.tar/caf\\xe9 \\x1b[1m.png"
+    os.mkdir(tmp_path / os.fsdecode(b"d\xe9"))
+    (error,) = names(sources([str(tmp_path / os.fsdecode(b"d\xe9"))]))
+    assert "/d\\xe9: no image" in error
+
+
+def test_links_in_an_archive_are_named(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        about = tarfile.TarInfo("link.png")
+        about.type, about.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        file.addfile(about)
+    assert (
+        "a.tar/link.png: expected a file, found a link"
+        in names(sources([str(tmp_path / "a.tar")]))[0]
+    )
 
 
 def test_patterns_and_names_that_look_like_patterns(folder):

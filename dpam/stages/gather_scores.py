@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dpam.errors import DpamError
-from dpam.files import atomic
+from dpam.files import atomic, printable
 from dpam.progress import track
 from dpam.score_table import INSTALL, Row, read_rows
 
@@ -56,13 +56,15 @@ def rows_of(chunk: Path, scores: Path) -> Iterator[dict[str, Any]]:
     """
     found = {row.image: row for row in read_rows(scores / f"{chunk.stem}.csv")}
     failures = (scores / f"{chunk.stem}.failures.txt").read_text(encoding="utf-8").splitlines()
-    for name in chunk.read_text(encoding="utf-8").splitlines():
+    lines = chunk.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    for line in filter(None, lines):
         # Sources have the name of their path, which may be written otherwise (a//b.png).
-        row = found.get(name) or found.get(str(Path(name)))
+        name, path = printable(line), printable(Path(line))
+        row = found.get(name) or found.get(path)
         if row is not None:
             yield {**row._asdict(), "image": name, "error": None}
             continue
-        starts = (f"{name}: ", f"{Path(name)}: ")
+        starts = (f"{name}: ", f"{path}: ")
         error = next((text for text in failures if text.startswith(starts)), None)
         if error is None:
             raise DpamError(

@@ -12,8 +12,10 @@ of the authors, both scores go from 0 to 100.
     dpam predict -r photos/ --checkpoint model.safetensors --output scores.csv --resume
 
 Folders, patterns and zip and tar archives stand for the images in them; archives are not unpacked.
+What else is in them is counted at the end, by ending, with what would read it. Links are followed.
+What in a name is not UTF-8 is escaped.
 With --output every row is written as soon as it is known, and --resume goes on after a stop, with
-the same checkpoint: FILE.json beside the table says which that was, and what else made the scores.
+the same checkpoint and settings: FILE.json beside the table says which these were.
 
 A photograph that cannot be read is one line; the others are scored. The exit status is the number
 of those that failed, 63 if there are more; with --failures, which writes these lines to a file, 0.
@@ -30,6 +32,8 @@ pickled superpixels are not read but computed. A checkpoint of theirs needs --da
 
 import argparse
 import hashlib
+import io
+import json
 import logging
 import os
 import sys
@@ -41,9 +45,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from dpam import figures, metrics, quality_maps
@@ -51,6 +55,7 @@ from dpam.datasets import DATASETS
 from dpam.datasets.native import read_scores
 from dpam.errors import DpamError
 from dpam.files import refuse_existing, refuse_same, write_json, write_text
+from dpam.folders import PassedOver
 from dpam.labels import labels_of_photographs
 from dpam.parallel import in_order
 from dpam.preparation import CPU, Prepared, prepare
@@ -152,14 +157,13 @@ def run(args: argparse.Namespace) -> int:
     scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
 
     if args.output:
-        sign(args, scorer.device)
+        sign(args, scorer)
     earlier = prepare_to_resume(args.output) if args.resume else iter(())
     done = {row.image for row in earlier}
     before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
     known = None if "-" in places else total(places, args.recursive)
     named: Iterable[str] = chain.from_iterable(
-        (line.rstrip("\r\n") for line in sys.stdin if line.strip()) if place == "-" else [place]
-        for place in places
+        listed_on(sys.stdin) if place == "-" else [place] for place in places
     )
     labels: dict[str, float] = {}
     if table is not None:
@@ -182,7 +186,8 @@ def run(args: argparse.Namespace) -> int:
                 labelled.append((row.score_100 / 100, label))
             yield row
 
-    rows = run.rows(sources(named, args.recursive, done))
+    passed = PassedOver()
+    rows = run.rows(sources(named, args.recursive, done, passed))
     with growing(args.output, args.resume) if args.output else nullcontext(None) as add:
 
         def written() -> Iterator[Row]:
@@ -195,6 +200,8 @@ def run(args: argparse.Namespace) -> int:
         show(selected(everything, args.sort, args.top, args.threshold), scorer)
     if args.labels:
         compare(labelled, scorer, args)
+    if passed:
+        log.info("%s", passed)
     seconds = time.monotonic() - run.started
     log.info(
         "%d scored in %.1f s (%.2f images/s)%s; %d failed",
@@ -206,6 +213,13 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.failures, "".join(f"{failure}\n" for failure in run.failures))
         return 0
     return min(len(run.failures), MOST_FAILURES)
+
+
+def listed_on(stream: TextIO) -> Iterator[str]:
+    """The lines of standard input that are not empty; names in it need not be UTF-8."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="surrogateescape")
+    return (line.rstrip("\r\n") for line in stream if line.strip())
 
 
 def refuse_to_replace(args: argparse.Namespace) -> None:
@@ -223,11 +237,12 @@ def refuse_to_replace(args: argparse.Namespace) -> None:
         raise DpamError(f"{args.maps}: expected a new folder, found one that is not empty")
 
 
-def sign(args: argparse.Namespace, where: torch.device) -> None:
+def sign(args: argparse.Namespace, scorer: Scorer) -> None:
     """Say beside a table (FILE.json) what its scores are made by; a resumed one must have the same.
 
     Raises:
-        DpamError: the table was begun with another checkpoint, or cannot be written.
+        DpamError: the table was begun with another checkpoint or other settings, or cannot be
+            written.
     """
     output, checkpoint = args.output, args.checkpoint
     with checkpoint.open("rb") as file:
@@ -239,9 +254,21 @@ def sign(args: argparse.Namespace, where: torch.device) -> None:
             f"{output}: begun with the checkpoint {former['file']} (SHA-256 {former['sha256']}), "
             f"found {checkpoint} ({digest}); take that one, or another --output"
         )
+    how = {
+        "dataset": scorer.metadata.get("dataset"),
+        "views": scorer.views,
+        "preparation": json.loads(json.dumps(vars(scorer.preparation))),
+    }
+    for name, value in how.items():
+        if args.resume and begun and begun.get(name, value) != value:
+            raise DpamError(
+                f"{output}: begun with {name} {begun[name]}, found {value}; take the same, or "
+                "another --output"
+            )
     failures = os.path.abspath(args.failures) if args.failures else None
-    about = {"checkpoint": {"file": str(checkpoint), "sha256": digest}, "failures": failures}
-    write_json(about_table(output), {**about, "made_by": record(where)})
+    about = {"checkpoint": {"file": str(checkpoint), "sha256": digest}, **how}
+    about |= {"failures": failures, "made_by": record(scorer.device)}
+    write_json(about_table(output), about)
 
 
 class Run:

@@ -10,6 +10,7 @@ that their means explain, and their compactness (squares have 0.785).
 """
 
 import argparse
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from PIL import Image
 from dpam.errors import DpamError, listed
 from dpam.figures import outlined
 from dpam.files import atomic
-from dpam.images import image_files
+from dpam.folders import image_files
 from dpam.preparation import Preparation, read_photograph, segment
 from dpam.progress import track
 from dpam.runtime import device
 from dpam.stages.arguments import add_superpixels
 from dpam.superpixels.quality import compactness, explained_variation
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     )
     rows = []
     failures: list[str] = []
-    files = image_files(args.photographs)
+    files, passed = image_files(args.photographs)
     for path in track(files, "segmenting"):
         try:
             rgb = read_photograph(path)
@@ -88,5 +91,7 @@ def run(args: argparse.Namespace) -> None:
         )
     if rows:
         print(pd.DataFrame(rows).to_string(index=False))
+    if passed:
+        log.info("%s", passed)
     if failures:
         raise listed(f"{len(failures)} of {len(files)} photographs were not segmented", failures)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dpam.errors import DpamError
-from dpam.images import image_files
+from dpam.folders import image_files
 from dpam.preparation import read_photograph
 from dpam.progress import track
 from dpam.runtime import device, record
@@ -48,7 +48,9 @@ def run(args: argparse.Namespace) -> None:
         raise DpamError(f"{args.output}: expected a name that ends in .safetensors")
     if min(args.steps, args.batch_size, args.region_size) < 1:
         raise DpamError("--steps, --batch-size and --region-size: expected at least 1")
-    files = image_files(args.images)
+    files, passed = image_files(args.images)
+    if passed:
+        log.info("%s", passed)
     images = [read_photograph(path) for path in track(files, "reading")]
     settings = AINetSettings(
         steps=args.steps,

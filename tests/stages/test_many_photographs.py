@@ -1,5 +1,6 @@
 """Photographs of any number: listed in chunks, scored, gathered into one table."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -62,6 +63,47 @@ def test_every_line_of_the_list_has_a_row_in_its_order(model, tmp_path, monkeypa
     (scores / "00001.csv").write_text("image,score,score_100,spread_100\n")
     assert call("gather-scores", tmp_path / "lists", scores, "--output", table) == 1
     assert len(pd.read_parquet(table)) == len(lines)
+
+
+def test_names_that_are_not_utf_8_stay_what_they_are_and_are_shown_escaped(
+    model, tmp_path, monkeypatch
+):
+    try:
+        write(tmp_path / "photos", "a.png", os.fsdecode(b"caf\xe9.png"), "u\u2028v.png")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    lists, scores = tmp_path / "lists", tmp_path / "scores"
+    assert call("list-photographs", tmp_path / "photos", "--output-dir", lists) == 0
+    assert b"/caf\xe9.png\n" in (lists / "00000.txt").read_bytes()
+    with (lists / "00000.txt").open(encoding="utf-8") as names:
+        monkeypatch.setattr(sys, "stdin", names)
+        output = scores / "00000.csv"
+        failures = output.with_suffix(".failures.txt")
+        assert call("predict", "-", "--checkpoint", model, "--output", output,
+                    "--failures", failures) == 0  # fmt: skip
+    table = tmp_path / "scores.parquet"
+    assert call("gather-scores", lists, scores, "--output", table) == 0
+    found = pd.read_parquet(table)
+    assert [Path(name).name for name in found["image"]] == [
+        "a.png", "caf\\xe9.png", "u\\u2028v.png"
+    ]  # fmt: skip
+    assert found["score"].notna().all()
+
+
+def test_folders_and_names_that_no_list_can_hold_are_all_named(tmp_path, capsys, monkeypatch):
+    write(tmp_path / "photos", "1.png", "2\n.png")
+    (tmp_path / "photos/a.nef").write_bytes(b"raw")
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "lists"
+    places = tmp_path / "photos", tmp_path / "empty"
+    assert call("list-photographs", *places, "--output-dir", out) == 1
+    said = capsys.readouterr().err
+    assert "2\\n.png: a line break in the name" in said
+    assert "empty: no image in this folder" in said
+    assert not out.exists()
+    (tmp_path / "photos/2\n.png").unlink()
+    assert call("list-photographs", tmp_path / "photos", "--output-dir", out) == 0
+    assert "passed over, no images by their names: 1 .nef" in capsys.readouterr().err
 
 
 def test_folders_stand_for_their_images_and_nothing_is_an_error(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import sys
 import unicodedata
 import zipfile
@@ -110,6 +111,54 @@ def test_scores_of_two_checkpoints_do_not_stand_in_one_table(model, photos, tmp_
     assert call("predict", photos, "--checkpoint", other, "--output", output, "--resume") == 1
     assert f"scores.csv: begun with the checkpoint {model}" in capsys.readouterr().err
     assert output.read_bytes() == before
+
+
+def test_scores_of_other_views_do_not_stand_in_one_table(model, photos, tmp_path, capsys):
+    common = "predict", photos, "--checkpoint", model, "--output", tmp_path / "scores.csv"
+    assert call(*common, "--views", 1) == 0
+    capsys.readouterr()
+    assert call(*common, "--resume") == 1
+    assert "scores.csv: begun with views 1, found 5" in capsys.readouterr().err
+    assert call(*common, "--resume", "--views", 1) == 0
+    about = json.loads((tmp_path / "scores.csv.json").read_text())
+    assert about["preparation"]["colour_profiles"] == "converted"
+
+
+def test_what_is_no_image_by_its_name_is_counted(model, photos, capsys):
+    (photos / "a.nef").write_bytes(b"raw")
+    (photos / "b").write_bytes(b"whatever")
+    assert call("predict", photos, "--checkpoint", model) == 0
+    said, done = capsys.readouterr().err.splitlines()
+    assert said.startswith("passed over, no images by their names: 1 .nef (convert raw files")
+    assert done.startswith("5 scored")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_names_that_are_not_utf_8_stop_nothing(model, tmp_path, capsys, monkeypatch, ending):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    folder = tmp_path / os.fsdecode(b"\xe9t\xe9 $x$")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    for seed, name in enumerate([b"\xff $\\frac$.png", b"z.png"]):
+        Image.fromarray(photograph(seed)).save(folder / os.fsdecode(name))
+    (folder / os.fsdecode(b"b\xff.png")).write_bytes(b"broken")
+    stdin = io.TextIOWrapper(io.BytesIO(os.fsencode(folder) + b"\n"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    output, failures = tmp_path / f"scores.{ending}", tmp_path / "failures.txt"
+    files = "--output", output, "--failures", failures, "--maps", tmp_path / "maps"
+    assert call("predict", "-", "--checkpoint", model, *files) == 0
+    out, err = capsys.readouterr()
+    escaped = f"{tmp_path}/\\xe9t\\xe9 $x$"
+    names = [f"{escaped}/z.png", f"{escaped}/\\xff $\\frac$.png"]
+    assert pd.read_csv(io.StringIO(out))["image"].tolist() == names
+    assert failures.read_text().startswith(f"{escaped}/b\\xff.png: expected an image")
+    assert f"{escaped}/b\\xff.png: expected an image" in err
+    assert len(list((tmp_path / "maps").iterdir())) == 2
+    assert call("predict", folder, "--checkpoint", model, *files, "--resume") == 0
+    assert capsys.readouterr().err.splitlines()[-1].startswith("0 scored")
 
 
 def test_the_best_and_those_good_enough(model, photos, capsys):
