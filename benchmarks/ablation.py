@@ -34,7 +34,8 @@ from dpam.files import read_csv, read_json, write_csv, write_json
 from dpam.model import DPAM
 from dpam.runtime import device
 from dpam.store import Pack
-from dpam.training import Trainer, TrainingSettings, rows_of_parts
+from dpam.training import Trainer, rows_of_parts
+from dpam.training_settings import TrainingSettings
 
 BRANCHES = {"texture": ["texture"], "superpixels": ["mean", "covariance"]}
 

@@ -23,7 +23,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dpam.batches import Batch, EpochPlan, HostSource, Source, View, collate
+from dpam.batch_sources import HostSource
+from dpam.batches import Batch, View, collate
+from dpam.epochs import Chance, EpochPlan, Source
 from dpam.preparation import Preparation, Prepared
 from dpam.store import Pack, PackWriter, lay_out
 
@@ -40,10 +42,10 @@ class PlainSource(Source):
     def __init__(self, pack: Pack) -> None:
         self.pack, self.file = pack, h5py.File(pack.path, "r")
 
-    def batch(self, rows: np.ndarray, place: np.ndarray, flip: np.ndarray) -> Batch:
+    def batch(self, chance: Chance) -> Batch:
         """See `Source`."""
         file, size, views = self.file, self.pack.preparation.image_size, []
-        for row, share, mirrored in zip(rows, place, flip, strict=True):
+        for row, share, mirrored in zip(chance.rows, chance.place, chance.flip, strict=True):
             start, height, width = (int(file[name][row]) for name in ("offset", "height", "width"))
             grain = file["texture"][row].astype(np.float32)[None] if "texture" in file else None
             image = Prepared(

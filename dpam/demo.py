@@ -27,16 +27,25 @@ import pandas as pd
 import piq
 import torch
 from PIL import Image
-from scipy import ndimage, signal
 
 from dpam.datasets.demo import DISTORTIONS, LABEL_KIND, PHOTOGRAPHS_FILE
 from dpam.datasets.kadid10k import DISTORTIONS as KADID_TYPES
+from dpam.distortions import (
+    LEVELS,
+    convolve,
+    gaussian_blur,
+    jpeg,
+    lower_contrast,
+    motion_blur,
+    through,
+    to_pillow,
+    white_noise,
+)
 from dpam.errors import DpamError
 from dpam.progress import track
 
 REFERENCE_SIZE = (256, 192)  # width, height of the synthetic dataset's images
 CROP_SIZE = (192, 144)  # of the authentic-like dataset's images
-LEVELS = 5
 SETTINGS_FILE = "settings.json"
 
 
@@ -182,31 +191,14 @@ def load(photograph: Photograph) -> Image.Image:
         ) from error
 
 
-# Single distortions. Each takes RGB (H, W, 3) float64 in 0..255 and a strength.
-
-
-def gaussian_blur(image: np.ndarray, sigma: float, _: np.random.Generator) -> np.ndarray:
-    """Blur by a Gaussian of `sigma` pixels."""
-    return np.asarray(ndimage.gaussian_filter(image, (sigma, sigma, 0), mode="reflect"))
-
-
-def motion_blur(image: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
-    """Blur along a line of `length` pixels in a random direction."""
-    angle = rng.uniform(0, math.pi)
-    steps = np.linspace(-length / 2, length / 2, int(8 * length) + 1)
-    half = math.ceil(length / 2) + 1
-    edges = np.arange(-half, half + 2) - 0.5
-    kernel, _, _ = np.histogram2d(
-        steps * math.sin(angle), steps * math.cos(angle), bins=(edges, edges)
-    )
-    return _convolve(image, kernel)
+# More single distortions, as those of `dpam.distortions`.
 
 
 def defocus(image: np.ndarray, radius: float, _: np.random.Generator) -> np.ndarray:
     """Blur by a disc of `radius` pixels."""
     half = math.ceil(radius)
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    return _convolve(image, np.clip(radius + 0.5 - np.hypot(x, y), 0, 1))
+    return convolve(image, np.clip(radius + 0.5 - np.hypot(x, y), 0, 1))
 
 
 def desaturate(image: np.ndarray, kept: float, _: np.random.Generator) -> np.ndarray:
@@ -215,21 +207,11 @@ def desaturate(image: np.ndarray, kept: float, _: np.random.Generator) -> np.nda
     return np.asarray(grey + kept * (image - grey))
 
 
-def jpeg(image: np.ndarray, quality: float, _: np.random.Generator) -> np.ndarray:
-    """Compress as JPEG of `quality` 1..95."""
-    return _through(image, "JPEG", quality=round(quality))
-
-
 def jpeg2000(image: np.ndarray, ratio: float, _: np.random.Generator) -> np.ndarray:
     """Compress as JPEG 2000 to 1/`ratio` of the size."""
-    return _through(
+    return through(
         image, "JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True
     )
-
-
-def white_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Add independent Gaussian noise of `sigma` grey levels to each channel."""
-    return image + rng.normal(0, sigma, image.shape)
 
 
 def impulse_noise(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -245,15 +227,10 @@ def darken(image: np.ndarray, gamma: float, _: np.random.Generator) -> np.ndarra
 
 def pixelate(image: np.ndarray, side: float, _: np.random.Generator) -> np.ndarray:
     """Average over squares of `side` pixels and enlarge these without smoothing."""
-    small = _to_pillow(image)
+    small = to_pillow(image)
     width, height = small.size
     small = small.resize((round(width / side), round(height / side)), Image.Resampling.BOX)
     return np.asarray(small.resize((width, height), Image.Resampling.NEAREST), np.float64)
-
-
-def lower_contrast(image: np.ndarray, kept: float, _: np.random.Generator) -> np.ndarray:
-    """Draw all values towards middle grey; keep a part of the distance."""
-    return 127.5 + kept * (image - 127.5)
 
 
 Distortion = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -414,7 +391,7 @@ def _make_synthetic(folder: Path, chosen: list[Photograph], levels: int, seed: i
         made = []
         for level, step in enumerate(steps, 1):
             rng = _generator(seed, photograph, kind, int(step))
-            image = _to_pillow(distort(clean.astype(np.float64), strengths[step], rng))
+            image = to_pillow(distort(clean.astype(np.float64), strengths[step], rng))
             image.save(folder / "images" / f"{name}_{number:02d}_{level:02d}.png")
             made.append(np.asarray(image))
         scores = pseudo_mos(np.stack([clean] * levels), np.stack(made))
@@ -438,7 +415,7 @@ def _make_authentic(folder: Path, chosen: list[Photograph], crops: int, seed: in
             clean.append(np.asarray(_random_crop(source, CROP_SIZE, rng)))
             image, quality = camera_faults(clean[-1].astype(np.float64), rng)
             path = folder / "1024x768" / f"{photograph.name}_{number:03d}.jpg"
-            _to_pillow(image).save(path, quality=quality)
+            to_pillow(image).save(path, quality=quality)
             saved.append(np.asarray(Image.open(path)))
             names.append(path.name)
         scores += [f"{score:.4f}" for score in pseudo_mos(np.stack(clean), np.stack(saved))]
@@ -503,20 +480,3 @@ def _random_crop(
 def _generator(seed: int, photograph: Photograph, what: str, number: int) -> np.random.Generator:
     """Random numbers of one image, the same whichever other images are made."""
     return np.random.default_rng([seed, zlib.crc32(f"{photograph.name}/{what}".encode()), number])
-
-
-def _convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    half = kernel.shape[0] // 2
-    padded = np.pad(image, ((half, half), (half, half), (0, 0)), mode="symmetric")
-    kernel = (kernel / kernel.sum())[..., None]
-    return np.asarray(signal.fftconvolve(padded, kernel, mode="valid", axes=(0, 1)))
-
-
-def _to_pillow(image: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.clip(np.rint(image), 0, 255).astype(np.uint8))
-
-
-def _through(image: np.ndarray, file_format: str, **options: object) -> np.ndarray:
-    buffer = io.BytesIO()
-    _to_pillow(image).save(buffer, file_format, **options)
-    return np.asarray(Image.open(buffer), np.float64)

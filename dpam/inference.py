@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 from dpam.batches import Batch, View, collate, fixed_views
-from dpam.model import DPAM
+from dpam.model import DPAM, Network
 from dpam.preparation import Prepared
 from dpam.views import Views
 
 
-def network_inputs(net: DPAM, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def network_inputs(net: Network, batch: Batch) -> tuple[Tensor, ...]:
     """What the network takes of a batch: its image normalised with the network's mean and std."""
     kind = next(net.parameters()).dtype
     image = normalise(net, batch.image.to(kind) / 255)
-    return image, batch.texture.to(kind), batch.mean.to(kind), batch.covariance.to(kind)
+    return image, *(getattr(batch, name).to(kind) for name in net.reads[1:])
 
 
-def normalise(net: DPAM, image: Tensor) -> Tensor:
+def normalise(net: Network, image: Tensor) -> Tensor:
     """An image (..., 3, S, S) in [0, 1] with the network's mean and std."""
     mean, std = (torch.tensor(values).to(image).view(3, 1, 1) for values in (net.mean, net.std))
     return (image - mean) / std
@@ -33,8 +33,10 @@ class Answer:
 
     Attributes:
         quality: (V,) float64, on the scale of the labels that the network was trained with.
-        token_score: (V, g, g) float32, of each patch, at least 0.
-        token_weight: (V, g, g) float32, in (0, 1); the quality is the weighted mean of the scores.
+        token_score: (V, g, g) float32, of each patch, at least 0; (V, 0, 0) of a network that
+            knows none.
+        token_weight: (V, g, g) float32, in (0, 1), or (V, 0, 0); the quality is the weighted mean
+            of the scores.
     """
 
     quality: np.ndarray
@@ -43,7 +45,7 @@ class Answer:
 
 
 def answers(
-    net: DPAM,
+    net: Network,
     images: Iterable[Prepared],
     size: int,
     views: Views,
@@ -65,7 +67,7 @@ def answers(
     for chunk in chunks(numbered_views(images, size, views), batch_size):
         with torch.inference_mode():
             batch = collate([view for _, view in chunk], size).to(device)
-            quality, score, weight = net(*network_inputs(net, batch), return_maps=True)
+            quality, score, weight = asked(net, batch)
         maps = [tensor.float().cpu().numpy() for tensor in (score, weight)]
         rows = zip(quality.tolist(), *maps, strict=True)
         for (left, _), row in zip(chunk, rows, strict=True):
@@ -74,6 +76,16 @@ def answers(
                 qualities, scores, weights = zip(*waiting, strict=True)
                 yield Answer(np.array(qualities), np.stack(scores), np.stack(weights))
                 waiting = []
+
+
+def asked(net: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """What the network says of a batch: quality (B,), patches' scores and weights (B, g, g)."""
+    if isinstance(net, DPAM):
+        image, texture, mean, covariance = network_inputs(net, batch)
+        return net(image, texture, mean, covariance, return_maps=True)
+    quality = net(*network_inputs(net, batch))
+    nothing = quality.new_empty(len(quality), 0, 0)
+    return quality, nothing, nothing
 
 
 def numbered_views(
@@ -86,7 +98,7 @@ def numbered_views(
 
 
 def predict(
-    net: DPAM,
+    net: Network,
     images: Iterable[Prepared],
     size: int,
     views: Views,

@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dpam.batches import collate, fixed_views
@@ -104,29 +105,43 @@ class IqaMetric(nn.Module):
 
     def one(self, image: Tensor, held: Held) -> Tensor:
         """The score () of an image (3, H, W) in [0, 1], differentiable with respect to it."""
-        preparation, size = self.scorer.preparation, self.net.image_size
+        size, how = self.net.image_size, self.scorer.preparation.resize
         views = fixed_views(held.prepared, size, self.scorer.views)
         pixels = image
         for source in (held.prepared, views[0].image):  # the same, but for views of the whole
-            if pixels.shape[1:] != source.pixels.shape[:2]:
-                pixels = resize_cubic(pixels, *source.pixels.shape[:2])
-        grain = collate(views, size).texture.to(image)
-        pictures = torch.stack([pixels[:, v.top :, v.left :][:, :size, :size] for v in views])
-        segmented = image
-        if image.shape[1:] != held.label_map.shape:
-            segmented = resize_cubic(image, *held.label_map.shape)
-        colour_mean, colour_covariance = colours(
-            segmented.flip(0), torch.from_numpy(held.label_map.astype(int))
-        )
-        chosen = torch.from_numpy(select(len(colour_mean), preparation.superpixels)).to(
-            image.device
-        )
-        mean, covariance = (
-            values[chosen].to(image).expand(len(views), -1, -1)
-            for values in (colour_mean, colour_covariance)
-        )
-        quality: Tensor = self.net(normalise(self.net, pictures), grain, mean, covariance).mean()
+            tall, wide = source.pixels.shape[:2]
+            pixels = resized(pixels, tall, wide, how)
+        pictures = []
+        for view in views:
+            height, width = view.extent(size)
+            cut = pixels[:, view.top : view.top + height, view.left : view.left + width]
+            pictures.append(resized(cut, size, size, how))
+        inputs = [normalise(self.net, torch.stack(pictures))]
+        if "texture" in self.net.reads:
+            inputs.append(collate(views, size).texture.to(image))
+        if "mean" in self.net.reads:
+            inputs += self.statistics(image, held, len(views))
+        network: nn.Module = self.net
+        quality: Tensor = network(*inputs).mean()
         return self.scorer.scale.native(self.scorer.meaning(quality))
+
+    def statistics(self, image: Tensor, held: Held, views: int) -> list[Tensor]:
+        """Mean (V, N, 3) and covariance (V, N, 6) of the superpixels, the same for each view."""
+        tall, wide = held.label_map.shape
+        segmented = resized(image, tall, wide, "cubic")
+        labels = torch.from_numpy(held.label_map.astype(int))
+        found = colours(segmented.flip(0), labels)
+        chosen = torch.from_numpy(select(len(found[0]), self.scorer.preparation.superpixels))
+        return [values[chosen.to(image.device)].to(image).expand(views, -1, -1) for values in found]
+
+
+def resized(image: Tensor, height: int, width: int, how: str) -> Tensor:
+    """Resize (3, H, W) floats as `dpam.preparation.resize` resizes bytes, but for rounding."""
+    if image.shape[1:] == (height, width):
+        return image
+    if how == "antialias":
+        return F.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0]
+    return resize_cubic(image, height, width)
 
 
 def colours(image: Tensor, label_map: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,6 +44,21 @@ def ranking(prediction: Tensor, label: Tensor) -> Tensor:
     return cost.masked_fill(wanted == 0, 0).sum() / pairs
 
 
+MARGIN = 0.02  # of the scale, for each level of a defect
+
+
+def ordering(better: Tensor, worse: Tensor, levels: Tensor) -> Tensor:
+    """Mean of max(0, 0.02 (l_worse - l_better) - (s_better - s_worse)) over pairs of copies.
+
+    Args:
+        better: (P,) predictions of copies with less of a defect.
+        worse: (P,) of copies of the same images with more of it.
+        levels: (P, 2) of the defect, 0 to 5, in better and worse.
+    """
+    wanted = MARGIN * (levels[:, 1] - levels[:, 0])
+    return (wanted - (better - worse)).relu().mean()
+
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": mean_squared_error,
     "smooth_l1": smooth_l1,

@@ -40,7 +40,8 @@ def quality_maps(net: DPAM, pack: Pack, rows: np.ndarray, device: torch.device) 
     chosen = ordered[np.linspace(0, len(ordered) - 1, min(SHOWN, len(ordered))).astype(int)]
     views = [fixed_views(pack.prepared(int(row)), size, 1)[0] for row in chosen]
     batch = collate(views, size).to(device)
-    score, token_score, token_weight = net(*network_inputs(net, batch), return_maps=True)
+    image, texture, mean, covariance = network_inputs(net, batch)
+    score, token_score, token_weight = net(image, texture, mean, covariance, return_maps=True)
     figure = Figure(figsize=(6, 2 * len(chosen)), layout="constrained")
     grid = figure.subplots(len(chosen), 3, squeeze=False)
     for axes, image, row, number, scores, weights in zip(

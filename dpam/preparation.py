@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from dpam.errors import DpamError
@@ -17,8 +18,9 @@ from dpam.superpixels.rim import PRESETS, rim
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
 from dpam.superpixels.statistics import label_map_statistics, sampled_statistics
 
-METHODS = ("slic", "rim", "ainet")
+METHODS = ("slic", "rim", "ainet", "none")
 PROFILES = ("converted", "ignored")
+RESIZES = ("cubic", "antialias")
 RIM_SIDE = 224  # pixels; RIM segments photographs resized to this square, as released
 CPU = torch.device("cpu")
 SMALLEST = 32  # pixels, the shorter side of a photograph
@@ -32,7 +34,8 @@ class Preparation:
         network_input: "whole", the photograph resized to image_size x image_size (released for
             authentic datasets), or "crop", squares cut from it as stored (synthetic datasets).
         image_size: side of the network's square input, pixels.
-        method: superpixel method.
+        method: superpixel method; "none" for networks that read the image alone: neither
+            superpixels nor texture are made.
         superpixels: how many superpixels the network sees, N.
         superpixel_size: (width, height) to resize to before segmenting; None: as stored.
         region_size: side of SLIC's initial cells, pixels.
@@ -46,6 +49,11 @@ class Preparation:
         sample: pixels drawn from each superpixel for its mean and covariance, as released; 0: all.
         colour_profiles: those embedded in image files: "converted" to sRGB, or "ignored", as
             released and as in packs without this entry.
+        stored_side: None: whole images are kept in the network's size. A number: they are made
+            smaller only where their shorter side has more pixels than that, and to the network's
+            size when they are read; texture then is that of what the network reads.
+        resize: how pixels are resized: "cubic", as released, without antialiasing, or "antialias",
+            for which large photographs need no blur before; see `resize`.
     """
 
     network_input: str
@@ -63,6 +71,8 @@ class Preparation:
     texture: str = "wrapped"
     sample: int = 0
     colour_profiles: str = "ignored"
+    stored_side: int | None = None
+    resize: str = "cubic"
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
@@ -77,6 +87,7 @@ class Preparation:
             ("settings of RIM", self.rim, PRESETS),
             ("texture", self.texture, TEXTURES),
             ("way with colour profiles", self.colour_profiles, PROFILES),
+            ("way to resize", self.resize, RESIZES),
         ):
             if value not in known:
                 raise DpamError(
@@ -84,6 +95,25 @@ class Preparation:
                 )
         if self.network_input not in ("whole", "crop"):
             raise DpamError(f"network_input: expected whole or crop, found {self.network_input!r}")
+        if self.stored_side is not None and self.stored_side < SMALLEST:
+            raise DpamError(
+                f"stored_side: expected at least {SMALLEST} pixels, found {self.stored_side}"
+            )
+
+    @property
+    def in_full(self) -> bool:
+        """Whether images are kept with more pixels than the network reads, and read whole."""
+        return self.network_input == "whole" and self.stored_side is not None
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether a GPU, where there is one, makes the superpixels."""
+        return self.method in ("rim", "ainet")
+
+    @property
+    def keeps_texture(self) -> bool:
+        """Whether the texture of an image is kept beside its pixels."""
+        return self.network_input == "whole" and not self.in_full and self.method != "none"
 
 
 @dataclass(frozen=True)
@@ -92,11 +122,13 @@ class Prepared:
 
     Attributes:
         pixels: (H, W, 3) uint8 RGB; image_size x image_size for whole images, else as stored.
-        texture: (1, image_size, image_size) float32 for whole images; None for crops, whose
-            texture depends on the crop.
+        texture: (1, image_size, image_size) float32 for whole images; None where it depends on the
+            crop, or is that of what the network reads.
         mean: (N, 3) float32 mean colours of the superpixels, BGR in [0, 1].
         covariance: (N, 6) float32, upper triangle row by row.
-        kind: of texture, that of crops too: "wrapped" or "signed".
+        kind: of texture, that of crops too: "wrapped" or "signed"; "none": it has none.
+        whole: whether the network reads all of it, resized if need be.
+        resize: how, see `resize`.
     """
 
     pixels: np.ndarray
@@ -104,6 +136,8 @@ class Prepared:
     mean: np.ndarray
     covariance: np.ndarray
     kind: str = "wrapped"
+    whole: bool = False
+    resize: str = "cubic"
 
 
 @dataclass(frozen=True)
@@ -119,8 +153,19 @@ def planes(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
-def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize (H, W, 3) uint8 with OpenCV's cubic kernel."""
+def resize(image: np.ndarray, width: int, height: int, how: str = "cubic") -> np.ndarray:
+    """Resize (H, W, 3) uint8.
+
+    Args:
+        image: to resize.
+        width, height: of the result.
+        how: "cubic", with OpenCV's cubic kernel, which passes over pixels of an image that is made
+            much smaller; or "antialias", with Pillow's, which takes the mean of them.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    if how == "antialias":
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
     return resize_cubic(planes(image), height, width).numpy().transpose(1, 2, 0)
 
 
@@ -221,6 +266,8 @@ def segment(
     """Superpixels of photographs; see `prepare_all`."""
     if not photographs:
         return []
+    if preparation.method == "none":  # all of it is one
+        return [Segmentation(rgb, np.zeros(rgb.shape[:2], np.uint16)) for rgb in photographs]
     if preparation.method == "rim":
         squares = np.stack([resize(rgb, RIM_SIDE, RIM_SIDE) for rgb in photographs])
         label_maps = rim(squares, PRESETS[preparation.rim], device)
@@ -240,12 +287,16 @@ def segment(
 def stored_size(height: int, width: int, preparation: Preparation) -> tuple[int, int]:
     """Height and width of a photograph's pixels as they are packed.
 
-    Whole images have the network's size; what crops are cut from is enlarged if it is too small.
+    Whole images have the network's size, unless they are kept in full; what crops are cut from is
+    enlarged if it is too small.
     """
-    size = preparation.image_size
+    size, short = preparation.image_size, min(height, width)
+    if preparation.in_full:
+        assert preparation.stored_side is not None
+        scale = min(1.0, preparation.stored_side / short)
+        return round(height * scale), round(width * scale)
     if preparation.network_input == "whole":
         return size, size
-    short = min(height, width)
     if short >= size:
         return height, width
     return round(height * size / short), round(width * size / short)
@@ -254,27 +305,37 @@ def stored_size(height: int, width: int, preparation: Preparation) -> tuple[int,
 def completed(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparation) -> Prepared:
     """A photograph with the statistics of its superpixels, its texture and its pixels."""
     height, width = rgb.shape[:2]
-    label_map, colours = segmentation.label_map, segmentation.image[..., ::-1]
-    if preparation.sample:
-        mean, covariance = sampled_statistics(label_map, colours, preparation.sample)
-    else:
-        mean, covariance = label_map_statistics(label_map, colours)
-    chosen = select(len(mean), preparation.superpixels)
-
+    mean, covariance = statistics(segmentation, preparation)
     size = preparation.image_size
     pixels, whole = rgb, None
-    if preparation.network_input == "whole":
+    if preparation.keeps_texture:
         from dpam.crops import textures
 
         full = torch.empty(1, 1, height, width)
         textures(planes(rgb)[None].numpy(), preparation.texture == "signed", full.numpy())
         whole = resize_cubic(full, size, size)[0].numpy()
     if (stored := stored_size(height, width, preparation)) != (height, width):
-        pixels = resize(rgb, stored[1], stored[0])
-    return Prepared(
-        pixels=pixels,
-        texture=whole,
-        mean=mean[chosen].astype(np.float32),
-        covariance=covariance[chosen].astype(np.float32),
-        kind=preparation.texture,
-    )
+        pixels = resize(rgb, stored[1], stored[0], preparation.resize)
+    return Prepared(pixels, whole, mean, covariance, **reading(preparation))
+
+
+def reading(preparation: Preparation) -> dict[str, Any]:
+    """What images that are prepared so know of how they are read: kind, whole, resize."""
+    return {
+        "kind": "none" if preparation.method == "none" else preparation.texture,
+        "whole": preparation.network_input == "whole",
+        "resize": preparation.resize,
+    }
+
+
+def statistics(segmentation: Segmentation, preparation: Preparation) -> tuple[np.ndarray, ...]:
+    """Mean colours (N, 3) and covariances (N, 6) of the superpixels that the network sees."""
+    if preparation.method == "none":
+        return np.empty((0, 3), np.float32), np.empty((0, 6), np.float32)
+    label_map, colours = segmentation.label_map, segmentation.image[..., ::-1]
+    if preparation.sample:
+        mean, covariance = sampled_statistics(label_map, colours, preparation.sample)
+    else:
+        mean, covariance = label_map_statistics(label_map, colours)
+    chosen = select(len(mean), preparation.superpixels)
+    return mean[chosen].astype(np.float32), covariance[chosen].astype(np.float32)

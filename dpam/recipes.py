@@ -6,23 +6,23 @@ from dpam.datasets import Dataset
 from dpam.preparation import Preparation
 
 
-def preparation_of(dataset: Dataset, image_size: int, **superpixels: Any) -> Preparation:
+def preparation_of(dataset: Dataset, image_size: int, **more: Any) -> Preparation:
     """The preparation of a dataset's images by its recipe.
 
     Args:
         dataset: which.
         image_size: side of the network's square input, pixels.
-        superpixels: `method` and what else of `Preparation` is not the default.
+        more: `method` and what else of `Preparation` is not the default.
     """
     return Preparation(
         network_input=dataset.network_input,
         image_size=image_size,
-        superpixels=dataset.recipe.count,
+        superpixels=0 if more["method"] == "none" else dataset.recipe.count,
         superpixel_size=dataset.recipe.size,
         region_size=dataset.recipe.region_size,
         ruler=dataset.recipe.ruler,
         iterations=dataset.recipe.iterations,
-        **superpixels,
+        **more,
     )
 
 

@@ -21,7 +21,7 @@ from dpam.batches import fixed_views
 from dpam.errors import DpamError
 from dpam.filters import texture
 from dpam.inference import Answer, answers
-from dpam.model import DPAM
+from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
 from dpam.photographs import Photo, is_one, rgb_array
 from dpam.preparation import (
@@ -172,7 +172,7 @@ class Scorer:
 
     def __init__(
         self,
-        net: DPAM,
+        net: Network,
         metadata: dict[str, Any],
         device: torch.device | None = None,
         views: Views | None = None,
@@ -239,7 +239,12 @@ class Scorer:
         return map(self.rated, self.answers(prepared))
 
     def explain(self, photo: Photo) -> Explanation:
-        """Where the score of a photograph comes from; errors as of `score`."""
+        """Where the score of a photograph comes from; errors as of `score`.
+
+        Raises:
+            DpamError: the network does not know.
+        """
+        self.refuse_without_maps()
         rgb = rgb_array(photo, self.preparation)
         return self.explain_prepared(rgb, *prepare(rgb, self.preparation, self.device))
 
@@ -247,10 +252,19 @@ class Scorer:
         self, rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation
     ) -> Explanation:
         """As `explain`, of a photograph (H, W, 3) uint8 that is prepared already."""
+        self.refuse_without_maps()
         (answer,) = self.answers([prepared])
         size = self.preparation.image_size
         shown = picture(rgb, prepared, segmentation, size, self.views)
         return Explanation(self.rated(answer), answer, shown)
+
+    def refuse_without_maps(self) -> None:
+        """Raise a DpamError if the network does not know where quality is lost."""
+        if not self.net.has_maps:
+            raise DpamError(
+                "this network scores a photograph as a whole: it has no maps of where quality is "
+                "lost; take a checkpoint of the network dpam for them"
+            )
 
     def answers(self, images: Iterable[Prepared], batch_size: int = 32) -> Iterator[Answer]:
         """The network's answers about prepared images, one by one, as qualities; see `meaning`.
@@ -358,7 +372,11 @@ def picture(
     squares = fixed_views(prepared, size, views)
     cut = squares[0].image  # what all of them are cut from
     tall, wide = cut.pixels.shape[:2]
-    boxes = np.array([[v.top, v.left, v.top + size, v.left + size] for v in squares], dtype=float)
+    ends = [view.extent(size) for view in squares]
+    boxes = np.array(
+        [[v.top, v.left, v.top + h, v.left + w] for v, (h, w) in zip(squares, ends, strict=True)],
+        dtype=float,
+    )
     boxes *= [height / tall, width / wide, height / tall, width / wide]
     grain = cut.texture
     if grain is None:

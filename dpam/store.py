@@ -8,8 +8,8 @@ Layout (n images, N superpixels, S the network's input size):
     labels/<column>          (n,) the labels table, a dataset per column
     pixels                   (bytes,) uint8 RGB of all images one after the other
     offset, height, width    (n,) where each image begins, and its size
-    texture                  (n, S, S) float16; only where whole images are the input
-    mean, covariance         (n, N, 3), (n, N, 6) float32
+    texture                  (n, S, S) float16; only where images are kept in the network's size
+    mean, covariance         (n, N, 3), (n, N, 6) float32; not without superpixels
     packed                   (n,) uint8, whether the image's rows are written
     examples/<index>/        a few images as they were segmented, with their label maps
 
@@ -34,7 +34,7 @@ import pandas as pd
 
 from dpam.errors import DpamError
 from dpam.files import atomic, writing
-from dpam.preparation import Preparation, Prepared, Segmentation
+from dpam.preparation import Preparation, Prepared, Segmentation, reading
 from dpam.progress import track
 
 FORMAT = "dpam-pack-3"
@@ -105,12 +105,13 @@ def lay_out(
     """
     n, side, superpixels = len(labels), preparation.image_size, preparation.superpixels
     lengths = sizes.astype(np.int64).prod(axis=1) * 3
-    shapes = {
+    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
         "pixels": ((int(lengths.sum()),), np.uint8),
-        "mean": ((n, superpixels, 3), np.float32),
-        "covariance": ((n, superpixels, 6), np.float32),
     }
-    if preparation.network_input == "whole":
+    if superpixels:
+        shapes["mean"] = ((n, superpixels, 3), np.float32)
+        shapes["covariance"] = ((n, superpixels, 6), np.float32)
+    if preparation.keeps_texture:
         shapes["texture"] = ((n, side, side), np.float16)
     size = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
     whole = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -225,7 +226,7 @@ class PackWriter:
         self._put("pixels", int(self.offset[index]), image.pixels)
         for name in ("mean", "covariance", "texture"):
             row = getattr(image, name)
-            if row is not None:
+            if name in self.places:
                 row = row.astype(self.places[name].dtype)
                 self._put(name, index * row.nbytes, row)
         self._put("packed", index, np.ones(1, np.uint8))
@@ -466,6 +467,16 @@ class Pack:
             }
         return self._rows
 
+    @property
+    def mean(self) -> np.ndarray:
+        """(n, N, 3) float32."""
+        return self.rows.get("mean", np.empty((len(self), 0, 3), np.float32))
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """(n, N, 6) float32."""
+        return self.rows.get("covariance", np.empty((len(self), 0, 6), np.float32))
+
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
         height, width = int(self.height[index]), int(self.width[index])
@@ -474,7 +485,7 @@ class Pack:
         return pixels.reshape(height, width, 3)
 
     def texture(self, index: int) -> np.ndarray | None:
-        """(1, S, S) float32 where whole images are the input; None for crops."""
+        """(1, S, S) float32 where the pack keeps it, else None."""
         if "texture" not in self.places:
             return None
         return np.asarray(self.rows["texture"][index], np.float32)[None]
@@ -484,9 +495,9 @@ class Pack:
         return Prepared(
             self.image(index),
             self.texture(index),
-            self.rows["mean"][index],
-            self.rows["covariance"][index],
-            self.preparation.texture,
+            self.mean[index],
+            self.covariance[index],
+            **reading(self.preparation),
         )
 
     def example(self, index: int) -> Segmentation:

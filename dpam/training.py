@@ -8,12 +8,12 @@ import pickle
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import h5py
 import numpy as np
@@ -23,17 +23,21 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from dpam.batches import EpochPlan, batch_source
+from dpam.batch_sources import batch_source
 from dpam.correlation import plcc, srcc
+from dpam.epochs import EpochPlan
 from dpam.errors import DpamError, Interrupted
 from dpam.files import atomic, read_json, write_json
 from dpam.fingerprint import code_fingerprint
 from dpam.inference import network_inputs, predict
-from dpam.losses import LOSSES, loss_of
-from dpam.model import DPAM
+from dpam.losses import linearity, loss_of, ordering
+from dpam.model import Network, backbone_of
+from dpam.optim import OPTIMISERS, moving_average, parameter_groups
 from dpam.progress import track
 from dpam.runtime import autocast_dtype, compiled
 from dpam.store import Pack
+from dpam.teacher import predictions_of
+from dpam.training_settings import TrainingSettings, rate_factor
 
 log = logging.getLogger(__name__)
 
@@ -41,148 +45,7 @@ PARTS = ("train", "validation", "test")
 # Whose weights are kept: the epoch that `selection` says, for honest results; and, for "released",
 # the one with the largest SRCC + PLCC on the test part, as the paper's numbers were chosen.
 RULES = ("held_out", "released")
-SELECTIONS = ("validation", "last")
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-SCHEDULES = ("batch_cosine", "epoch_cosine", "cosine", "constant")
-KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-LEAST = {"epochs": 1, "batch_size": 1, "accumulation": 1}  # of the others: 0
-PRECISIONS = ("auto", "float32", "bfloat16")
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How to train; the defaults are the released ones.
-
-    Attributes:
-        epochs: passes over the training part.
-        batch_size: images per forward pass; an incomplete last batch is left out.
-        accumulation: batches per step of the optimiser, whose gradient is their mean; the last step
-            of an epoch may have fewer.
-        optimiser: "adam" (weight decay is added to the gradient) or "adamw" (decoupled).
-        learning_rate: its largest.
-        weight_decay: of the optimiser.
-        layer_decay: the learning rate of the backbone's last tapped block is this factor of the
-            learning rate, and each block before has this factor of the next one's. 1: all alike.
-        freeze_backbone: keep the backbone's weights as they are.
-        schedule: "batch_cosine", released: the rate swings between learning_rate and 0 with a
-            period of 100 steps; "epoch_cosine": one cosine down to 0, a stair per epoch; "cosine":
-            the same without stairs; "constant".
-        warmup: share of all steps over which the rate first rises linearly.
-        loss: "mse", "smooth_l1", "plcc" or "rank" (see `dpam.losses`).
-        flip: probability of mirroring left-right.
-        ema: decay per step of the moving average of the weights, which then is what is evaluated
-            and kept; smaller in the first steps (see `moving_average`). 0: none.
-        selection: which epoch's weights are kept as held out: the one with the largest SRCC + PLCC
-            on "validation", or the "last" one, for data whose validation part says too little.
-        early_stop: epochs without a better one on validation after which to stop; 0: never.
-        precision: "auto": bfloat16 on a GPU that computes in it, else float32; or one of these.
-        compile: whether to compile the network for training.
-        recompute: whether to keep only each backbone block's input and compute what lies in it anew
-            for its gradient: the same weights with half the memory and a ninth more work.
-    """
-
-    epochs: int = 200
-    batch_size: int = 12
-    accumulation: int = 1
-    optimiser: str = "adam"
-    learning_rate: float = 1e-5
-    weight_decay: float = 1e-5
-    layer_decay: float = 1.0
-    freeze_backbone: bool = False
-    schedule: str = "batch_cosine"
-    warmup: float = 0.0
-    loss: str = "mse"
-    flip: float = 0.7
-    ema: float = 0.0
-    selection: str = "validation"
-    early_stop: int = 0
-    precision: str = "auto"
-    compile: bool = False
-    recompute: bool = False
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value, kind = getattr(self, field.name), type(field.default)
-            number = kind in (int, float) and isinstance(value, (kind, int))
-            if not (isinstance(value, kind) or number) or isinstance(value, bool) != (kind is bool):
-                raise DpamError(f"training.{field.name}: expected {KINDS[kind]}, found {value!r}")
-            least = LEAST.get(field.name, 0)
-            if number and not least <= value < math.inf:
-                raise DpamError(f"training.{field.name}: expected at least {least}, found {value}")
-        choices = {
-            "optimiser": OPTIMISERS,
-            "schedule": SCHEDULES,
-            "loss": LOSSES,
-            "selection": SELECTIONS,
-            "precision": PRECISIONS,
-        }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise DpamError(
-                    f"training.{name}: expected {', '.join(known)}; found {getattr(self, name)!r}"
-                )
-        if self.early_stop and self.selection == "last":
-            raise DpamError(
-                "training.early_stop: expected 0 with training.selection last, which never looks "
-                f"at validation; found {self.early_stop}"
-            )
-
-
-def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
-    """What the learning rate is multiplied with at `step` of `steps` of the optimiser."""
-    warm = math.ceil(settings.warmup * steps)
-    if step < warm:
-        return (step + 1) / warm
-    step, steps = step - warm, max(1, steps - warm)
-    if settings.schedule == "constant":
-        return 1.0
-    if settings.schedule == "batch_cosine":
-        return (1 + math.cos(math.pi * step / 50)) / 2
-    if settings.schedule == "epoch_cosine":
-        step, steps = step * settings.epochs // steps, settings.epochs
-    return (1 + math.cos(math.pi * step / steps)) / 2
-
-
-def moving_average(
-    decay: float,
-) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """What takes one step of an exponential moving average, for PyTorch's AveragedModel.
-
-    The decay after n steps is at most (1 + n) / (10 + n), as in TensorFlow: otherwise the state
-    before the first step lasts. A batch norm starts with a variance of 1; where the true one is a
-    thousandth, one per cent of that would be ten times as much.
-    """
-
-    def take_step(
-        average: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int
-    ) -> None:
-        share = max(1 - decay, 9 / (10 + int(steps)))
-        for old, new in zip(average, current, strict=True):
-            old.copy_(old.lerp(new, share) if old.is_floating_point() else new)
-
-    return take_step
-
-
-def parameter_groups(net: DPAM, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """The parameters to train, grouped by learning rate, for an optimiser."""
-    groups: dict[float, list[Tensor]] = {}
-    for name, parameter in net.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        rate = settings.learning_rate
-        if name.startswith("backbone."):
-            if settings.freeze_backbone:
-                parameter.requires_grad_(False)
-                continue
-            rate *= settings.layer_decay ** (net.backbone.taps[-1] + 1 - backbone_depth(name))
-        groups.setdefault(rate, []).append(parameter)
-    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
-
-
-def backbone_depth(name: str) -> int:
-    """Index of the block that a parameter of the backbone belongs to; -1 before the first."""
-    words = name.split(".")  # backbone.vit.blocks.3.attn...
-    return int(words[3]) if words[2] == "blocks" else -1
+SAVE_EVERY = 600.0  # seconds, within an epoch
 
 
 def rows_of_parts(pack: Pack, split: pd.Series, part: str) -> dict[str, np.ndarray]:
@@ -228,10 +91,10 @@ def selection_value(row: dict[str, Any], part: str) -> float:
 class Trainer:
     """One training run and all of its state.
 
-    Progress is kept in `progress`, a file beside the outputs, after every epoch and when a signal
-    asks to stop. It holds a hash of settings, split, data and code; one made under others is
-    ignored. That the loss was not a number is kept beside it, as `NAME.diverged.json` beside
-    `NAME.progress.pt`, so that the next attempt ends at once.
+    Progress is kept in `progress`, a file beside the outputs, after every epoch, every ten minutes
+    within one, and when a signal asks to stop. It holds a hash of settings, split, data and code;
+    one made under others is ignored. That the loss was not a number is kept beside it, as
+    `NAME.diverged.json` beside `NAME.progress.pt`, so that the next attempt ends at once.
 
     Attributes:
         history: a row per finished epoch.
@@ -241,7 +104,7 @@ class Trainer:
 
     def __init__(
         self,
-        net: DPAM,
+        net: Network,
         pack: Pack,
         rows: dict[str, np.ndarray],
         settings: TrainingSettings,
@@ -253,8 +116,17 @@ class Trainer:
         self.pack, self.rows, self.settings = pack, rows, settings
         self.seed, self.device, self.progress = seed, device, progress
         self.diverged = progress.with_suffix("").with_suffix(".diverged.json")
+        if (settings.crop or settings.degraded) and not pack.preparation.in_full:
+            raise DpamError(
+                "training.crop, training.degraded: expected a pack of whole images that are kept "
+                "in full; pack the dataset with a stored_side, or set both to 0"
+            )
         self.source = batch_source(pack, device)
         self.label = pack.labels["score"].to_numpy(np.float64)
+        self.target = self.label
+        if settings.teacher:
+            told = predictions_of(settings.teacher, pack.labels["image"], rows["train"])
+            self.target = self.label + settings.teacher_weight * (told - self.label)
         self.batches = len(rows["train"]) // settings.batch_size
         if self.batches == 0:
             raise DpamError(
@@ -263,7 +135,7 @@ class Trainer:
             )
         steps = math.ceil(self.batches / settings.accumulation) * settings.epochs
         self.optimizer = OPTIMISERS[settings.optimiser](
-            parameter_groups(net, settings), weight_decay=settings.weight_decay
+            parameter_groups(self.net, settings), weight_decay=settings.weight_decay
         )
         self.schedule = LambdaLR(self.optimizer, lambda step: rate_factor(settings, step, steps))
         self.average: AveragedModel | None = None
@@ -271,16 +143,18 @@ class Trainer:
             self.average = AveragedModel(
                 self.net, multi_avg_fn=moving_average(settings.ema), use_buffers=True
             )
-        self.net.backbone.recompute(settings.recompute)
+        backbone_of(self.net).recompute(settings.recompute)
         self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net
         self.autocast = autocast_dtype(settings.precision, device)
         self.history: list[dict[str, Any]] = []
+        watched = PARTS[1:] if settings.watch_test else PARTS[1:2]
         self.predictions: dict[str, list[Tensor]] = {
-            name: [] for name in PARTS[1:] if len(rows[name])
+            name: [] for name in watched if len(rows[name])
         }
         self.kept: dict[str, dict[str, Tensor]] = {}
         self.begun: dict[str, Any] = {}  # of an epoch that is not finished
         self.asked_to_stop = ""
+        self.saved = time.monotonic()
         self.identity = self._identity()
 
     def _identity(self) -> str:
@@ -296,14 +170,15 @@ class Trainer:
         for name in PARTS:
             digest.update(self.rows[name].tobytes())
         digest.update(self.label.tobytes())
+        digest.update(self.target.tobytes())
         return digest.hexdigest()
 
     @property
-    def evaluated(self) -> DPAM:
+    def evaluated(self) -> Network:
         """The network whose weights are evaluated and kept."""
         if self.average is None:
             return self.net
-        assert isinstance(self.average.module, DPAM)
+        assert isinstance(self.average.module, Network)
         return self.average.module
 
     def resume(self) -> None:
@@ -350,6 +225,7 @@ class Trainer:
         }
         with atomic(self.progress) as temporary:
             torch.save(state, temporary)
+        self.saved = time.monotonic()
 
     def _holders(self) -> dict[str, Any]:
         holders = {"net": self.net, "optimizer": self.optimizer, "schedule": self.schedule}
@@ -367,7 +243,12 @@ class Trainer:
         """
         settings = self.settings
         plan = EpochPlan.draw(
-            self.rows["train"], settings.batch_size, settings.flip, [self.seed, epoch]
+            self.rows["train"],
+            settings.batch_size,
+            settings.flip,
+            [self.seed, epoch],
+            settings.crop,
+            settings.degraded > 0,
         )
         begun = self.begun or {
             "batch": 0,
@@ -391,38 +272,29 @@ class Trainer:
             unit="batch",
         )
         for index, (chosen, batch) in enumerate(batches, first):
-            target = torch.from_numpy(self.label[chosen]).float().to(self.device)
             with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
                 score = self.call(*network_inputs(self.net, batch.to(self.device)))
-            loss = loss_of(settings.loss, score, target)
+            levels = None if plan.pairs is None else torch.from_numpy(plan.pairs.levels[index])
+            loss = self.loss(score, chosen, levels)
             if not torch.isfinite(loss):
-                names = ", ".join(self.pack.labels["image"].iloc[chosen])
-                message = (
-                    f"epoch {epoch}: the loss is {loss.item()} on the batch {names}; lower "
-                    f"training.learning_rate, or look at these images ({self.progress} is kept)"
-                )
-                write_json(self.diverged, {"identity": self.identity, "message": message})
-                raise DpamError(message)
+                self.end_diverged(epoch, chosen, loss.item())
             group = index - index % settings.accumulation  # its first batch; the last may be short
             together = min(settings.accumulation, self.batches - group)
             (loss / together).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.item())
-            predictions.append(score.detach().float().cpu())
+            predictions.append(score[: len(chosen)].detach().float().cpu())
             done = index + 1
             if done % settings.accumulation and done < self.batches:
                 continue
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            self.schedule.step()
-            if self.average is not None:
-                self.average.update_parameters(self.net)
-            if self.asked_to_stop:
+            self.step()
+            if self.asked_to_stop or time.monotonic() - self.saved > SAVE_EVERY:
                 self.begun = begun | {
                     "batch": done,
                     "seconds": time.perf_counter() - start,
                     "random": random_state(self.device),
                 }
                 self.save_progress()
+            if self.asked_to_stop:
                 raise Interrupted(
                     f"{self.asked_to_stop}: stopped in epoch {epoch}, batch {done} of "
                     f"{self.batches}; the same command goes on from {self.progress}"
@@ -438,6 +310,50 @@ class Trainer:
             "seconds": seconds,
             "images_per_second": len(label) / seconds,
         }
+
+    def loss(self, score: Tensor, rows: np.ndarray, levels: Tensor | None) -> Tensor:
+        """What a batch costs.
+
+        Args:
+            score: (B + 2 P,) of the B images of the batch, then of the better and of the worse
+                copies of P pairs.
+            rows: (B,) of the pack.
+            levels: (P, 2) of the pairs' defects; None: there are none.
+        """
+        settings = self.settings
+        target = torch.from_numpy(self.target[rows]).float().to(self.device)
+        own, copies = score[: len(rows)], score[len(rows) :].float()
+        loss = loss_of(settings.loss, own, target)
+        if settings.plcc_weight:
+            loss = loss + settings.plcc_weight * 2 * linearity(own.float(), target)
+        if levels is not None:
+            better, worse = copies.chunk(2)
+            loss = loss + settings.degraded * ordering(better, worse, levels.to(copies))
+        return loss
+
+    def step(self) -> None:
+        """One step of the optimiser, from the gradients that are there."""
+        if self.settings.clip_grad:
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip_grad)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update_parameters(self.net)
+
+    def end_diverged(self, epoch: int, rows: np.ndarray, loss: float) -> NoReturn:
+        """Leave word for the next attempt, and end.
+
+        Raises:
+            DpamError: always.
+        """
+        names = ", ".join(self.pack.labels["image"].iloc[rows])
+        message = (
+            f"epoch {epoch}: the loss is {loss} on the batch {names}; lower "
+            f"training.learning_rate, or look at these images ({self.progress} is kept)"
+        )
+        write_json(self.diverged, {"identity": self.identity, "message": message})
+        raise DpamError(message)
 
     def evaluate(self, name: str) -> np.ndarray:
         """Predictions (n,) of a part, from one central view of each image."""

@@ -2,7 +2,7 @@
 
 import pytest
 from hypothesis import settings
-from samples import ABOUT, labels_table, photograph, preparation
+from samples import ABOUT, in_full, labels_table, photograph, preparation
 
 from dpam.preparation import prepare
 from dpam.store import write_pack
@@ -21,3 +21,13 @@ def pack_file(request, tmp_path):
     images = (prepare(photograph(i), how) for i in range(len(labels)))
     write_pack(tmp_path / "tiny.h5", labels, how, about, images)
     return tmp_path / "tiny.h5"
+
+
+@pytest.fixture
+def full_pack(tmp_path):
+    """A pack of twelve images of different sizes that are kept in full, for the image alone."""
+    how = in_full()
+    images = [prepare(photograph(i, 70 + 5 * (i % 4), 90 + 6 * (i % 3)), how) for i in range(12)]
+    about = {**ABOUT, "preparation": vars(how)}
+    write_pack(tmp_path / "full.h5", labels_table(12), how, about, images)
+    return tmp_path / "full.h5"

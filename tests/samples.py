@@ -1,5 +1,6 @@
 """Small made-up images, labels and networks that several tests use."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,17 @@ def preparation(network_input: str, **more) -> Preparation:
         ruler=10,
         iterations=3,
         **more,
+    )
+
+
+def in_full(method: str = "none") -> Preparation:
+    """Of whole images that are kept in full, up to 72 pixels."""
+    return replace(
+        preparation("whole"),
+        method=method,
+        superpixels=0 if method == "none" else 12,
+        stored_side=72,
+        resize="antialias",
     )
 
 

@@ -7,17 +7,13 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 import torch
-from samples import labels_table, photograph, preparation
+from PIL import Image
+from samples import in_full, labels_table, photograph, preparation
 
-from dpam.batches import (
-    DeviceSource,
-    EpochPlan,
-    HostSource,
-    View,
-    batch_source,
-    collate,
-    fixed_views,
-)
+from dpam.batch_sources import DeviceSource, HostSource, ResizingSource, batch_source
+from dpam.batches import View, collate, fixed_views
+from dpam.distortions import DEFECTS, degrade
+from dpam.epochs import EpochPlan
 from dpam.filters import texture
 from dpam.preparation import CPU, Prepared, prepare
 from dpam.store import Pack, write_pack
@@ -195,6 +191,95 @@ def test_batches_are_made_in_other_processes(pack_file, method):
         expected = sums(source)
         with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as executor:
             assert list(executor.map(sums, [source, source])) == [expected, expected]
+
+
+def full(tmp_path, method):
+    """A pack of images that are kept in full."""
+    how = in_full(method)
+    images = [prepare(photograph(i, 70 + 5 * (i % 4), 90 + 6 * (i % 3)), how) for i in range(12)]
+    write_pack(tmp_path / "a.h5", labels_table(12), how, {"preparation": vars(how)}, images)
+    return Pack(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("method", ["none", "slic"])
+def test_images_in_full_are_resized_as_they_are_tested(tmp_path, method):
+    """Without crops and defects a training batch is the fixed view, perhaps mirrored."""
+    pack = full(tmp_path, method)
+    source = batch_source(pack, CPU)
+    assert isinstance(source, ResizingSource)
+    plan = EpochPlan.draw(np.tile(np.arange(12), 2), 5, 0.5, [20, 1])
+    images = {row: fixed_views(pack.prepared(row), 64, 5) for row in range(12)}
+    for start, (rows, batch) in zip(range(0, 24, 5), plan.batches(source), strict=False):
+        views = [
+            dataclasses.replace(images[int(row)][0], flip=bool(flip))
+            for row, flip in zip(rows, plan.flip[start : start + 5], strict=True)
+        ]
+        assert_same_batches([(rows, batch)], [(rows, collate(views, 64))])
+    assert {len(views) for views in images.values()} == {1}
+    row = pack.prepared(3)
+    assert min(row.pixels.shape[:2]) == 72  # of 85
+    expected = Image.fromarray(row.pixels).resize((64, 64), Image.Resampling.BICUBIC)
+    found = collate(images[3], 64)
+    assert np.array_equal(found.image[0].permute(1, 2, 0), np.asarray(expected))
+    if method == "none":
+        assert found.texture.shape == (1, 1, 0, 0)
+        assert found.mean.shape == (1, 0, 3)
+        assert {"mean", "texture", "covariance"}.isdisjoint(pack.rows)
+    else:  # of what the network reads
+        assert torch.equal(found.texture, texture(found.image))
+
+
+def test_a_crop_is_a_tenth_smaller_at_most_and_lies_anywhere(full_pack):
+    plan = EpochPlan.draw(np.arange(4000), 4, 0.5, [3], crop=0.5)
+    assert ((plan.share >= 0.9) & (plan.share <= 1)).all()
+    assert 0.45 < (plan.share < 1).mean() < 0.55
+    assert plan.share[plan.share < 1].mean() == pytest.approx(0.95, abs=0.005)
+    without = EpochPlan.draw(np.arange(4000), 4, 0.5, [3])
+    assert np.array_equal(plan.order, without.order)
+    assert np.array_equal(plan.flip, without.flip)
+    with Pack(full_pack) as pack:
+        rgb = pack.image(2)
+        height, width = (round(0.9 * side) for side in rgb.shape[:2])
+        edge = np.array([[np.nextafter(1, 0), 0.0]])
+        crop = EpochPlan(np.array([2]), edge, np.array([True]), 1, np.array([0.9]))
+        _, batch = next(crop.batches(batch_source(pack, CPU)))
+        part = Image.fromarray(rgb[-height:, :width]).resize((64, 64), Image.Resampling.BICUBIC)
+        assert np.array_equal(batch.image[0].permute(1, 2, 0), np.asarray(part)[:, ::-1])
+
+
+def test_a_quarter_of_a_batch_comes_twice_more_with_a_defect(full_pack):
+    with Pack(full_pack) as pack:
+        plan = EpochPlan.draw(np.arange(12), 8, 0.5, [3], crop=1.0, degraded=True)
+        ((rows, batch),) = plan.batches(batch_source(pack, CPU))
+        assert len(rows) == 8
+        assert len(batch.image) == len(batch.mean) == 12
+        without = EpochPlan.draw(np.arange(12), 8, 0.5, [3], crop=1.0)
+        ((_, plain),) = without.batches(batch_source(pack, CPU))
+        assert torch.equal(batch.image[:8], plain.image)
+        pairs = plan.pairs
+        for place in range(4):
+            number, side = place % 2, place // 2
+            rgb = pack.image(int(rows[number]))
+            fault = pairs.defects[0, number], pairs.levels[0, number, side], pairs.seeds[0, number]
+            rgb = degrade(rgb, *fault)
+            height, width = (round(plan.share[number] * side) for side in rgb.shape[:2])
+            free = np.array(rgb.shape[:2]) - (height, width) + 1
+            top, left = (plan.place[number] * free).astype(int)
+            part = Image.fromarray(rgb[top : top + height, left : left + width])
+            expected = np.asarray(part.resize((64, 64), Image.Resampling.BICUBIC))
+            expected = expected[:, ::-1] if plan.flip[number] else expected
+            assert np.array_equal(batch.image[8 + place].permute(1, 2, 0), expected)
+
+
+def test_levels_of_pairs_are_sorted_and_a_third_is_as_it_is():
+    pairs = EpochPlan.draw(np.arange(12000), 4, 0.5, [3], degraded=True).pairs
+    assert pairs.levels.shape == (3000, 1, 2)
+    better, worse = pairs.levels[:, 0].T
+    assert (better < worse).all()
+    assert (worse <= 5).all()
+    assert (better == 0).mean() == pytest.approx(1 / 3, abs=0.03)
+    assert set(pairs.defects[:, 0]) == set(DEFECTS)
+    assert len(np.unique(pairs.seeds)) == 3000
 
 
 @pytest.mark.gpu

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpam.losses import LOSSES, loss_of
+from dpam.losses import LOSSES, loss_of, ordering
 
 BATCHES = st.integers(2, 12).flatmap(
     lambda n: st.tuples(*[st.lists(st.floats(0, 1), min_size=n, max_size=n)] * 2)
@@ -59,3 +59,11 @@ def test_constant_predictions_and_single_images_stay_finite(name: str, values: l
 def test_half_precision_predictions_are_judged_in_float32() -> None:
     y = torch.tensor([0.2, 0.9])
     assert loss_of("mse", y.bfloat16(), y).dtype == torch.float32
+
+
+def test_ordering_costs_what_lacks_to_two_hundredths_a_level() -> None:
+    better = torch.tensor([0.50, 0.50, 0.50, 0.40])
+    worse = torch.tensor([0.40, 0.48, 0.60, 0.40])
+    levels = torch.tensor([[0.0, 5.0], [1.0, 4.0], [0.0, 1.0], [2.0, 2.0]])
+    lacking = [0.0, 0.06 - 0.02, 0.02 + 0.10, 0.0]
+    assert ordering(better, worse, levels).item() == pytest.approx(np.mean(lacking), abs=1e-6)

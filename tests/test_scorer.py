@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from samples import photograph, preparation
+from samples import ABOUT, in_full, photograph, preparation
 
 import dpam
 from dpam.errors import DpamError
 from dpam.filters import texture
 from dpam.iqa_metric import colours
-from dpam.model import DPAM
+from dpam.model import DPAM, create
 from dpam.model.checkpoint import load_checkpoint, save_checkpoint
 from dpam.preparation import planes, prepare
 from dpam.superpixels.statistics import label_map_statistics
@@ -266,6 +266,34 @@ def test_a_module_gives_the_scores(path):
     assert not metric.train().net.training
     loss = dpam.create_metric(path, as_loss=True)
     np.testing.assert_allclose(loss(images).detach(), found, rtol=0.01)
+
+
+@pytest.mark.parametrize("method", ["none", "slic"])
+def test_images_in_full_are_judged_and_optimised_by_either_network(tmp_path, method):
+    """The differentiable score is that of the file, but for rounding to 8 bits."""
+    torch.manual_seed(3)
+    settings = {"network": "pooled", "taps": [1, 3]} if method == "none" else {"embed_dim": 16}
+    net = create(backbone="test_vit", image_size=64, **settings)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    metadata = {**ABOUT, "preparation": vars(in_full(method))}
+    save_checkpoint(tmp_path / "model.safetensors", net, metadata)
+    metric = dpam.create_metric(tmp_path / "model.safetensors")
+    loss = dpam.create_metric(tmp_path / "model.safetensors", as_loss=True)
+    images = torch.stack([image(seed, 85, 96) for seed in range(2)]).requires_grad_()
+    scores = metric(images)
+    torch.testing.assert_close(loss(images), scores, rtol=0, atol=0.02)
+    assert scores[0] != scores[1]
+    loss(images).sum().backward()
+    assert images.grad.abs().sum() > 0
+    model = dpam.load(tmp_path / "model.safetensors")
+    if method == "none":
+        with pytest.raises(DpamError, match="no maps of where quality is lost"):
+            model.explain(photograph(0))
+    else:
+        shown = model.explain(photograph(0, 85, 96))
+        assert shown.picture.boxes.tolist() == [[0, 0, 85, 96]]
+        assert not np.isnan(shown.lost_map).any()
 
 
 def test_scores_of_dmos_are_lower_better(tmp_path):

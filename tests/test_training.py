@@ -13,17 +13,12 @@ from torch.optim.swa_utils import AveragedModel
 from dpam.correlation import srcc
 from dpam.errors import DpamError, Interrupted
 from dpam.inference import predict
-from dpam.model import DPAM
+from dpam.losses import ordering
+from dpam.model import DPAM, create
+from dpam.optim import moving_average
 from dpam.store import Pack
-from dpam.training import (
-    Trainer,
-    TrainingSettings,
-    history_table,
-    moving_average,
-    rate_factor,
-    rows_of_parts,
-    write_predictions,
-)
+from dpam.training import Trainer, history_table, rows_of_parts, write_predictions
+from dpam.training_settings import TrainingSettings, rate_factor
 
 PARTS = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
 CPU = torch.device("cpu")
@@ -125,6 +120,154 @@ def test_a_signal_saves_in_the_middle_of_an_epoch(pack_file, tmp_path, monkeypat
         assert resumed.begun["batch"] == 2
         resumed.run(ignore)
         assert_same_run(undisturbed, resumed)
+
+
+def pooled_trainer(pack, tmp_path, **changes):
+    """Training of the plain head, from a start that tells images apart."""
+    settings = TrainingSettings(
+        **{"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "schedule": "constant"} | changes
+    )
+    torch.manual_seed(0)
+    net = create("pooled", backbone="test_vit", image_size=64, taps=[1, 3], dropout=0)
+    torch.nn.init.normal_(net.out.weight, 0, 0.05)
+    rows = rows_of_parts(pack, split(pack), "all")
+    return Trainer(net, pack, rows, settings, 3, CPU, tmp_path / "progress.pt")
+
+
+def test_a_kill_costs_ten_minutes_and_not_an_epoch(full_pack, tmp_path, monkeypatch):
+    """Progress within an epoch is saved by the clock; what is then resumed is the same run."""
+    changes = {"ema": 0.9, "degraded": 0.3, "crop": 0.5, "plcc_weight": 0.1, "clip_grad": 1.0}
+    changes |= {"batch_size": 2}
+    with Pack(full_pack) as pack:
+        undisturbed = pooled_trainer(pack, tmp_path / "a", **changes)
+        undisturbed.run(ignore)
+
+        monkeypatch.setattr("dpam.training.SAVE_EVERY", -1.0)
+        killed = pooled_trainer(pack, tmp_path / "b", **changes)
+        call, calls = killed.call, []
+
+        def call_or_die(*inputs):
+            calls.append(1)
+            if len(calls) == 7:  # the third of the four batches of epoch 2
+                raise MemoryError
+            return call(*inputs)
+
+        killed.call = call_or_die
+        with pytest.raises(MemoryError):
+            killed.run(ignore)
+        monkeypatch.undo()
+        resumed = pooled_trainer(pack, tmp_path / "b", **changes)
+        resumed.resume()
+        assert resumed.begun["batch"] == 2
+        resumed.run(ignore)
+        assert_same_run(undisturbed, resumed)
+
+
+def test_the_loss_is_the_sum_of_its_parts(full_pack, tmp_path):
+    with Pack(full_pack) as pack:
+        changes = {"batch_size": 8, "degraded": 0.7, "plcc_weight": 0.3}
+        run = pooled_trainer(pack, tmp_path, **changes)
+        seen = {}
+        call, loss = run.call, run.loss
+        run.call = lambda *inputs: seen.setdefault("score", call(*inputs))
+        run.loss = lambda *given: (seen.update(given=given), loss(*given))[1]
+        found = run.train_one_epoch(1)["loss"]
+    score, (_, rows, levels) = seen["score"].detach(), seen["given"]
+    assert len(score) == 8 + 2 * 2
+    label = torch.from_numpy(run.label[rows]).float()
+    mse = (score[:8] - label).square().mean()
+    r = np.corrcoef(score[:8], label)[0, 1]
+    hinge = ordering(score[8:10], score[10:], levels)
+    assert found == pytest.approx(float(mse + 0.3 * (1 - r) + 0.7 * hinge), rel=1e-5)
+
+
+def test_degraded_copies_teach_to_put_them_in_order(full_pack, tmp_path, monkeypatch):
+    """Of a network that has nothing else to learn."""
+    monkeypatch.setattr("dpam.epochs.DEFECTS", {"under_exposure": None})
+    with Pack(full_pack) as pack:
+        run = pooled_trainer(pack, tmp_path, batch_size=8, degraded=1.0, epochs=40)
+        cost = []
+
+        def only_the_order(score, rows, levels):
+            cost.append(ordering(*score[8:].chunk(2), levels))
+            return cost[-1]
+
+        run.loss = only_the_order
+        run.run(ignore)
+        first, last = (torch.stack(part).mean().item() for part in (cost[:10], cost[-10:]))
+        assert last < first / 3
+
+
+def test_a_gradient_is_cut_to_its_largest_norm(full_pack, tmp_path):
+    norms = {}
+    with Pack(full_pack) as pack:
+        for most in (0.0, 1e-3):
+            run = pooled_trainer(pack, tmp_path, clip_grad=most)
+            found = norms.setdefault(most, [])
+            run.optimizer.register_step_pre_hook(
+                lambda *_, run=run, found=found: found.append(
+                    torch.stack([p.grad.norm() for p in run.net.parameters()]).norm().item()
+                )
+            )
+            run.train_one_epoch(1)
+    assert min(norms[0.0]) > 2e-3
+    assert norms[1e-3] == pytest.approx([1e-3] * 2, rel=1e-3)
+
+
+def test_crops_and_degraded_copies_need_images_in_full(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        for changes in ({"crop": 0.5}, {"degraded": 0.3}):
+            with pytest.raises(DpamError, match="pack the dataset with a stored_side"):
+                trainer(pack, tmp_path, **changes)
+
+
+def test_a_test_part_that_is_not_watched_is_out_of_reach(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, watch_test=False)
+        asked = []
+        evaluate = run.evaluate
+        run.evaluate = lambda part: (asked.append(part), evaluate(part))[1]
+        run.run(ignore)
+        assert set(asked) == {"validation"}
+        assert list(run.predictions) == ["validation"]
+        assert [row["released"] for row in run.history] == [0, 0, 0, 1]
+
+
+def test_a_teacher_is_mixed_with_the_labels(full_pack, tmp_path):
+    with Pack(full_pack) as pack:
+        names = pack.labels["image"]
+        label = pack.labels["score"].to_numpy()
+        table = pd.DataFrame(
+            {"image": [f"/photos/{n}" for n in names], "score_100": 100 - 100 * label}
+        )
+        table.iloc[:8].to_csv(tmp_path / "predict.csv", index=False)
+        changes = {"teacher": str(tmp_path / "predict.csv"), "teacher_weight": 0.25}
+        run = pooled_trainer(pack, tmp_path, **changes)
+        np.testing.assert_allclose(run.target[:8], 0.75 * label[:8] + 0.25 * (1 - label[:8]))
+        assert np.isnan(run.target[8:]).all()
+        assert np.array_equal(run.label, label)
+        run.run(ignore)
+        other = pooled_trainer(pack, tmp_path, teacher_weight=0.5, teacher=changes["teacher"])
+        assert other.identity != run.identity
+
+        tested = pd.DataFrame({"image": names, "prediction": 0.5})
+        tested.to_csv(tmp_path / "test.csv", index=False)
+        changes["teacher"] = str(tmp_path / "test.csv")
+        run = pooled_trainer(pack, tmp_path, **changes)
+        np.testing.assert_allclose(run.target[:8], 0.75 * label[:8] + 0.125)
+
+        tested.iloc[[0, 1, 2, 3, 4, 6, 7, 9]].to_csv(tmp_path / "test.csv", index=False)
+        with pytest.raises(DpamError, match=r"test.csv: expected one prediction .*\n.*photo \(5\)"):
+            pooled_trainer(pack, tmp_path, **changes)
+        pd.DataFrame({"image": names, "mos": 1}).to_csv(tmp_path / "test.csv", index=False)
+        with pytest.raises(DpamError, match="a column prediction or score_100"):
+            pooled_trainer(pack, tmp_path, **changes)
+    with pytest.raises(DpamError, match=r"teacher: expected a table together with"):
+        TrainingSettings(teacher_weight=0.5)
+    with pytest.raises(DpamError, match=r"crop: expected at most 1, found 1.5"):
+        TrainingSettings(crop=1.5)
+    with pytest.raises(DpamError, match=r"teacher: expected text, found 3"):
+        TrainingSettings(teacher=3)
 
 
 def test_a_moving_average_forgets_where_it_began_and_then_has_its_decay():

@@ -1,7 +1,7 @@
 """The Vision Transformer that DPAM looks through, built by timm; which of its blocks are read."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +80,18 @@ class Backbone(nn.Module):
         Returns:
             (B, C, T): C = taps · width of the ViT, T = grid².
         """
-        outputs = self.vit.forward_intermediates(
+        return torch.cat(self.tokens(image), dim=2).mT.contiguous()  # else each reader copies it
+
+    def tokens(self, image: Tensor) -> list[Tensor]:
+        """The patch tokens after each tapped block, (B, T, width of the ViT) each."""
+        outputs: list[Tensor] = self.vit.forward_intermediates(
             image,
             indices=list(self.taps),
             stop_early=True,
             intermediates_only=True,
             output_fmt="NLC",
-        )  # one (B, T, d) per tap
-        return torch.cat(outputs, dim=2).mT.contiguous()  # (B, C, T); else each reader copies it
+        )
+        return outputs
 
     def recompute(self, enable: bool) -> None:
         """Whether training keeps only each block's input, and computes the rest again in backward.
@@ -150,20 +154,50 @@ def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
 
 
 def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
-    """Fill a ViT from a local file: timm's or DINO's names, as safetensors or PyTorch.
+    """Fill a ViT from a local file: timm's or DINO's names, or a checkpoint of ours.
 
-    Position embeddings and patch kernels of another size are resampled as timm does it. What lies
-    behind the last tapped block may be missing.
+    See `fill`.
 
     Raises:
         DpamError: the file is missing, unreadable, or not of this ViT.
     """
     if not Path(path).is_file():
         raise DpamError(f"{path}: no such weights file; {HOW_TO_GET_WEIGHTS}")
-    tensors = read_tensors(path)
-    state = checkpoint_filter_fn(
-        {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}, vit
-    )
+    try:
+        count = fill(vit, last_tap, vit_part(read_tensors(path)))
+    except DpamError as error:
+        raise DpamError(f"{path}: {error}") from error
+    log.info("%s: %d tensors of the ViT loaded", path, count)
+
+
+def vit_part(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a ViT by timm's or DINO's names.
+
+    Args:
+        tensors: of the ViT alone, perhaps with the prefix "backbone.", or of a network of ours.
+    """
+    for prefix in ("backbone.vit.", "vit."):
+        own = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(prefix)
+        }
+        if own:
+            return own
+    return {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
+
+
+def fill(vit: Any, last_tap: int, tensors: Mapping[str, Tensor]) -> int:
+    """Fill a ViT with tensors by timm's or DINO's names; how many of them it took.
+
+    Position embeddings and patch kernels of another size are resampled as timm does it. What lies
+    behind the last tapped block may be missing.
+
+    Raises:
+        DpamError: they are not of this ViT.
+    """
+    full = {name: tensor.float() for name, tensor in tensors.items()}  # half ones, too
+    state = checkpoint_filter_fn(full, vit)
     expected = vit.state_dict()
     used = {name: expected[name].shape for name in expected if not is_unused(name, last_tap)}
     relevant = {
@@ -171,14 +205,11 @@ def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
         for name, tensor in state.items()
         if name in used or not (name in expected or name.startswith(BEHIND_THE_BLOCKS))
     }
-    try:
-        refuse_misfit(relevant, used)
-    except DpamError as error:
-        raise DpamError(f"{path}: {error}") from error
+    refuse_misfit(relevant, used)
     fitting = {
         name: tensor
         for name, tensor in state.items()
         if name in expected and tensor.shape == expected[name].shape
     }
     vit.load_state_dict(fitting, strict=False)
-    log.info("%s: %d tensors of the ViT loaded", path, len(fitting))
+    return len(fitting)

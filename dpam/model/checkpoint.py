@@ -18,6 +18,7 @@ from torch import Tensor
 
 from dpam.errors import DpamError, listed
 from dpam.model.network import DPAM
+from dpam.model.networks import Network, create
 from dpam.tensors import refuse_misfit, shape_text, write_tensors
 
 FORMAT = "dpam-model-2"
@@ -101,7 +102,7 @@ def to_authors(state_dict: Mapping[str, Tensor], net: DPAM | None = None) -> dic
     return {authors_name(name): tensor for name, tensor in state_dict.items()}
 
 
-def layout_of(net: DPAM | None) -> dict[str, torch.Size]:
+def layout_of(net: Network | None) -> dict[str, torch.Size]:
     """Name and shape of every tensor of a network; None: of the published size."""
     if net is None:
         return published_layout()
@@ -115,7 +116,7 @@ def published_layout() -> dict[str, torch.Size]:
         return layout_of(DPAM())
 
 
-def save_checkpoint(path: str | Path, net: DPAM, metadata: Mapping[str, Any]) -> None:
+def save_checkpoint(path: str | Path, net: Network, metadata: Mapping[str, Any]) -> None:
     """Write a network, atomically, with what is to be known of it.
 
     Args:
@@ -136,7 +137,7 @@ def save_checkpoint(path: str | Path, net: DPAM, metadata: Mapping[str, Any]) ->
     write_tensors(path, tensors, header)
 
 
-def load_checkpoint(path: str | Path) -> tuple[DPAM, dict[str, Any]]:
+def load_checkpoint(path: str | Path) -> tuple[Network, dict[str, Any]]:
     """Rebuild the network that `save_checkpoint` wrote, on the CPU; also returns its metadata.
 
     Raises:
@@ -164,7 +165,7 @@ def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> DPAM:
+def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
     """The network of a checkpoint.
 
     Raises:
@@ -174,14 +175,14 @@ def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> DPAM:
         raise DpamError(f"expected the settings of a network, found {settings!r:.80}")
     try:
         with torch.device("meta"):  # takes no memory, whatever its size
-            layout = layout_of(DPAM(**settings))
+            layout = layout_of(create(**settings))
     except Exception as error:  # whatever a network of nonsense raises
         raise DpamError(f"its settings are those of no network: {error}") from error
     refuse_misfit(tensors, layout)
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         raise listed("weights that are no finite numbers, of a training that failed", wrong)
-    net = DPAM(**settings)
+    net = create(**settings)
     net.load_state_dict(tensors)
     return net
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import torch
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
@@ -27,6 +28,8 @@ from dpam.model.perception import (
 from dpam.model.regression import WeightedRegression
 
 ATTENTION_DROPOUT = 0.1  # fixed in the release, whatever the network's own dropout is
+BRANCHES = ("used", "constant")
+GREY = 0.5  # colour of the image that constant branches see
 
 
 class DPAM(nn.Module):
@@ -41,6 +44,10 @@ class DPAM(nn.Module):
             channel attention stay at the published 0.1.
         taps: which blocks of the ViT to read; None: four, 6 to 9 of a depth of 12.
         weights: a local file with the ViT's weights, used instead of the hub.
+        texture: "used", or "constant": whatever the image, its texture is taken to be that of an
+            evenly grey one, 0, so that this branch tells nothing.
+        superpixels: likewise; the superpixels of an evenly grey image all have the mean colour 0.5
+            and no covariance.
 
     Attributes:
         mean, std: what the image must be normalised with, for each of R, G, B.
@@ -51,6 +58,9 @@ class DPAM(nn.Module):
         DpamError: settings that do not fit together, or no weights where some were asked for.
     """
 
+    reads = ("image", "texture", "mean", "covariance")  # of a batch
+    has_maps = True
+
     def __init__(
         self,
         backbone: str = "vit_base_patch8_224",
@@ -60,10 +70,16 @@ class DPAM(nn.Module):
         dropout: float = 0.1,
         taps: Sequence[int] | None = None,
         weights: str | Path | None = None,
+        texture: str = "used",
+        superpixels: str = "used",
     ) -> None:
         super().__init__()
         if embed_dim < 8 or embed_dim % 8:
             raise DpamError(f"embed_dim {embed_dim}: expected a positive multiple of 8")
+        branches = {"texture": texture, "superpixels": superpixels}
+        for name, choice in branches.items():
+            if choice not in BRANCHES:
+                raise DpamError(f"{name}: expected {' or '.join(BRANCHES)}, found {choice!r}")
 
         self.backbone = Backbone(backbone, pretrained, image_size, taps, weights)
         channels, grid = self.backbone.channels, self.backbone.grid
@@ -97,6 +113,8 @@ class DPAM(nn.Module):
             "dropout": dropout,
             "taps": list(self.backbone.taps),
         }
+        self.constant = {name for name, choice in branches.items() if choice == "constant"}
+        self.settings |= {name: "constant" for name in branches if name in self.constant}
 
     @overload
     def __call__(
@@ -143,6 +161,11 @@ class DPAM(nn.Module):
             (0, 1): (B, g, g) each. The quality is the weighted mean of the scores.
         """
         grid = (self.grid, self.grid)
+
+        if "texture" in self.constant:
+            texture = torch.zeros_like(texture)
+        if "superpixels" in self.constant:
+            mean, covariance = torch.full_like(mean, GREY), torch.zeros_like(covariance)
 
         # Perception
         x = self.backbone(image)  # (B, C, T)

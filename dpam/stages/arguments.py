@@ -25,7 +25,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 def add_superpixels(parser: argparse.ArgumentParser) -> None:
     """How superpixels are made: `method`, `backend`, `rim`, `ainet`, `released_padding`."""
-    parser.add_argument("--method", default="slic", help="superpixels: slic, rim or ainet")
+    parser.add_argument("--method", default="slic", help="superpixels: slic, rim or ainet; none")
     parser.add_argument(
         "--backend",
         default="numba",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dpam.model import DPAM
+from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
 from dpam.scorer import Scale, learned_range
 
@@ -39,11 +39,13 @@ def run(args: argparse.Namespace) -> None:
         print(f"{name:<{width}}  {text}")
 
 
-def card(net: DPAM, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def card(net: Network, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The lines of the card, as far as the metadata tells."""
     size = net.image_size
     count = sum(parameter.numel() for parameter in net.parameters())
-    yield "network", f"DPAM, {pairs({**net.settings, 'input': f'{size}x{size}'})}"
+    settings = {key: value for key, value in net.settings.items() if key != "network"}
+    name = net.settings.get("network", "DPAM")
+    yield "network", f"{name}, {pairs({**settings, 'input': f'{size}x{size}'})}"
     yield "parameters", f"{count:,}"
     yield "normalisation", f"mean {spaced(net.mean)}; std {spaced(net.std)} (RGB, of 1)"
     if "preparation" in metadata:
@@ -63,6 +65,8 @@ def card(net: DPAM, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield line, str(metadata[key])
     if "training" in metadata:
         yield "training", pairs(metadata["training"])
+    if "start" in metadata:
+        yield "started from", pairs({key: metadata["start"][key] for key in ("file", "sha256")})
     if "imported_from" in metadata:
         yield "imported from", pairs(metadata["imported_from"])
     made_by = metadata.get("made_by", {})

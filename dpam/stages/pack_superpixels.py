@@ -85,6 +85,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="those embedded in image files: converted to sRGB, or ignored, as released",
     )
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
+    parser.add_argument(
+        "--stored-side",
+        type=int,
+        metavar="PIXELS",
+        help="keep whole images in full, at most so many pixels on the shorter side, to be resized "
+        "when they are read, for crops and degraded copies; default: keep what the network reads",
+    )
+    parser.add_argument(
+        "--resize",
+        default="cubic",
+        help="of pixels: cubic, as released, or antialias, better where images are much larger",
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
     parser.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="K/N", help="pack the K-th of N parts only"
@@ -233,6 +245,8 @@ def run(args: argparse.Namespace) -> None:
         texture=args.texture,
         sample=dataset.recipe.pixels if args.statistics == "sampled" else 0,
         colour_profiles=args.colour_profiles,
+        stored_side=args.stored_side,
+        resize=args.resize,
     )
     settings = {
         **facts_of(dataset),
@@ -244,7 +258,7 @@ def run(args: argparse.Namespace) -> None:
     paths = [Path(args.root, image) for image in labels["image"]]
     part = args.output.with_name(f".{args.output.stem}.part.h5")
     # One process feeds the GPU, with batches; processors take one image each.
-    on_gpu = preparation.method != "slic" and device().type == "cuda"
+    on_gpu = preparation.uses_gpu and device().type == "cuda"
     processes, together = (1, BATCH) if on_gpu else (args.threads, 4)
     where = device() if on_gpu else CPU
     # A forked process would inherit torch's thread pool in an unknown state.
@@ -253,7 +267,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         if not resumable(part, identity):
             sizes = np.full((len(paths), 2), preparation.image_size)
-            if preparation.network_input == "crop":
+            if preparation.network_input == "crop" or preparation.in_full:
                 size = partial(size_to_store, preparation=preparation)
                 found = executor.map(size, paths, chunksize=64)
                 sizes = np.array(list(track(found, "looking at sizes", len(paths))))

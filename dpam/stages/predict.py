@@ -283,7 +283,7 @@ class Run:
     def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
         """A row for each photograph that can be read."""
         args, scorer = self.args, self.scorer
-        on_gpu = scorer.preparation.method != "slic" and scorer.device.type == "cuda"
+        on_gpu = scorer.preparation.uses_gpu and scorer.device.type == "cuda"
         work = partial(job, scorer=scorer, with_picture=bool(args.maps))
         jobs = in_order(work, found, 1 if on_gpu else args.workers)
         waiting: deque[Job] = deque()
@@ -315,7 +315,7 @@ def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job |
         rgb = source.read(scorer.preparation)
     except DpamError as error:
         return error
-    where = CPU if scorer.preparation.method == "slic" else scorer.device
+    where = scorer.device if scorer.preparation.uses_gpu else CPU
     prepared, segmentation = prepare(rgb, scorer.preparation, where)
     shown = None
     if with_picture:

@@ -23,8 +23,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from dpam.errors import DpamError
 from dpam.files import read_csv, write_csv, writing
-from dpam.model import DPAM
+from dpam.model import DPAM, Network, create
 from dpam.model.checkpoint import save_checkpoint
+from dpam.model.start import start_from
 from dpam.monitor import quality_maps, scatter
 from dpam.runtime import device, record
 from dpam.scaling import extremes, stretched_in_parts
@@ -33,11 +34,11 @@ from dpam.store import Pack
 from dpam.training import (
     RULES,
     Trainer,
-    TrainingSettings,
     history_table,
     rows_of_parts,
     write_predictions,
 )
+from dpam.training_settings import TrainingSettings
 from dpam.views import USUAL
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--part", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
-    parser.add_argument("--model", type=json_object, default={}, help="JSON: arguments of DPAM")
+    parser.add_argument(
+        "--model", type=json_object, default={}, help="JSON: network, start, and arguments of it"
+    )
     parser.add_argument("--training", type=json_object, default={}, help="JSON: TrainingSettings")
     parser.add_argument(
         "--scaling",
@@ -90,10 +93,7 @@ def run(args: argparse.Namespace) -> None:
     with Pack(args.pack) as pack:
         pack.check()
         torch.manual_seed(args.seed)
-        try:
-            net = DPAM(image_size=pack.preparation.image_size, **args.model)
-        except (TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise DpamError(f"--model: {error}; config.yaml explains each setting") from error
+        net, start = begun(args.model, pack)
         rows = rows_of_parts(pack, splits, args.part)
         learned = 0.0, 1.0
         if args.scaling == "faithful":
@@ -131,6 +131,7 @@ def run(args: argparse.Namespace) -> None:
             "seed": args.seed,
             "training": vars(settings),
             "made_by": record(where),
+            **({"start": start} if start else {}),
         }
         net = trainer.evaluated.cpu()
         for rule, path in zip(RULES, (args.output, args.released), strict=True):
@@ -143,6 +144,28 @@ def run(args: argparse.Namespace) -> None:
         write_predictions(args.predictions, trainer)
     write_csv(args.history, history)
     progress.unlink(missing_ok=True)
+
+
+def begun(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
+    """The network to train, and what it started from, if from a checkpoint.
+
+    Raises:
+        DpamError: settings that do not fit together, or to the pack, or a start that does not fit.
+    """
+    model = dict(model)
+    start, sha256 = model.pop("start", None), model.pop("start_sha256", None)
+    if start:  # which brings the ViT's weights along
+        model |= {"pretrained": False, "weights": None}
+    try:
+        net = create(image_size=pack.preparation.image_size, **model)
+    except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise DpamError(f"--model: {error}; config.yaml explains each setting") from error
+    if "mean" in net.reads and pack.preparation.method == "none":
+        raise DpamError(
+            f"{pack.path}: expected a pack with superpixels, which the network dpam reads; this "
+            "one was made for the network pooled"
+        )
+    return net, start_from(net, start, sha256) if start else {}
 
 
 def fresh_events(folder: Path) -> SummaryWriter:
@@ -177,5 +200,6 @@ def show(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
             figure = scatter(predictions[-1].numpy(), label, f"{part}, epoch {epoch}")
             writer.add_figure(f"scatter/{part}", figure, epoch)
         shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
-        maps = quality_maps(trainer.evaluated, trainer.pack, shown, trainer.device)
-        writer.add_figure("quality maps", maps, epoch)
+        if isinstance(trainer.evaluated, DPAM):
+            maps = quality_maps(trainer.evaluated, trainer.pack, shown, trainer.device)
+            writer.add_figure("quality maps", maps, epoch)

@@ -254,3 +254,34 @@ def test_recomputing_keeps_less_for_the_same_gradients():
     assert len(gradients[0]) == len(gradients[1])
     for first, second in zip(*gradients, strict=True):
         assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("branch", ["texture", "superpixels"])
+def test_a_constant_branch_sees_an_evenly_grey_image(branch):
+    """It is the network itself with the branch's inputs put there by hand, and blind to others."""
+    inputs = batch()
+    plain, blind = small_net().eval(), small_net(**{branch: "constant"}).eval()
+    for parameter in plain.parameters():
+        nn.init.normal_(parameter, 0, 0.15)  # so that it sees differences
+    nn.init.ones_(plain.semantic_query.similarity.gate[0].bias)  # and the gate is open
+    nn.init.ones_(plain.semantic_query.similarity.gate[1].weight)
+    blind.load_state_dict(plain.state_dict())
+    image, texture, mean, covariance = inputs
+    if branch == "texture":
+        by_hand = image, torch.zeros_like(texture), mean, covariance
+        changed = image, 1 - texture, mean, covariance
+        same = image, texture, 1 - mean, covariance
+    else:
+        by_hand = image, texture, torch.full_like(mean, 0.5), torch.zeros_like(covariance)
+        changed = image, texture, 1 - mean, 2 * covariance
+        same = image, 1 - texture, mean, covariance
+    assert torch.equal(blind(*inputs), plain(*by_hand))
+    assert torch.equal(blind(*changed), blind(*inputs))
+    assert not torch.equal(blind(*same), blind(*inputs))
+    assert not torch.equal(blind(*inputs), plain(*inputs))
+    assert blind.settings == {**plain.settings, branch: "constant"}
+    loss = blind.train()(*inputs).sum()
+    loss.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in blind.parameters())
+    with pytest.raises(DpamError, match=f"{branch}: expected used or constant, found 'no'"):
+        small_net(**{branch: "no"})

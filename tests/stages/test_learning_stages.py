@@ -2,6 +2,7 @@
 
 import errno
 import json
+from hashlib import sha256
 from importlib.metadata import version
 from shutil import rmtree
 
@@ -178,6 +179,56 @@ def test_two_runs_agree_to_the_bit(photos, tmp_path):
     assert train(out) == 0
     for name, tensor in load_checkpoint(out / "run/model.safetensors")[0].state_dict().items():
         assert torch.equal(tensor, first[name]), name
+
+
+def test_the_plain_head_reads_the_image_alone_from_pack_to_score(photos, tmp_path, monkeypatch):
+    """Neither packing nor scoring makes superpixels or texture; a file scores as from the pack."""
+    for part in ("preparation.slico", "preparation.label_map_statistics", "crops.textures"):
+        monkeypatch.setattr(f"dpam.{part}", None)
+    out = prepare_data(photos, tmp_path)
+    full = ["--method", "none", "--stored-side", "72", "--resize", "antialias"]
+    assert pack(photos, out, *full) == 0
+    pooled = {"network": "pooled", "backbone": "test_vit", "taps": [1, 3], "embed_dim": 768}
+    rest = {"degraded": 0.3, "crop": 0.5, "watch_test": False}
+    options = ["--model", json.dumps(pooled), "--training", json.dumps(TRAINING | rest)]
+    assert train(out, *options) == 0
+    weights = out / "run/model.safetensors"
+    _net, metadata = load_checkpoint(weights)
+    assert metadata["preparation"]["resize"] == "antialias"
+
+    predictions = out / "run/on-mine.csv"
+    test = ["test", weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
+    assert call(*test) == 0
+    table = pd.read_csv(predictions)
+    files = [photos / name for name in table["image"]]
+    assert call("predict", *files, "--checkpoint", weights, "--output", tmp_path / "a.csv") == 0
+    found = pd.read_csv(tmp_path / "a.csv")
+    np.testing.assert_allclose(found["score_100"], 100 * table["prediction"], atol=1e-3)
+    assert found["score_100"].nunique() == len(found)
+    assert (found["spread_100"] == 0).all()
+
+
+def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    assert train(out) == 0
+    (out / "run/model.safetensors").rename(out / "first.safetensors")
+    digest = sha256((out / "first.safetensors").read_bytes()).hexdigest()
+    model = MODEL | {"start": str(out / "first.safetensors"), "start_sha256": digest}
+    rate = TRAINING | {"learning_rate": 0.0, "epochs": 1}
+    options = ["--model", json.dumps(model), "--training", json.dumps(rate)]
+    assert train(out, *options) == 0
+    first, metadata = load_checkpoint(out / "first.safetensors")
+    second, about = load_checkpoint(out / "run/model.safetensors")
+    assert about["start"]["sha256"] == digest
+    assert about["start"]["metadata"]["training"] == metadata["training"]
+    assert torch.equal(first.halve.weight, second.halve.weight)
+    capsys.readouterr()
+    assert call("info", out / "run/model.safetensors") == 0
+    assert f"file first.safetensors, sha256 {digest}" in capsys.readouterr().out
+    model["start_sha256"] = "0" * 64
+    assert train(out, "--model", json.dumps(model)) == 1
+    assert "expected the file with SHA-256 0000" in capsys.readouterr().err
 
 
 def test_two_trainings_in_one_folder_leave_each_other_alone(photos, tmp_path):

@@ -1,0 +1,30 @@
+"""Which networks there are."""
+
+from typing import Any
+
+from dpam.errors import DpamError
+from dpam.model.backbone import Backbone
+from dpam.model.network import DPAM
+from dpam.model.pooled import PooledViT
+
+Network = DPAM | PooledViT
+NETWORKS: dict[str, type[DPAM] | type[PooledViT]] = {"dpam": DPAM, "pooled": PooledViT}
+OF_DPAM = ("embed_dim", "texture", "superpixels")  # settings that the pooled network has not
+
+
+def create(network: str = "dpam", **settings: Any) -> Network:
+    """A network by its name; settings as of its class.
+
+    Raises:
+        DpamError: no such network, or settings that do not fit together.
+    """
+    if network not in NETWORKS:
+        raise DpamError(f"network: expected {', '.join(NETWORKS)}; found {network!r}")
+    if network == "pooled":
+        settings = {key: value for key, value in settings.items() if key not in OF_DPAM}
+    return NETWORKS[network](**settings)
+
+
+def backbone_of(net: Network) -> Backbone:
+    """The ViT that a network looks through."""
+    return net if isinstance(net, PooledViT) else net.backbone

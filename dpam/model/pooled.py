@@ -1,0 +1,98 @@
+"""The plain head: statistics of a ViT's tokens, and one linear layer."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dpam.model.backbone import BEHIND_THE_BLOCKS, Backbone
+
+SLOPE = 4.0  # of the sigmoid that stands for a line through the middle of the scale
+
+
+class PooledViT(Backbone):
+    """One quality score for one image, from the mean and spread of a ViT's patch tokens.
+
+    It reads the image alone. Blocks behind the last tapped one are not built.
+
+    Args:
+        backbone: a Vision Transformer of timm.
+        pretrained: load the ViT's weights from timm's hub.
+        image_size: side of the square input in pixels; None: the ViT's own.
+        dropout: before the last layer.
+        taps: which blocks of the ViT to read; None: four, 6 to 9 of a depth of 12.
+        weights: a local file with the ViT's weights, used instead of the hub.
+
+    Attributes:
+        mean, std: what the image must be normalised with, for each of R, G, B.
+        image_size, grid: side of the input in pixels, and in patches.
+        settings: the arguments that rebuild this network, without the origin of its weights.
+
+    Raises:
+        DpamError: settings that do not fit together, or no weights where some were asked for.
+    """
+
+    reads = ("image",)
+    has_maps = False
+
+    def __init__(
+        self,
+        backbone: str = "vit_base_patch8_224",
+        pretrained: bool = False,
+        image_size: int | None = None,
+        dropout: float = 0.1,
+        taps: Sequence[int] | None = None,
+        weights: str | Path | None = None,
+    ) -> None:
+        super().__init__(backbone, pretrained, image_size, taps, weights)
+        del self.vit.blocks[self.taps[-1] + 1 :]
+        for name in BEHIND_THE_BLOCKS:
+            if isinstance(getattr(self.vit, name.rstrip("."), None), nn.Module):
+                setattr(self.vit, name.rstrip("."), nn.Identity())
+        self.norm = nn.LayerNorm(2 * self.channels)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(2 * self.channels, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        self.settings: dict[str, Any] = {
+            "network": "pooled",
+            "backbone": backbone,
+            "image_size": self.image_size,
+            "dropout": dropout,
+            "taps": list(self.taps),
+        }
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """See `forward`."""
+        score: Tensor = super().__call__(image)
+        return score
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Score a batch.
+
+        Args:
+            image: (B, 3, H, W), RGB, normalised with `mean` and `std`; H = W = `image_size`.
+
+        Returns:
+            quality (B,), in (0, 1).
+        """
+        pooled = [part for x in self.tokens(image) for part in (x.mean(dim=1), x.std(dim=1))]
+        logit: Tensor = self.out(self.dropout(self.norm(torch.cat(pooled, dim=1))))
+        return logit.squeeze(1).sigmoid()
+
+
+def from_linear(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state dict of a network whose last layer was a score y without a sigmoid behind it.
+
+    sigmoid(4 (y - 1/2)) has the value and the slope of y in the middle of the scale, and the order
+    of y everywhere.
+
+    Args:
+        tensors: by the names of `PooledViT`.
+    """
+    state = dict(tensors)
+    state["out.weight"] = SLOPE * tensors["out.weight"]
+    state["out.bias"] = SLOPE * (tensors["out.bias"] - 0.5)
+    return state
