@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,6 @@ from dpam.errors import DpamError
 
 NAMES = ("image", "reference", "distortion", "level", "group", "label_kind", "dataset", "part")
 KEYS = ("method", "official", "split", "test_dataset", "experiment", "run", "selection")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 
@@ -145,12 +143,8 @@ def refuse_special(path: str | Path) -> None:
 
 
 def printable(name: object) -> str:
-    """A file's name as text that can be written anywhere.
-
-    What in it is not UTF-8, control characters and line breaks are escaped: `caf\\xe9.jpg`.
-    """
-    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+    """A file's name as text that can be written: what in it is not UTF-8 is escaped, `caf\\xe9`."""
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -64,7 +64,7 @@ def rows_of(chunk: Path, scores: Path) -> Iterator[dict[str, Any]]:
         if row is not None:
             yield {**row._asdict(), "image": name, "error": None}
             continue
-        starts = (f"{name}: ", f"{path}: ")
+        starts = tuple(f"{' '.join(text.splitlines())}: " for text in (name, path))
         error = next((text for text in failures if text.startswith(starts)), None)
         if error is None:
             raise DpamError(

@@ -73,7 +73,7 @@ def photographs(places: Iterable[str], passed: PassedOver) -> Iterator[str]:
                 if isinstance(file, DpamError):
                     errors.append(str(file))
                 elif {"\n", "\r"} & set(str(file)):
-                    errors.append(f"{printable(file)}: a line break in the name")
+                    errors.append(f"a line break in the name: {printable(file)!r}")
                 else:
                     yield str(file)
     if errors:
