@@ -25,6 +25,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -45,6 +46,10 @@ EXAMPLES = 6
 TEXT = h5py.string_dtype()
 ROWS = ("pixels", "texture", "mean", "covariance", "packed")  # what is written image by image
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# Without HDF5's own locks, which some network drives do not know. A pack is made by one process
+# under a hidden name, and what several write at a time are rows in their places.
+hdf5 = partial(h5py.File, locking=False)
 
 
 class Place(NamedTuple):
@@ -124,7 +129,7 @@ def lay_out(
         more = sum(data.nbytes for shown in examples.values() for data in vars(shown).values())
         reserve(temporary, size + more + 4 * len(labels.to_csv()) + ROOM)
         aligned = {"alignment_threshold": 1, "alignment_interval": 64}
-        with h5py.File(temporary, "w", userblock_size=USER_BLOCK, **aligned) as file:
+        with hdf5(temporary, "w", userblock_size=USER_BLOCK, **aligned) as file:
             file.attrs["settings"] = json.dumps(settings)
             file.attrs["identity"] = identity
             for column in labels:
@@ -177,7 +182,7 @@ class PackWriter:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with h5py.File(path, "r") as file:
+        with hdf5(path, "r") as file:
             self.identity = file.attrs["identity"]
             self.places = places(file, self.path)
             self.offset, self.height, self.width, self.packed = (
@@ -405,7 +410,7 @@ class Pack:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.seal = read_seal(self.path)
-        with h5py.File(path, "r") as file:
+        with hdf5(path, "r") as file:
             self.settings: dict[str, Any] = json.loads(file.attrs["settings"])
             self.preparation = Preparation.from_json(self.settings["preparation"])
             self.labels = pd.DataFrame(
@@ -502,6 +507,6 @@ class Pack:
 
     def example(self, index: int) -> Segmentation:
         """How one of `examples` was segmented."""
-        with h5py.File(self.path, "r") as file:
+        with hdf5(self.path, "r") as file:
             group = file[f"examples/{index}"]
             return Segmentation(np.asarray(group["image"]), np.asarray(group["label_map"]))

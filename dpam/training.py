@@ -35,7 +35,7 @@ from dpam.model import Network, backbone_of
 from dpam.optim import OPTIMISERS, moving_average, parameter_groups
 from dpam.progress import track
 from dpam.runtime import autocast_dtype, compiled
-from dpam.store import Pack
+from dpam.store import Pack, hdf5
 from dpam.teacher import predictions_of
 from dpam.training_settings import TrainingSettings, rate_factor
 
@@ -470,7 +470,7 @@ def write_predictions(path: str | Path, trainer: Trainer) -> None:
     Layout (E epochs, n images of a part): for each of validation and test, where the split has it,
     <part>/image (n,) text, <part>/score (n,) labels, <part>/prediction (E, n) float32.
     """
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic(path) as temporary, hdf5(temporary, "w") as file:
         for part, predictions in trainer.predictions.items():
             rows = trainer.rows[part]
             images = trainer.pack.labels["image"].iloc[rows].tolist()
