@@ -58,7 +58,7 @@ def test_every_line_of_the_list_has_a_row_in_its_order(model, tmp_path, monkeypa
     assert found["error"].isna().tolist() == [True, True, False, True, False, True, True]
     assert "expected an image" in found["error"][2]
     assert "gone [1].png" in found["error"][4]
-    assert found["score"][0] == found["score"][6]
+    assert found["score"][0] == pytest.approx(found["score"][6], rel=1e-5)  # of another batch
 
     (scores / "00001.csv").write_text("image,score,score_100,spread_100\n")
     assert call("gather-scores", tmp_path / "lists", scores, "--output", table) == 1
