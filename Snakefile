@@ -25,7 +25,7 @@
 #   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks
 #   <results>/photographs/scores/{chunk}.csv           their scores, and together scores.parquet
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
-# with part: all or a distortion type; method: slic, rim, ainet; baseline: brisque_svr, vit_ridge;
+# with part: all or a distortion type; method: slic, rim, ainet, none; baseline: brisque_svr, vit_ridge;
 # split: split00 ... split09, authors, official or whole.
 
 from snakemake.utils import min_version

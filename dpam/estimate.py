@@ -16,7 +16,7 @@ from dpam.errors import listed
 
 # Core-seconds per megapixel.
 DECODE = 0.035  # with texture or hashes
-SEGMENT = {"slic": 0.085, "rim": 0.0, "ainet": 1.5}
+SEGMENT = {"slic": 0.085, "rim": 0.0, "ainet": 1.5, "none": 0.0}
 BRISQUE = 0.32
 RIM = 14.0  # core-seconds per image, which it resizes to 224x224
 START = 20.0  # core-seconds per job, most of them for imports

@@ -431,7 +431,7 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
         hidden: how many further datasets are left out.
     """
     if not galleries:
-        return said("No network here was tested on all distortions of a dataset.")
+        return said("No network that has quality maps was tested on all of a dataset.")
     columns = max(len(gallery.examples) for gallery in galleries)
     cell = WIDTH / columns  # inches, as all lengths here
     title, notes, foot = 0.75, 0.75, 0.3 if hidden else 0.0

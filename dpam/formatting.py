@@ -60,6 +60,7 @@ METHODS = {
     "slic": "DPAM, SLIC",
     "rim": "DPAM, RIM",
     "ainet": "DPAM, AINet",
+    "none": "pooled ViT",
     "brisque_svr": "BRISQUE features, SVR",
     "vit_ridge": "frozen ViT features, ridge",
     FLOOR: "mean of the group in training",

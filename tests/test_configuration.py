@@ -19,7 +19,9 @@ def configuration():
 def test_the_paper_s_experiment_says_what_the_defaults_say():
     given = configuration()
     bare = {"pathvars": given["pathvars"], "experiments": given["experiments"]}
-    keys = "splits image_size model superpixels training plain roots allow labels"
+    keys = (
+        "splits image_size stored_side resize model superpixels training plain roots allow labels"
+    )
     for key in keys.split():
         assert validated(bare, SCHEMA)[key] == given[key]
 

@@ -20,7 +20,8 @@ from dpam.benchmark import Form, compare, gflop, inference, training_step
 from dpam.datasets import find
 from dpam.estimate import ASSUMED_TFLOPS, CORE_TFLOPS, STEP, Network, estimate, size_of
 from dpam.files import read_csv, write_csv
-from dpam.model import DPAM
+from dpam.model import Network as Judge
+from dpam.model import create
 from dpam.runtime import autocast_dtype, device, device_name
 from dpam.stages.arguments import json_object
 
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", type=json_object, metavar="JSON", default={}, help="datasets of your own"
     )
-    parser.add_argument("--model", type=json_object, default={}, help="JSON: arguments of DPAM")
+    parser.add_argument(
+        "--model", type=json_object, default={}, help="JSON: network, and arguments of it"
+    )
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--epochs", type=int, default=200, help="of training")
     parser.add_argument("--views", default="5", help="of each tested image")
@@ -59,7 +62,9 @@ def run(args: argparse.Namespace) -> None:
         images = args.images.get(name) or dataset.images or 0
         sizes[name] = size_of(dataset, images, args.image_size, views)
     with torch.random.fork_rng(devices=[]):
-        net = DPAM(image_size=args.image_size, **args.model | {"pretrained": False})
+        origin = {"pretrained": False, "weights": None}
+        model = {name: args.model[name] for name in args.model if not name.startswith("start")}
+        net = create(image_size=args.image_size, **model | origin)
     form = Form(net.eval(), inputs_of(net, 1))
     inference(form)  # composes weights, once
     work = gflop(form)
@@ -90,7 +95,7 @@ def readable(table: pd.DataFrame) -> str:
 
 
 def rate(
-    args: argparse.Namespace, scores: pd.DataFrame, net: DPAM, work: float
+    args: argparse.Namespace, scores: pd.DataFrame, net: Judge, work: float
 ) -> tuple[float, str]:
     """TFLOP per second in training, and where the number comes from."""
     if args.tflops:
@@ -116,7 +121,7 @@ def rate(
     )
 
 
-def step_seconds(net: DPAM) -> float:
+def step_seconds(net: Judge) -> float:
     """Seconds per image of a training step on this machine, in the precision `auto`."""
     where = device()
     precision = autocast_dtype("auto", where) or torch.float32
@@ -126,13 +131,14 @@ def step_seconds(net: DPAM) -> float:
     return cost["ours"].seconds / batch
 
 
-def inputs_of(net: DPAM, batch: int) -> tuple[Any, ...]:
+def inputs_of(net: Judge, batch: int) -> tuple[Any, ...]:
     """A random batch: image, texture, mean and covariance of superpixels."""
     side = net.image_size
     covariance = torch.tensor([0.1, 0, 0, 0.1, 0, 0.1]).expand(batch, SUPERPIXELS, 6)
-    return (
-        torch.rand(batch, 3, side, side),
-        torch.rand(batch, 1, side, side),
-        torch.rand(batch, SUPERPIXELS, 3),
-        covariance,
-    )
+    inputs = {
+        "image": torch.rand(batch, 3, side, side),
+        "texture": torch.rand(batch, 1, side, side),
+        "mean": torch.rand(batch, SUPERPIXELS, 3),
+        "covariance": covariance,
+    }
+    return tuple(inputs[name] for name in net.reads)

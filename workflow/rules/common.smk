@@ -57,9 +57,10 @@ class Score(NamedTuple):
     def folders(self):
         """Where its predictions lie: held out and, of a network with a test part, as released.
 
-        Without a test part (`whole`) both are the last epoch: it is tested once.
+        Without a test part that training sees both are the last epoch: it is tested once.
         """
-        if self.method in BASELINES or self.split == "whole":
+        once = self.split == "whole" or not config["training"]["watch_test"]
+        if once or self.method in BASELINES:
             return [self.run]
         return [self.run, f"{self.run}/released"]
 
@@ -124,6 +125,13 @@ if config["finished_only"]:
     if not SCORES:
         stop("finished_only: no test is finished yet")
 NETWORKS = [score for score in SCORES if score.method not in BASELINES]
+if unfit := {
+    s.method for s in NETWORKS if (s.method == "none") != (config["model"]["network"] == "pooled")
+}:
+    stop(
+        f"model.network {config['model']['network']}: it does not read packs of the method "
+        f"{', '.join(sorted(unfit))}; pooled needs `methods: [none]`, and dpam needs superpixels"
+    )
 EXPERIMENTS = list(dict.fromkeys(score.experiment for score in SCORES))
 DATASETS = {
     name: dataset_facts(name)
@@ -139,7 +147,7 @@ wildcard_constraints:
     test_dataset="|".join(DATASETS),
     made="|".join(MADE_HERE) or "none",
     part="[a-z0-9_]+",
-    method="slic|rim|ainet",
+    method="slic|rim|ainet|none",
     baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
     seed=r"\d+",
@@ -207,13 +215,27 @@ def allowed_findings(wildcards):
 
 def superpixel_options(wildcards):
     """The options that packing with the superpixel method reads, and no other."""
+    if wildcards.method == "none":
+        return storage_options()
     own = "backend" if wildcards.method == "slic" else wildcards.method
     names = own, "statistics", "colour_profiles", "texture"
     values = {name.replace("_", "-"): config["superpixels"].get(name) for name in names}
     words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
     if wildcards.method == "ainet" and config["superpixels"]["released_padding"]:
         words.append("--released-padding")
-    return words
+    return words + storage_options()
+
+
+def storage_options():
+    """The options that say how pixels are kept."""
+    side = config["stored_side"]
+    return ["--resize", config["resize"], *([] if side is None else ["--stored-side", side])]
+
+
+def starts(wildcards):
+    """The files that a training starts and learns from, beside the data."""
+    files = config["model"]["start"], config["model"]["weights"], config["training"]["teacher"]
+    return [file for file in files if file]
 
 
 def superpixel_weights(wildcards):
@@ -272,7 +294,12 @@ def packs():
 
 
 def paths_of_maps():
-    """Quality maps of one network on each tested dataset: its own, with its first split, if any."""
+    """Quality maps of one network on each tested dataset: its own, with its first split, if any.
+
+    The network pooled has none.
+    """
+    if config["model"]["network"] == "pooled":
+        return []
     candidates = [score for score in NETWORKS if score.part == "all"]
     candidates.sort(key=lambda score: score.dataset != score.test_dataset)
     first = {score.test_dataset: score for score in reversed(candidates)}

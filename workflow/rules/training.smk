@@ -5,6 +5,7 @@ rule train:
     input:
         pack="<results>/data/{dataset}/{method}.h5",
         splits="<results>/data/{dataset}/splits.csv",
+        starts=starts,
     output:
         weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
         released="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released.safetensors",
