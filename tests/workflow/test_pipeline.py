@@ -10,6 +10,8 @@ import pytest
 import yaml
 from checkout import CONFIGURATION, Checkout
 from miniatures import write_image, write_text
+from PIL import Image
+from samples import photograph
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
@@ -146,6 +148,37 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+def test_the_plain_head_from_photographs_to_numbers(tmp_path):
+    """Images kept in full, crops, degraded copies; the test part out of reach of training."""
+    checkout = Checkout(tmp_path)
+    lines = ["image,score,split"]
+    for number in range(12):
+        image = Image.fromarray(photograph(number))
+        (tmp_path / "data/mine").mkdir(parents=True, exist_ok=True)
+        image.save(tmp_path / f"data/mine/{number}.png")
+        lines.append(f"{number}.png,{number},{'train' if number < 8 else 'test'}")
+    write_text(tmp_path / "data/mine/scores.csv", *lines)
+    (tmp_path / "mine.yaml").write_text(
+        "plain: {mine: {labels: scores.csv, score_range: [0, 11], higher_is_better: true}}\n"
+        "experiments: [{name: a, datasets: [mine], methods: [none], splits: [official], "
+        "test_on: self}]\n"
+        "image_size: 64\nstored_side: 72\nresize: antialias\n"
+        "model: {network: pooled, backbone: test_vit, pretrained: false, taps: [1, 3]}\n"
+        "training: {epochs: 1, batch_size: 4, learning_rate: 1e-4, crop: 0.5, degraded: 0.3, "
+        "watch_test: false}\n"
+    )
+    target = "results/figures/quality_maps.svg"
+    answer = checkout.snakemake("--cores", "2", target, "--configfile", "mine.yaml")
+    assert answer.returncode == 0, answer.stderr
+    run = tmp_path / "results/runs/mine/all/none/official/seed20"
+    found = json.loads((run / "on-mine.json").read_text())
+    assert (found["n"], found["selection"]) == (4, "validation")
+    assert not (run / "released").exists()
+    assert "test_srcc" in pd.read_csv(run / "history.csv")
+    assert pd.read_csv(run / "history.csv")["test_srcc"].isna().all()
+    assert "quality maps" in (tmp_path / target).read_text()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -166,6 +199,10 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
             "spaq: no official split; take split00 to split09 or authors",
         ),
         ("allow: {live: [odd_sizes]}", "allow.live.0: 'odd_sizes' does not match"),
+        (
+            "model: {network: pooled}",
+            "model.network pooled: it does not read packs of the method slic; pooled needs",
+        ),
     ],
 )
 def test_a_wrong_configuration_ends_in_one_clear_line(tmp_path, text, message):
