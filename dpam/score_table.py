@@ -190,7 +190,7 @@ def write_parquet(path: Path, rows: Iterator[Row]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = [pa.string(), *[pa.float64()] * 3]
+    kinds = [pa.string(), *[pa.float64()] * (len(Row._fields) - 1)]
     schema = pa.schema(list(zip(Row._fields, kinds, strict=True)))
     with atomic(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         while chunk := [row._asdict() for row in islice(rows, CHUNK)]:

@@ -206,9 +206,10 @@ class Scorer:
 
     def __repr__(self) -> str:
         size, trained = self.preparation.image_size, self.metadata
+        name = self.net.settings.get("network", "DPAM")
         dataset = trained.get("title", trained.get("dataset", "a dataset that is not said"))
         return (
-            f"Scorer(DPAM with {self.net.settings['backbone']} at {size}x{size}, trained on "
+            f"Scorer({name} with {self.net.settings['backbone']} at {size}x{size}, trained on "
             f"{dataset}; {self.scale}; views: {self.views}; on {self.device})"
         )
 

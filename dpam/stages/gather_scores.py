@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     except ImportError as error:
         raise DpamError(f"{args.output}: {INSTALL}") from error
 
-    kinds = [pa.string(), *[pa.float64()] * 3, pa.string()]
+    kinds = [pa.string(), *[pa.float64()] * (len(Row._fields) - 1), pa.string()]
     schema = pa.schema(list(zip((*Row._fields, "error"), kinds, strict=True)))
     chunks = sorted(args.lists.glob("*.txt"))
     if not chunks:

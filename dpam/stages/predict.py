@@ -304,7 +304,7 @@ class Run:
             if done.picture is not None:
                 explanation = Explanation(rated, answer, done.picture)
                 quality_maps.write(args.maps, done.name, explanation, scorer.scale)
-            yield Row(done.name, rated.score, rated.score_100, rated.spread_100)
+            yield Row(done.name, **vars(rated))
 
 
 def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job | DpamError:
