@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dpam.explanations import Explanation
 from dpam.figures import outlined, style
 from dpam.files import atomic
-from dpam.scorer import Explanation
 
 WIDTH = 12.0  # inches
 DOTS = 120  # per inch

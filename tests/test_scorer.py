@@ -193,7 +193,7 @@ def test_what_is_lost_adds_up_to_what_the_score_lacks(path):
 
 def test_maps_of_a_large_photograph_are_small():
     prepared = prepare(photograph(0, 2000, 1200), preparation("whole"))
-    from dpam.scorer import picture
+    from dpam.explanations import picture
 
     shown = picture(photograph(0, 2000, 1200), *prepared, 64, 5)
     assert shown.photo.shape == (1024, 614, 3)

@@ -10,7 +10,7 @@ from typing import Any
 
 from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
-from dpam.scorer import Scale, learned_range
+from dpam.scores import Scale, learned_range
 
 # Line of the card, and the entry of the metadata that it shows.
 TRAINING = {

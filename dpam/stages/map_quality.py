@@ -12,12 +12,13 @@ import torch
 from PIL import Image
 
 from dpam.errors import DpamError
+from dpam.explanations import Explanation, stretched
 from dpam.files import read_csv
 from dpam.model.checkpoint import load_checkpoint
 from dpam.preparation import Segmentation
 from dpam.progress import track
 from dpam.quality_examples import Gallery, QualityExample, choose, write_gallery
-from dpam.scorer import Explanation, Scorer, stretched
+from dpam.scorer import Scorer
 from dpam.stages.arguments import add_views
 from dpam.store import Pack
 

@@ -54,6 +54,7 @@ from dpam import figures, metrics, quality_maps
 from dpam.datasets import DATASETS
 from dpam.datasets.native import read_scores
 from dpam.errors import DpamError
+from dpam.explanations import Explanation, Picture, picture
 from dpam.files import refuse_existing, refuse_same, write_json, write_text
 from dpam.folders import PassedOver
 from dpam.labels import labels_of_photographs
@@ -70,7 +71,7 @@ from dpam.score_table import (
     prepare_to_resume,
     selected,
 )
-from dpam.scorer import Explanation, Picture, Scorer, load, picture
+from dpam.scorer import Scorer, load
 from dpam.sources import Source, names, sources, total
 from dpam.stages.arguments import add_device, add_views
 
