@@ -19,6 +19,8 @@ from dpam.errors import DpamError
 
 NAMES = ("image", "reference", "distortion", "level", "group", "label_kind", "dataset", "part")
 KEYS = ("method", "official", "split", "test_dataset", "experiment", "run", "selection")
+# What opening a file raises that is missing, forbidden or a folder.
+UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
 TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 
@@ -49,6 +51,19 @@ def cannot_be_written(path: str | Path, error: Exception) -> DpamError:
         free = shutil.disk_usage(Path(path).parent).free
         reason = f"{str(error).partition(chr(10))[0]} ({free / 1e6:.3g} MB are free there)"
     return DpamError(f"{path}: cannot be written: {reason}")
+
+
+def cannot_be_read(path: str | Path, error: OSError, advice: str = "") -> DpamError:
+    """The error about a file that cannot be opened.
+
+    Args:
+        path: of the file.
+        error: the system's.
+        advice: what makes the file, said where it is missing.
+    """
+    if isinstance(error, FileNotFoundError):
+        return DpamError(f"{path}: no such file{advice and '; '}{advice}")
+    return DpamError(f"{path}: cannot be read: {error.strerror or error}")
 
 
 @contextmanager
@@ -147,6 +162,16 @@ def printable(name: object) -> str:
     return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def refuse_unreadable(path: str | Path, advice: str = "") -> None:
+    """Raise a DpamError if a file is missing, is none, or may not be read; see `cannot_be_read`."""
+    try:
+        refuse_special(path)
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise cannot_be_read(path, error, advice) from error
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically; what names of files have that is not UTF-8 is escaped."""
     with atomic(path) as temporary:
@@ -178,8 +203,8 @@ def read_array(path: str | Path) -> np.ndarray:
     """
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
+    except UNREADABLE as error:
+        raise cannot_be_read(path, error) from error
     except (OSError, ValueError, EOFError) as error:
         raise DpamError(f"{path}: expected an array (.npy), found something else") from error
 
@@ -192,8 +217,8 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
+    except UNREADABLE as error:
+        raise cannot_be_read(path, error) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DpamError(f"{path}: expected JSON, found something else ({error})") from error
 
@@ -208,8 +233,8 @@ def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values={"raw_std": [""]}, dtype=TEXT)
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
+    except UNREADABLE as error:
+        raise cannot_be_read(path, error) from error
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DpamError(f"{path}: expected CSV, found something else ({error})") from error
     missing = [column for column in columns if column not in table.columns]

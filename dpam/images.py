@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from dpam.colours import from_lab, to_srgb
 from dpam.errors import DpamError
-from dpam.files import refuse_special
+from dpam.files import cannot_be_read, refuse_special
 
 LARGEST = 200_000_000  # pixels of an image; Pillow's own limit is below the largest cameras
 Image.MAX_IMAGE_PIXELS = LARGEST
@@ -64,8 +64,8 @@ def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Ima
             yield image
     except DpamError:
         raise
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise cannot_be_read(path, error) from error
     except IsADirectoryError as error:
         raise DpamError(f"{path}: expected an image, found a folder") from error
     except UnidentifiedImageError as error:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError
-from dpam.files import atomic
+from dpam.files import UNREADABLE, atomic, cannot_be_read
 
 EACH = 2  # images of each kind
 
@@ -100,8 +100,8 @@ def read_gallery(path: str | Path) -> Gallery:
         with np.load(path, allow_pickle=False) as file:
             title, count = str(file["title"]), len(file.files) // len(names)
             found = [{name: file[f"{i}/{name}"] for name in names} for i in range(count)]
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file; map_quality makes it") from error
+    except UNREADABLE as error:
+        raise cannot_be_read(path, error, "map_quality makes it") from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise DpamError(f"{path}: expected quality maps (.npz), found something else") from error
     examples = [

@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError
-from dpam.files import atomic, writing
+from dpam.files import atomic, cannot_be_read, writing
 from dpam.preparation import Preparation, Prepared, Segmentation, reading
 from dpam.progress import track
 
@@ -303,10 +303,8 @@ def read_seal(path: Path) -> Seal:
     try:
         with path.open("rb") as file:
             line = file.read(USER_BLOCK)
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file; pack_superpixels makes it") from error
     except OSError as error:
-        raise DpamError(f"{path}: cannot be read: {error.strerror}") from error
+        raise cannot_be_read(path, error, "pack_superpixels makes it") from error
     words = line.rstrip(b"\0").decode("ascii", "replace").split()
     if line == bytes(USER_BLOCK):
         raise DpamError(f"{path}: not complete; run pack_superpixels again, it goes on from there")

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dpam.errors import DpamError, listed
-from dpam.files import atomic
+from dpam.files import atomic, refuse_unreadable
 
 # Where training programs put the state dict in a larger dictionary, the one to prefer first.
 PLACES = ("state_dict", "model_state_dict", "model", "teacher")
@@ -27,13 +27,12 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     Raises:
         DpamError: the file is missing, unreadable, or holds no state dict.
     """
+    refuse_unreadable(path)
     try:
         if Path(path).suffix == ".safetensors":
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
     except (SafetensorError, UnpicklingError, OSError, RuntimeError, EOFError) as error:
         raise DpamError(
             f"{path}: expected a PyTorch or safetensors file of named tensors, found one that is "
@@ -57,7 +56,10 @@ def write_tensors(
         DpamError: the file cannot be written.
     """
     with atomic(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(dict(tensors), temporary, dict(metadata))
+        temporary.chmod(mode)  # the library's are closed to other users
         with temporary.open("r+b") as file:  # the library writes metadata in an order by chance
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(length))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError, listed
-from dpam.files import refuse_special
+from dpam.files import cannot_be_read, refuse_special
 
 COLUMNS = (
     *("image", "reference", "distortion", "level", "group"),
@@ -226,10 +226,8 @@ def read_scores(path: Path) -> pd.DataFrame:
         refuse_special(path)
         with path.open("rb") as file:
             start = file.read(len(MATLAB_7))
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
     except OSError as error:
-        raise DpamError(f"{path}: {error.strerror or error}") from error
+        raise cannot_be_read(path, error) from error
     for name, first in WORKBOOKS.items():
         if start.startswith(first):
             raise DpamError(

@@ -12,6 +12,7 @@ from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
+from dpam.files import refuse_unreadable
 from dpam.tensors import read_tensors, refuse_misfit
 
 log = logging.getLogger(__name__)
@@ -161,8 +162,7 @@ def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
     Raises:
         DpamError: the file is missing, unreadable, or not of this ViT.
     """
-    if not Path(path).is_file():
-        raise DpamError(f"{path}: no such weights file; {HOW_TO_GET_WEIGHTS}")
+    refuse_unreadable(path, HOW_TO_GET_WEIGHTS)
     try:
         count = fill(vit, last_tap, vit_part(read_tensors(path)))
     except DpamError as error:

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dpam.errors import DpamError, listed
+from dpam.files import refuse_unreadable
 from dpam.model.network import DPAM
 from dpam.model.networks import Network, create
 from dpam.tensors import refuse_misfit, shape_text, write_tensors
@@ -200,10 +201,9 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
 
 def open_checkpoint(path: str | Path) -> Any:
     """Open a safetensors file; its tensors are read only when asked for."""
+    refuse_unreadable(path)
     try:
         return safe_open(path, framework="pt")
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file") from error
     except (SafetensorError, OSError) as error:
         raise DpamError(
             f"{path}: expected a checkpoint of dpam (safetensors), found something else or a "

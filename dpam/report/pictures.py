@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from dpam.errors import DpamError
 from dpam.figures import COLOURS, NOTHING
+from dpam.files import UNREADABLE, cannot_be_read
 from dpam.report.table import link
 
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
@@ -86,8 +86,8 @@ def picture(
     path = figures / f"{name}.svg"
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise DpamError(f"{path}: no such file; `dpam plot` makes it") from error
+    except UNREADABLE as error:
+        raise cannot_be_read(path, error, "`dpam plot` makes it") from error
     if f'id="{NOTHING}"' in text:
         return None
     title, caption, numbers = FIGURES[name]

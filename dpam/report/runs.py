@@ -8,7 +8,7 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from dpam.errors import DpamError
-from dpam.files import read_csv
+from dpam.files import read_csv, refuse_unreadable
 from dpam.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
 from dpam.report.table import Table, counted, link
 from dpam.tables import BASELINES, history_file
@@ -85,6 +85,7 @@ def header(path: Path) -> dict[str, Any]:
     Raises:
         DpamError: the file is no checkpoint.
     """
+    refuse_unreadable(path)
     try:
         with safe_open(path, framework="numpy") as file:
             found: dict[str, Any] = json.loads(file.metadata()["metadata"])

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from dpam.errors import DpamError
-from dpam.files import read_csv
+from dpam.files import UNREADABLE, cannot_be_read, read_csv
 from dpam.formatting import HEADINGS, MINUS, latex
 from dpam.tables import COLUMNS, SETTING
 
@@ -113,8 +112,8 @@ def read_tex(path: Path) -> str:
     """
     try:
         return path.with_suffix(".tex").read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise DpamError(f"{path.with_suffix('.tex')}: no such file; tabulate makes it") from error
+    except UNREADABLE as error:
+        raise cannot_be_read(path.with_suffix(".tex"), error, "tabulate makes it") from error
 
 
 def files_of(path: Path, output: Path) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from dpam.errors import DpamError, listed
-from dpam.files import atomic, printable
+from dpam.files import atomic, cannot_be_read, printable
 from dpam.folders import PassedOver, files
 from dpam.progress import track
 
@@ -67,7 +67,7 @@ def photographs(places: Iterable[str], passed: PassedOver) -> Iterator[str]:
                 with open(place, encoding="utf-8", errors="surrogateescape") as lines:
                     yield from (line.rstrip("\r\n") for line in lines if line.strip())
             except OSError as error:
-                raise DpamError(f"{place}: expected a list of photographs: {error}") from error
+                raise cannot_be_read(place, error) from error
         else:
             for file in files([place], recursive=True, passed=passed):
                 if isinstance(file, DpamError):

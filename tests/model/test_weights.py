@@ -90,7 +90,7 @@ def test_a_missing_file_names_both_ways(tmp_path):
     with pytest.raises(DpamError) as error:
         loaded(tmp_path / "vit.safetensors")
     message = str(error.value)
-    assert "vit.safetensors: no such weights file" in message
+    assert "vit.safetensors: no such file" in message
     assert "huggingface.co" in message
     assert "model.weights: FILE" in message
 
