@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError, listed
-from dpam.files import cannot_be_read, refuse_special
+from dpam.files import refuse_unreadable
 
 COLUMNS = (
     *("image", "reference", "distortion", "level", "group"),
@@ -109,6 +109,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         DpamError: it is not CSV, or does not have each of `columns` (given in lower case) once.
     """
+    refuse_unreadable(path)
     try:
         # The first row as cells: with names, pandas takes one cell too many in all rows as index.
         table = pd.read_csv(
@@ -137,6 +138,7 @@ def read_sheet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         DpamError: it is not a workbook, or no sheet has such a row.
     """
+    refuse_unreadable(path)
     try:
         sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
     except Exception as error:  # of a damaged file, its readers raise anything
@@ -162,6 +164,7 @@ def read_mat(path: Path, *names: str) -> list[np.ndarray]:
     """
     from scipy.io import loadmat
 
+    refuse_unreadable(path)
     try:
         content = loadmat(path)
     except NotImplementedError as error:  # MATLAB 7.3
@@ -197,6 +200,7 @@ def read_named_scores(path: Path, score_first: bool = False) -> pd.DataFrame:
     Raises:
         DpamError: a line holds no two words; all such lines are listed.
     """
+    refuse_unreadable(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -222,12 +226,9 @@ def read_scores(path: Path) -> pd.DataFrame:
         DpamError: the file is missing, or holds something else; of a workbook or a MATLAB file,
             which many labels come as, it says what to do.
     """
-    try:
-        refuse_special(path)
-        with path.open("rb") as file:
-            start = file.read(len(MATLAB_7))
-    except OSError as error:
-        raise cannot_be_read(path, error) from error
+    refuse_unreadable(path)
+    with path.open("rb") as file:
+        start = file.read(len(MATLAB_7))
     for name, first in WORKBOOKS.items():
         if start.startswith(first):
             raise DpamError(

@@ -218,7 +218,7 @@ def test_progress_and_features_are_not_unpickled_either(tmp_path, note):
     buffer = io.BytesIO()
     np.save(buffer, np.array([evil], dtype=object), allow_pickle=True)
     (tmp_path / "x.npy").write_bytes(buffer.getvalue())
-    labels_table(12).assign(official="").to_csv(tmp_path / "labels.csv", index=False)
+    labels_table(12).assign(official="", group="").to_csv(tmp_path / "labels.csv", index=False)
     sides = [
         f"--{side}{name}" for side in ("", "test-") for name in ("features", "labels", "splits")
     ]

@@ -1,0 +1,64 @@
+"""Files are read and written with words that are true, and modes that the user chose."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dpam.datasets.native import read_mat, read_named_scores, read_scores, read_sheet, read_table
+from dpam.errors import DpamError
+from dpam.files import read_array, read_csv, read_json
+from dpam.images import decode
+from dpam.model.checkpoint import read_metadata
+from dpam.quality_examples import read_gallery
+from dpam.report.runs import header
+from dpam.report.table import read_tex
+from dpam.store import Pack
+from dpam.tensors import read_tensors, write_tensors
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may read everything: become another user for a while."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+READERS: list[Callable[[Path], Any]] = [
+    *(read_array, read_json, lambda path: read_csv(path, [])),
+    *(read_tensors, read_metadata, header, Pack),
+    *(decode, read_gallery, read_tex),
+    *(read_scores, read_named_scores, read_mat),
+    *(lambda path: read_table(path, []), lambda path: read_sheet(path, [])),
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_file_that_may_not_be_read_is_not_called_missing_or_damaged(
+    tmp_path: Path, read: Callable[[Path], Any]
+) -> None:
+    path = tmp_path / "a.tex"
+    with pytest.raises(DpamError, match=f"{path}: no such file"):
+        read(path)
+    path.touch(mode=0)
+    with nobody(), pytest.raises(DpamError, match=f"{path}: cannot be read: Permission denied"):
+        read(path)
+
+
+def test_weights_follow_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(3)}, {})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.safetensors").stat().st_mode) == 0o640
