@@ -42,7 +42,7 @@ def parameter_groups(net: Network, settings: TrainingSettings) -> list[dict[str,
         rate = settings.learning_rate
         of_vit = name.removeprefix("backbone.")
         if of_vit.startswith("vit."):
-            if settings.freeze_backbone:
+            if settings.freeze_backbone or vit_depth(of_vit) < settings.freeze_blocks > 0:
                 parameter.requires_grad_(False)
                 continue
             rate *= settings.layer_decay ** (last + 1 - vit_depth(of_vit))

@@ -30,6 +30,8 @@ class TrainingSettings:
         layer_decay: the learning rate of the backbone's last tapped block is this factor of the
             learning rate, and each block before has this factor of the next one's. 1: all alike.
         freeze_backbone: keep the backbone's weights as they are.
+        freeze_blocks: how many of its first blocks to keep as they are, with what lies before
+            them; their gradients are not computed. 0: none.
         schedule: "batch_cosine", released: the rate swings between learning_rate and 0 with a
             period of 100 steps; "epoch_cosine": one cosine down to 0, a stair per epoch; "cosine":
             the same without stairs; "constant".
@@ -67,6 +69,7 @@ class TrainingSettings:
     weight_decay: float = 1e-5
     layer_decay: float = 1.0
     freeze_backbone: bool = False
+    freeze_blocks: int = 0
     schedule: str = "batch_cosine"
     warmup: float = 0.0
     loss: str = "mse"

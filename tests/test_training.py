@@ -485,6 +485,19 @@ def test_layer_decay_and_a_frozen_backbone(pack_file, tmp_path):
         assert {"distortion_attention", "fusion", "unit1", "regression"} <= changed
 
 
+def test_the_first_blocks_can_be_kept_as_they_are(pack_file, tmp_path):
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, freeze_blocks=1, epochs=1)
+        before = {name: value.clone() for name, value in run.net.backbone.state_dict().items()}
+        run.run(ignore)
+        changed = {
+            ".".join(name.split(".")[1:3])
+            for name, value in run.net.backbone.state_dict().items()
+            if not torch.equal(value, before[name])
+        }
+        assert changed == {f"blocks.{k}" for k in range(1, run.net.backbone.taps[-1] + 1)}
+
+
 def test_a_loss_that_is_no_number_names_the_images(pack_file, tmp_path):
     with Pack(pack_file) as pack:
         run = trainer(pack, tmp_path)
