@@ -94,5 +94,6 @@ pins: $(READY) ## write the versions now in .venv to envs/
 	$(BIN)/pip freeze --exclude-editable --exclude dpam > envs/constraints.txt
 	$(BIN)/python envs/render.py
 
-clean: ## remove everything made, but not .venv
-	rm -rf results .snakemake
+clean: ## remove everything made, but not .venv; asks first
+	@set -- $(wildcard results .snakemake); [ $$# -gt 0 ] || { echo "nothing to remove"; exit 0; }; du -sh "$$@"; \
+	  printf 'Remove all of it? yes or no: '; read answer; if [ "$$answer" = yes ]; then rm -rf "$$@"; fi

@@ -7,6 +7,7 @@
 #   snakemake --config finished_only=True              the report of what is finished, and nothing else
 #
 # Path grammar:
+#   <results>/datasets/{made}/                         a demonstration dataset, made here
 #   <results>/data/{dataset}/verified.json             the dataset is complete and readable
 #   <results>/data/{dataset}/labels.csv                one row per image, score in [0, 1]
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
@@ -33,7 +34,7 @@ from snakemake.utils import min_version
 min_version("9.15")
 
 
-configfile: "config.yaml"
+configfile: workflow.source_path("config.yaml")
 
 
 report: "workflow/report/workflow.rst"

@@ -1,13 +1,13 @@
 """What is known of datasets, and of their copies here, as text for people."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from dpam.datasets import DATASETS, Dataset, is_present, missing_message
+from dpam.datasets import Dataset, is_present, missing_message
 from dpam.errors import DpamError
 from dpam.labels import normalise
 
@@ -15,25 +15,24 @@ BINS = 20
 BAR = 50  # characters
 
 
-def overview(roots: Mapping[str, str]) -> str:
-    """A table of all known datasets: facts, what is here, and where to get the rest.
+def overview(datasets: Iterable[tuple[Dataset, str]]) -> str:
+    """A table of datasets: facts, what is here, and where to get the rest.
 
     Args:
-        roots: the folder of each dataset.
+        datasets: each with its folder.
     """
     rows = []
-    for name, root in roots.items():
-        dataset = DATASETS[name]
+    for dataset, root in datasets:
         here = state(dataset, root)
         rows.append(
             {
-                "dataset": name,
+                "dataset": dataset.name,
                 "images": f"{dataset.images:,}" if dataset.images else "",
                 "kind": dataset.kind,
                 "scores": f"{dataset.label_kind} {dataset.score_range[0]:g}-"
                 f"{dataset.score_range[1]:g}",
                 "here": here,
-                "where": root if here == "complete" else source(dataset),
+                "where": root if here == "complete" or not dataset.page else source(dataset),
             }
         )
     table = pd.DataFrame(rows)

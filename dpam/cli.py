@@ -5,13 +5,15 @@ import importlib
 import io
 import logging
 import os
+import shlex
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted
-from dpam.files import exclusive
+from dpam.files import exclusive, refuse_existing, refuse_other, refuse_same
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
@@ -45,6 +47,8 @@ COMMANDS = {
     "import-checkpoint": ("dpam.stages.import_checkpoint", "read a checkpoint of the authors"),
     "export-checkpoint": ("dpam.stages.export_checkpoint", "write a checkpoint of the authors"),
 }
+
+LOG = "# dpam "  # what a log begins with
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -93,14 +97,19 @@ def log_file(arguments: list[str]) -> str | None:
     return file
 
 
-def start_logging(file: str | None) -> None:
-    """Messages go to standard error and, if named, to a file."""
+def start_logging(file: str | None, arguments: Sequence[str] = ()) -> None:
+    """Messages go to standard error and, if named, to a file, which begins with the command.
+
+    Raises:
+        DpamError: the file cannot be written, or is there and no log.
+    """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if file:
+        refuse_other(file, LOG.encode())
         try:
-            handlers.append(
-                logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
-            )
+            with open(file, "w", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(f"{LOG}{shlex.join(arguments)}\n")
+            handlers.append(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise DpamError(f"--log {file}: cannot be written: {error.strerror}") from error
     logging.raiseExceptions = False  # a full disk must not fill the terminal
@@ -116,10 +125,13 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)
     try:
-        start_logging(log_file(arguments))
+        start_logging(log_file(arguments), arguments)
         args = build_parser(command).parse_args(arguments)
         output = getattr(args, "output", None)
         with exclusive(output) if output else nullcontext():
+            outputs = [getattr(args, name) for name in getattr(args, "outputs", ())]
+            refuse_existing([path for path in outputs if path])
+            refuse_same([path for path in outputs if path])
             return args.run(args) or 0
     except DpamError as error:
         logging.error("dpam %s: %s", command, error)

@@ -1,5 +1,6 @@
 """Checking a configuration against its schema, with messages that a person can act on."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from math import isfinite
 from pathlib import Path
@@ -9,7 +10,31 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from dpam.errors import listed
+from dpam.errors import DpamError, listed
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def read_over(files: Sequence[str | Path]) -> dict[str, Any]:
+    """The repository's config.yaml and files laid over it, as Snakemake does it: key by key.
+
+    Raises:
+        DpamError: a file is missing or is no YAML with keys, or the whole is not valid.
+    """
+    from snakemake.utils import update_config  # takes a while
+
+    config: dict[str, Any] = {}
+    for file in [REPOSITORY / "config.yaml", *files]:
+        try:
+            content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DpamError(f"{file}: {error.strerror or error}") from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise DpamError(f"{file}: expected YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(content, dict):
+            raise DpamError(f"{file}: expected keys and values, found something else")
+        update_config(config, content)
+    return validated(config, REPOSITORY / "workflow/schemas/config.schema.yaml")
 
 
 def fill_defaults(value: Any, schema: dict[str, Any]) -> None:

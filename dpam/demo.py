@@ -14,8 +14,6 @@ deviation from 0 upwards without a fixed end, so that HaarPSI maps to a scale of
 import io
 import json
 import math
-import os
-import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -42,6 +40,7 @@ from dpam.distortions import (
     white_noise,
 )
 from dpam.errors import DpamError
+from dpam.files import new_folder
 from dpam.progress import track
 
 REFERENCE_SIZE = (256, 192)  # width, height of the synthetic dataset's images
@@ -322,11 +321,10 @@ def make_demo(
 ) -> None:
     """Make one demonstration dataset; the same settings give the same bytes.
 
-    The folder is written under a temporary name and then renamed. An earlier demonstration
-    dataset or an empty folder of that name is replaced, anything else is not touched.
+    The folder is written under a temporary name and then renamed.
 
     Args:
-        folder: where to put it.
+        folder: where to put it; it must be new or empty.
         dataset: "demo_synthetic" or "demo_authentic".
         photographs: names of the photographs to use, of `NAMES`.
         crops: images per photograph of the authentic-like dataset.
@@ -334,9 +332,8 @@ def make_demo(
         seed: of all that is drawn.
 
     Raises:
-        DpamError: a setting is out of range, or `folder` holds something else.
+        DpamError: a setting is out of range, or `folder` is there and not empty.
     """
-    folder = Path(folder)
     chosen = [photograph for photograph in PHOTOGRAPHS if photograph.name in photographs]
     unknown = sorted(set(photographs) - set(NAMES))
     if unknown or not chosen:
@@ -348,10 +345,7 @@ def make_demo(
         )
     names = [photograph.name for photograph in chosen]
     settings: dict[str, object] = {"dataset": dataset, "photographs": names, "seed": seed}
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        if not _may_replace(folder):
-            raise DpamError(f"{folder}: not empty, and no demonstration data; name another folder")
+    with new_folder(folder) as temporary:
         if dataset == "demo_synthetic":
             settings["levels"] = levels
             _make_synthetic(temporary, chosen, levels, seed)
@@ -361,19 +355,6 @@ def make_demo(
         else:
             raise DpamError(f"{dataset}: expected demo_synthetic or demo_authentic")
         _describe(temporary, chosen, settings)
-        if folder.exists():
-            shutil.rmtree(folder)
-        temporary.rename(folder)
-    except OSError as error:
-        raise DpamError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _may_replace(folder: Path) -> bool:
-    if not folder.exists() or not any(folder.iterdir()):
-        return True
-    return (folder / SETTINGS_FILE).exists() and (folder / PHOTOGRAPHS_FILE).exists()
 
 
 def _make_synthetic(folder: Path, chosen: list[Photograph], levels: int, seed: int) -> None:

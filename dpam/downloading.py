@@ -1,7 +1,8 @@
 """Fetching a dataset's archives: resumed where it stopped, retried, checked by hash.
 
 A file without a known hash is not checked the first time, and this is said. Its hash is recorded
-in `downloads.json` beside it and must be the same the next time.
+in `downloads.json` beside it and must be the same the next time. A file that is there already is
+never replaced. An unfinished one is hidden, `.NAME.part`, with `.NAME.part.validator` beside it.
 """
 
 import logging
@@ -15,7 +16,7 @@ import requests
 
 from dpam.datasets.dataset import Download
 from dpam.errors import DpamError
-from dpam.files import read_json, write_json, write_text
+from dpam.files import not_ours, read_json, write_json, write_text
 from dpam.progress import bar
 
 ATTEMPTS = 5
@@ -30,18 +31,19 @@ def download(files: Sequence[Download], folder: Path, pause: float = PAUSE) -> l
 
     Args:
         files: what to fetch.
-        folder: made if need be. An unfinished file is called `NAME.part`.
+        folder: made if need be.
         pause: seconds before the second attempt.
 
     Returns:
         The files, complete and checked.
 
     Raises:
-        DpamError: a file could not be fetched in `ATTEMPTS` attempts, or its hash is wrong.
+        DpamError: a file could not be fetched in `ATTEMPTS` attempts, its hash is wrong, or
+            another is there already.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("ERROR")
-    record = read_json(folder / RECORD) if (folder / RECORD).exists() else {}
+    record = read_record(folder / RECORD)
     for file in files:
         recorded = record.get(file.name, {}).get("hash")
         expected = file.known_hash or recorded
@@ -57,12 +59,37 @@ def download(files: Sequence[Download], folder: Path, pause: float = PAUSE) -> l
                 folder / RECORD,
             )
         record[file.name] = {"url": file.url, "hash": found, "bytes": path.stat().st_size}
-        write_json(folder / RECORD, record)
+        write_json(folder / RECORD, record, replace=True)
     return [folder / file.name for file in files]
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """File -> its address, hash and size, as recorded earlier.
+
+    Raises:
+        DpamError: the file of the record is another one.
+    """
+    if not path.exists():
+        return {}
+    record: dict[str, Any] = read_json(path)
+    if not isinstance(record, dict) or not all(
+        isinstance(entry, dict) and "hash" in entry for entry in record.values()
+    ):
+        raise not_ours(path)
+    return record
+
+
 def _fetch(file: Download, folder: Path, expected: str | None, pause: float) -> None:
-    part = folder / f"{file.name}.part"
+    part, there = folder / f".{file.name}.part", folder / file.name
+    if (
+        expected
+        and there.exists()
+        and pooch.file_hash(str(there), expected.split(":")[0]) != (expected.split(":")[1])
+    ):
+        raise DpamError(
+            f"{there}: is there, but is not what {file.url} is known to be ({expected}); if it is "
+            "not your own, remove it, and it is fetched again"
+        )
     for attempt in range(1, ATTEMPTS + 1):
         try:
             pooch.retrieve(
@@ -99,6 +126,8 @@ class Resuming:
     def __init__(self, part: Path) -> None:
         self.part = part
         self.validator = part.with_name(f"{part.name}.validator")
+        if part.exists() and not self.validator.exists():
+            raise not_ours(part)
 
     def __call__(self, url: str, output_file: str, _: Any) -> None:
         """Fetch `url` into `part`; when it is complete, rename it to `output_file`.
@@ -108,9 +137,10 @@ class Resuming:
         """
         headers = {"Accept-Encoding": "identity"}
         have = self.part.stat().st_size if self.part.exists() else 0
-        if have and self.validator.exists():
+        validator = self.validator.read_text() if self.validator.exists() else ""
+        if have and validator:
             headers["Range"] = f"bytes={have}-"
-            headers["If-Range"] = self.validator.read_text()
+            headers["If-Range"] = validator
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             if answer.status_code == requests.codes.requested_range_not_satisfiable:
                 self.part.unlink()  # longer than the file is: start again at the next attempt
@@ -141,7 +171,6 @@ class Resuming:
     def _remember(self, answer: requests.Response) -> None:
         etag = answer.headers.get("ETag", "")
         validator = answer.headers.get("Last-Modified") if etag.startswith("W/") else etag
-        validator = validator or answer.headers.get("Last-Modified")
+        validator = validator or answer.headers.get("Last-Modified") or ""
         self.validator.unlink(missing_ok=True)
-        if validator:
-            write_text(self.validator, validator)
+        write_text(self.validator, validator)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from dpam.datasets import Dataset
+from dpam.datasets import MADE_HERE, Dataset
 from dpam.errors import listed
 
 # Core-seconds per megapixel.
@@ -21,6 +21,8 @@ BRISQUE = 0.32
 RIM = 14.0  # core-seconds per image, which it resizes to 224x224
 START = 20.0  # core-seconds per job, most of them for imports
 REGRESSION = 6e-6  # core-seconds per squared number of images: a grid of support vector machines
+JOINED = 0.3e9  # bytes of packs joined per second; 0.71 GB took 2.6 s (docs/cluster.md)
+IMAGES_PER_JOB = 100_000
 SUMMARY = 60.0  # core-seconds of a table, figures or a page, and
 PER_SCORE = 0.05  # per score in them
 
@@ -120,11 +122,17 @@ class Plan:
         sizes: of each dataset.
         network: what is trained.
         scores: how many there will be.
+        images_per_job: those of a larger dataset are packed by several jobs.
     """
 
     sizes: Mapping[str, Size]
     network: Network
     scores: int = 0
+    images_per_job: int = IMAGES_PER_JOB
+
+    def shards(self, dataset: str) -> int:
+        """By how many jobs a dataset is packed."""
+        return max(1, -(-self.sizes[dataset].images // self.images_per_job))
 
     def cost(
         self,
@@ -148,9 +156,14 @@ class Plan:
                 return Cost(START + decoded)
             case "normalise_labels" | "draw_splits":
                 return Cost(size=images * LABEL_BYTES)
-            case "pack_superpixels":
+            case "pack_superpixels" | "pack_shard":
+                shards, packed = self.shards(dataset), images * size.packed
+                if rule == "pack_superpixels" and shards > 1:  # joins what they have packed
+                    return Cost(START + packed / JOINED, size=packed)
                 segmented = images * (size.segmented * SEGMENT[method] + RIM * (method == "rim"))
-                return Cost(START + decoded + segmented, size=images * size.packed)
+                return Cost(
+                    START + (decoded + segmented) / shards, size=packed if shards == 1 else 0
+                )
             case "train":
                 seen = images * (trained * STEP + (1 - trained))
                 left = 2 * 4 * net.parameters + EVENTS_BYTES
@@ -170,17 +183,18 @@ class Plan:
                 return Cost()
 
 
-def jobs(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def jobs(scores: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     """Every job behind a list of scores, as arguments of `Plan.cost`.
 
     Args:
         scores: columns dataset, part, method, split, seed, test_dataset, run (scores.csv).
+        plan: knows the datasets' sizes.
     """
     baseline = scores["method"].isin(list(FEATURES))
     tested = scores.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
     used = _distinct(pd.concat([scores, tested]), ["dataset", "method"])
     for name in dict.fromkeys(row["dataset"] for row in used):
-        if name.startswith("demo_"):
+        if name in MADE_HERE:
             yield {"rule": "make_demo_data", "dataset": name}
         for rule in ("verify_download", "normalise_labels", "draw_splits"):
             yield {"rule": rule, "dataset": name}
@@ -188,6 +202,8 @@ def jobs(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
         if row["method"] in FEATURES:
             yield {"rule": FEATURES[row["method"]], "dataset": row["dataset"]}
         else:
+            shards = plan.shards(row["dataset"])
+            yield from [{"rule": "pack_shard", **row}] * (shards if shards > 1 else 0)
             yield {"rule": "pack_superpixels", **row}
     run = ["dataset", "part", "method", "split", "seed"]
     yield from ({"rule": "train", **row} for row in _distinct(scores[~baseline], run))
@@ -207,7 +223,11 @@ def _distinct(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def estimate(
-    scores: pd.DataFrame, sizes: Mapping[str, Size], network: Network, tflops: float
+    scores: pd.DataFrame,
+    sizes: Mapping[str, Size],
+    network: Network,
+    tflops: float,
+    images_per_job: int = IMAGES_PER_JOB,
 ) -> pd.DataFrame:
     """What the experiments behind a list of scores cost, by rule.
 
@@ -216,6 +236,7 @@ def estimate(
         sizes: of every dataset in them.
         network: what is trained.
         tflops: sustained rate of the GPU, TFLOP per second.
+        images_per_job: those of a larger dataset are packed by several jobs.
 
     Returns:
         Columns rule, jobs, cpu_hours (of one core), gpu_hours (of one GPU), disk_gb.
@@ -230,9 +251,9 @@ def estimate(
             unknown,
             "Put these datasets where the configuration says, then ask again.",
         )
-    plan = Plan(sizes, network, len(scores))
+    plan = Plan(sizes, network, len(scores), images_per_job)
     rows: dict[str, list[float]] = {}
-    for job in jobs(scores):
+    for job in jobs(scores, plan):
         job.pop("seed", None)
         cost = plan.cost(**job)
         row = rows.setdefault(job["rule"], [0, 0, 0, 0])

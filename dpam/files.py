@@ -4,6 +4,8 @@ import errno
 import fcntl
 import json
 import os
+import re
+import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -25,15 +27,27 @@ TEXT = dict.fromkeys((*NAMES, *KEYS), str)
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, ours: bytes | None = None) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` if the block ends well.
 
     Missing parent folders are made. If the block raises, the temporary file is removed and
-    `path` is left as it was. The temporary name keeps the suffix, for writers that look at it.
+    `path` is left as it was. The temporary name, which nobody else has, keeps the suffix, for
+    writers that look at it.
+
+    Args:
+        path: the file to write. Nothing may be there, unless `ours` is given.
+        ours: how files that we keep under this name begin; such a one is replaced.
+
+    Raises:
+        DpamError: something else is there, or the file cannot be written.
     """
     path = Path(path)
+    if ours is None:
+        refuse_existing([path])
+    else:
+        refuse_other(path, ours)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
@@ -42,6 +56,26 @@ def atomic(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """Yield a folder with a temporary name beside `folder`; rename it if the block ends well.
+
+    Raises:
+        DpamError: `folder` is there and not empty, or it cannot be written.
+    """
+    folder = Path(folder)
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    with writing(folder):
+        if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+            raise DpamError(f"{folder}: exists and is not empty; remove it, or name another folder")
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            temporary.rename(folder)  # in the place of an empty one, if need be
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def cannot_be_written(path: str | Path, error: Exception) -> DpamError:
@@ -97,10 +131,13 @@ def exclusive(path: str | Path) -> Iterator[None]:
     except OSError as error:
         raise cannot_be_written(path, error) from error
     try:
+        if os.fstat(file).st_size:
+            raise DpamError(f"{lock}: expected an empty lock file, found another; move it away")
         yield
     finally:
         with suppress(OSError):
-            lock.unlink(missing_ok=True)
+            if not os.fstat(file).st_size:
+                lock.unlink(missing_ok=True)
         os.close(file)
 
 
@@ -146,6 +183,52 @@ def refuse_same(paths: Iterable[str | Path]) -> None:
         seen.add(os.path.abspath(path))
 
 
+def refuse_other(path: str | Path, *starts: bytes) -> None:
+    """Raise a DpamError if a file that is about to be replaced does not begin as ours do.
+
+    An empty one may be replaced: it holds nothing.
+    """
+    try:
+        ours = begins_with(path, *starts)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise cannot_be_written(path, error) from error
+    if not ours:
+        raise not_ours(path)
+
+
+def not_ours(path: str | Path) -> DpamError:
+    """The error about a file that is in the way of one that we keep for ourselves."""
+    return DpamError(f"{path}: would be replaced, but dpam did not make it; move it away")
+
+
+def begins_with(path: str | Path, *starts: bytes) -> bool:
+    """Whether a file begins with one of these, as far as it goes; devices and pipes do.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return True
+    with open(path, "rb") as file:
+        found = file.read(max(map(len, starts)))
+    return any(found[: len(start)] == start[: len(found)] for start in starts)
+
+
+def remove_halves(path: Path, ours: bytes) -> None:
+    """Remove what a kill left of `atomic(path)`.
+
+    Args:
+        path: the file that was to be written.
+        ours: how such files begin.
+    """
+    name = re.compile(rf"\.{re.escape(path.stem)}\.[0-9a-f]{{8}}\.part{re.escape(path.suffix)}")
+    for half in path.parent.iterdir():
+        if name.fullmatch(half.name) and begins_with(half, ours):
+            half.unlink()
+
+
 def refuse_special(path: str | Path) -> None:
     """Raise a DpamError if a file is a pipe, a device or a socket, which may never end.
 
@@ -172,15 +255,23 @@ def refuse_unreadable(path: str | Path, advice: str = "") -> None:
         raise cannot_be_read(path, error, advice) from error
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text atomically; what names of files have that is not UTF-8 is escaped."""
-    with atomic(path) as temporary:
+def write_text(path: str | Path, text: str, ours: bytes | None = None) -> None:
+    """Write UTF-8 text atomically; what names of files have that is not UTF-8 is escaped.
+
+    `ours` is as for `atomic`.
+    """
+    with atomic(path, ours) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write indented JSON atomically; NaN and infinities are refused, as JSON has none."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: str | Path, value: Any, replace: bool = False) -> None:
+    """Write indented JSON atomically; NaN and infinities are refused, as JSON has none.
+
+    With `replace`, an object takes the place of one that has the same first key.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    ours = text[: text.index(":")].encode() if replace else None
+    write_text(path, f"{text}\n", ours)
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:

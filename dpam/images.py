@@ -16,6 +16,7 @@ from dpam.files import cannot_be_read, refuse_special
 
 LARGEST = 200_000_000  # pixels of an image; Pillow's own limit is below the largest cameras
 Image.MAX_IMAGE_PIXELS = LARGEST
+SMALLEST = 32  # pixels, the shorter side of a photograph
 
 HEIF = find_spec("pillow_heif") is not None
 if HEIF:

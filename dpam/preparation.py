@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dpam.errors import DpamError
 from dpam.filters import TEXTURES, resize_cubic
-from dpam.images import LARGEST, decode
+from dpam.images import LARGEST, SMALLEST, decode
 from dpam.superpixels.ainet import ainet, load_ainet
 from dpam.superpixels.rim import PRESETS, rim
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
@@ -23,7 +23,6 @@ PROFILES = ("converted", "ignored")
 RESIZES = ("cubic", "antialias")
 RIM_SIDE = 224  # pixels; RIM segments photographs resized to this square, as released
 CPU = torch.device("cpu")
-SMALLEST = 32  # pixels, the shorter side of a photograph
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dpam.errors import DpamError
 from dpam.files import atomic, read_json, writing
 
 CHUNK = 10_000  # rows of a Parquet file that are in memory at a time
+PARQUET = b"PAR1"  # what such a file begins with
 INSTALL = "Parquet needs a package that is not installed: `pip install pyarrow`"
 
 
@@ -192,7 +193,7 @@ def write_parquet(path: Path, rows: Iterator[Row]) -> None:
 
     kinds = [pa.string(), *[pa.float64()] * (len(Row._fields) - 1)]
     schema = pa.schema(list(zip(Row._fields, kinds, strict=True)))
-    with atomic(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+    with atomic(path, PARQUET) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         while chunk := [row._asdict() for row in islice(rows, CHUNK)]:
             writer.write_table(pa.Table.from_pylist(chunk, schema))
 

@@ -40,6 +40,7 @@ from dpam.progress import track
 
 FORMAT = "dpam-pack-3"
 USER_BLOCK = 512  # bytes before HDF5
+UNSEALED = bytes(USER_BLOCK)  # what they are until all images are written
 CHECKED = 1 << 20  # bytes at a time
 ROOM = 2**20  # bytes for what HDF5 adds of its own
 EXAMPLES = 6
@@ -306,7 +307,7 @@ def read_seal(path: Path) -> Seal:
     except OSError as error:
         raise cannot_be_read(path, error, "pack_superpixels makes it") from error
     words = line.rstrip(b"\0").decode("ascii", "replace").split()
-    if line == bytes(USER_BLOCK):
+    if line == UNSEALED:
         raise DpamError(f"{path}: not complete; run pack_superpixels again, it goes on from there")
     if line.startswith(b"\x89HDF"):
         raise DpamError(f"{path}: HDF5, but not a pack of this version; pack the dataset again")

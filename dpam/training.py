@@ -27,7 +27,7 @@ from dpam.batch_sources import batch_source
 from dpam.correlation import plcc, srcc
 from dpam.epochs import EpochPlan
 from dpam.errors import DpamError, Interrupted
-from dpam.files import atomic, read_json, write_json
+from dpam.files import atomic, read_json, refuse_other, remove_halves, write_json
 from dpam.fingerprint import code_fingerprint
 from dpam.inference import network_inputs, predict
 from dpam.losses import linearity, loss_of, ordering
@@ -46,6 +46,7 @@ PARTS = ("train", "validation", "test")
 # the one with the largest SRCC + PLCC on the test part, as the paper's numbers were chosen.
 RULES = ("held_out", "released")
 SAVE_EVERY = 600.0  # seconds, within an epoch
+ZIP = b"PK\x03\x04"  # what files of PyTorch begin with
 
 
 def rows_of_parts(pack: Pack, split: pd.Series, part: str) -> dict[str, np.ndarray]:
@@ -187,15 +188,17 @@ class Trainer:
         What a kill left half written beside it is removed.
 
         Raises:
-            DpamError: this very run has diverged before.
+            DpamError: this very run has diverged before, or the files are there and not ours.
         """
+        refuse_other(self.diverged, b'{\n  "identity"')
+        refuse_other(self.progress, ZIP)
         if self.diverged.is_file():
             before = read_json(self.diverged)
             if before["identity"] == self.identity:
                 raise DpamError(f"{before['message']}; to try again, remove {self.diverged}")
             self.diverged.unlink()
-        for half in self.progress.parent.glob(f".{self.progress.stem}.[0-9]*.part.pt"):
-            half.unlink()
+        if self.progress.parent.is_dir():
+            remove_halves(self.progress, ZIP)
         if not self.progress.is_file():
             return
         try:
@@ -223,7 +226,7 @@ class Trainer:
             "kept": self.kept,
             "begun": self.begun,
         }
-        with atomic(self.progress) as temporary:
+        with atomic(self.progress, ZIP) as temporary:
             torch.save(state, temporary)
         self.saved = time.monotonic()
 
@@ -352,7 +355,8 @@ class Trainer:
             f"epoch {epoch}: the loss is {loss} on the batch {names}; lower "
             f"training.learning_rate, or look at these images ({self.progress} is kept)"
         )
-        write_json(self.diverged, {"identity": self.identity, "message": message})
+        diverged = {"identity": self.identity, "message": message}
+        write_json(self.diverged, diverged, replace=True)
         raise DpamError(message)
 
     def evaluate(self, name: str) -> np.ndarray:

@@ -16,7 +16,7 @@ Row = tuple[str, str, str, str, float]  # image, reference, distortion, level, r
 def write_image(path: Path, number: int = 0) -> None:
     """A tiny picture; its colour, and so its content, depends on `number`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 3), (number % 256, number // 256, 7)).save(path)
+    Image.new("RGB", (36, 32), (number % 256, number // 256, 7)).save(path)
 
 
 def write_text(path: Path, *lines: str) -> None:
@@ -34,7 +34,7 @@ def smaller(name: str, rows: list[Row]) -> Dataset:
     """The dataset, expecting as many images and references as the miniature has."""
     dataset = DATASETS[name]
     references = len({row[1] for row in rows}) if dataset.references else None
-    sides = (3, 4) if dataset.sides else None
+    sides = (32, 36) if dataset.sides else None
     return dataclasses.replace(dataset, images=len(rows), references=references, sides=sides)
 
 

@@ -9,6 +9,7 @@ import pytest
 from dpam.cards import card, histogram, overview, state
 from dpam.cli import main
 from dpam.datasets import DATASETS, find
+from dpam.demo import make_demo
 
 
 @pytest.fixture
@@ -34,7 +35,37 @@ def test_the_table_names_every_dataset_and_where_to_get_it(data, capsys):
     assert DATASETS["csiq"].page in rows["csiq"]
     assert "dpam download koniq10k" in rows["koniq10k"]
     assert rows["demo_authentic"].endswith("dpam make-demo-data demo_authentic")
-    assert overview({"spaq": str(data)}).count("\n") == 2
+    assert overview([(DATASETS["spaq"], str(data))]).count("\n") == 2
+
+
+def test_the_table_names_what_the_demonstration_made_and_one_s_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = "results/demo/datasets/demo_authentic"
+    make_demo(made, "demo_authentic", photographs=["china"], crops=1)
+    miniatures.write_text(tmp_path / "photos/mine.csv", "image,score,distortion", "a.png,0.5,JPEG")
+    miniatures.write_image(tmp_path / "photos/a.png")
+    (tmp_path / "my.yaml").write_text(
+        "roots: {mine: photos}\n"
+        "plain: {mine: {labels: mine.csv, score_range: [0, 1], higher_is_better: true},\n"
+        "        more: {labels: more.csv, score_range: [0, 1], higher_is_better: true}}\n"
+    )
+    assert main(["datasets", "--configfile", "my.yaml"]) == 0
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()[2:]}
+    assert rows["demo_authentic"][-2:] == ["complete", made]
+    assert rows["mine"][-2:] == ["complete", "photos"]
+    assert rows["more"][-2:] == ["missing", "data/more"]
+    assert main(["datasets", "mine", "--configfile", "my.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "1 scores, median 0.500" in said
+    assert "distortions  1: JPEG" in said
+    for text, words in {
+        "a: [": "expected YAML",
+        "- a": "expected keys",
+        "plain: 7": "7 is not",
+    }.items():
+        (tmp_path / "my.yaml").write_text(text)
+        assert main(["datasets", "--configfile", "my.yaml"]) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_states(data, tmp_path):

@@ -38,7 +38,19 @@ def test_an_error_is_one_line_on_the_terminal_and_in_the_log(tmp_path, capsys):
     assert status == 1
     expected = "dpam train: none.csv: no such file\n"
     assert capsys.readouterr().err == expected
-    assert log.read_text() == expected
+    head, *rest = log.read_text().splitlines(keepends=True)
+    assert head.startswith("# dpam train none.h5 --splits none.csv")
+    assert rest == [expected]
+
+
+def test_a_log_replaces_an_earlier_one_and_nothing_else(tmp_path, capsys):
+    log = tmp_path / "mine"
+    for text, replaced in {"": True, "# dpam score": True, "image,score\n": False}.items():
+        log.write_text(text)
+        assert cli.main(["score", "none.csv", "--identity", "{", "--output", str(tmp_path / "o"),
+                         "--splits", "none.csv", "--log", str(log)]) == 1  # fmt: skip
+        assert (log.read_text() != text) == replaced
+    assert "mine: would be replaced, but dpam did not make it" in capsys.readouterr().err
 
 
 def test_a_bug_is_called_one_and_leaves_its_traceback(tmp_path, monkeypatch):

@@ -38,9 +38,9 @@ def test_the_same_settings_give_the_same_bytes(made, tmp_path):
     assert contents(tmp_path / "a") == contents(made / "demo_synthetic")
     demo.make_demo(tmp_path / "b", "demo_authentic", crops=4, **SETTINGS)
     assert contents(tmp_path / "b") == contents(made / "demo_authentic")
-    demo.make_demo(tmp_path / "b", "demo_authentic", crops=4, **{**SETTINGS, "seed": 4})
-    assert contents(tmp_path / "b") != contents(made / "demo_authentic")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]  # nothing temporary
+    demo.make_demo(tmp_path / "c", "demo_authentic", crops=4, **{**SETTINGS, "seed": 4})
+    assert contents(tmp_path / "c") != contents(made / "demo_authentic")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]  # nothing temporary
 
 
 def test_an_image_does_not_depend_on_which_others_are_made(made, tmp_path):
@@ -125,5 +125,10 @@ def test_other_peoples_files_are_left_alone(tmp_path):
     with pytest.raises(DpamError, match="name another folder"):
         demo.make_demo(precious.parent, "demo_authentic", photographs=["china"], crops=1)
     assert precious.read_text() == "years of work"
-    with pytest.raises(DpamError, match="cannot be written"):
+    with pytest.raises(DpamError, match="name another folder"):
         demo.make_demo(precious, "demo_authentic", photographs=["china"], crops=1)
+    (tmp_path / "empty").mkdir()
+    demo.make_demo(tmp_path / "empty", "demo_authentic", photographs=["china"], crops=1)
+    (tmp_path / "empty/notes.txt").write_text("mine")
+    with pytest.raises(DpamError, match="not empty"):  # also its own, in which notes may lie
+        demo.make_demo(tmp_path / "empty", "demo_authentic", photographs=["china"], crops=1)

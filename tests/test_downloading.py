@@ -104,10 +104,16 @@ def test_a_file_is_fetched_once_and_checked_the_next_time(tmp_path, server):
     assert names(path.parent) == ["archive.zip", "downloads.json"]
     download([server.file()], path.parent)
     assert server.asked == [""]
-    path.write_bytes(b"spoiled")
-    download([server.file()], path.parent)
-    assert path.read_bytes() == CONTENT
-    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("name", ["archive.zip", ".archive.zip.part", "downloads.json"])
+def test_what_is_there_and_of_somebody_else_is_left_alone(tmp_path, server, name):
+    (tmp_path / name).write_text('{"archive.zip": "mine"}')
+    with pytest.raises(DpamError, match=f"{name}: "):
+        download([server.file()], tmp_path, pause=0)
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == '{"archive.zip": "mine"}'
+    assert server.asked == []
 
 
 def test_goes_on_where_the_server_broke_off(tmp_path, server):
@@ -126,7 +132,7 @@ def test_goes_on_in_another_run(tmp_path, server, monkeypatch):
     server.break_off = (500_000,)
     with pytest.raises(DpamError, match="cannot be fetched from http://127"):
         download([server.file()], tmp_path, pause=0)
-    assert names(tmp_path) == ["archive.zip.part", "archive.zip.part.validator"]
+    assert names(tmp_path) == [".archive.zip.part", ".archive.zip.part.validator"]
     download([server.file()], tmp_path, pause=0)
     assert names(tmp_path) == ["archive.zip", "downloads.json"]
     assert server.asked[1].startswith("bytes=")
@@ -160,8 +166,8 @@ def test_starts_again_where_the_server_does_not_vouch(tmp_path, server, etag):
 
 
 def test_an_unfinished_file_that_is_too_long_is_thrown_away(tmp_path, server):
-    (tmp_path / "archive.zip.part").write_bytes(CONTENT * 2)
-    (tmp_path / "archive.zip.part.validator").write_text(server.etag)
+    (tmp_path / ".archive.zip.part").write_bytes(CONTENT * 2)
+    (tmp_path / ".archive.zip.part.validator").write_text(server.etag)
     (path,) = download([server.file()], tmp_path, pause=0)
     assert path.read_bytes() == CONTENT
 

@@ -31,7 +31,8 @@ def sizes(**images):
 
 
 def test_every_job_is_counted_once():
-    counts = pd.DataFrame(jobs(scores_table()))["rule"].value_counts().to_dict()
+    plan = Plan(sizes(csiq=866, kadid10k=10_125), NETWORK)
+    counts = pd.DataFrame(jobs(scores_table(), plan))["rule"].value_counts().to_dict()
     assert counts == {
         **dict.fromkeys(["verify_download", "normalise_labels", "draw_splits"], 2),
         "pack_superpixels": 2,
@@ -64,6 +65,22 @@ def test_packs_take_the_space_that_was_measured():
     cost = plan.cost("pack_superpixels", "kadid10k")
     assert cost.size == pytest.approx(0.59e9, rel=0.05)  # docs/performance.md
     assert cost.core_seconds == pytest.approx(24, rel=1)
+
+
+def test_a_large_dataset_is_packed_by_several_jobs():
+    known = sizes(csiq=866, kadid10k=10_125)
+    whole, cut = (
+        estimate(scores_table(), known, NETWORK, 100, most).set_index("rule")
+        for most in (10_125, 2_000)
+    )
+    assert "pack_shard" not in whole.index
+    assert cut.loc["pack_shard", "jobs"] == 6
+    assert cut.loc["pack_superpixels", "jobs"] == 2
+    packing = cut.loc[["pack_shard", "pack_superpixels"]].sum()
+    assert packing["disk_gb"] == pytest.approx(whole.loc["pack_superpixels", "disk_gb"])
+    assert packing["cpu_hours"] == pytest.approx(
+        whole.loc["pack_superpixels", "cpu_hours"], abs=0.05
+    )
 
 
 def test_one_distortion_type_costs_its_share():

@@ -303,10 +303,16 @@ def test_progress_under_other_settings_or_code_or_broken_is_ignored(
             mended = trainer(pack, tmp_path, epochs=1)
             mended.resume()
             assert mended.history == []
-        (tmp_path / "progress.pt").write_bytes(b"not a file of tensors")
+        (tmp_path / "progress.pt").write_bytes(b"PK\x03\x04, but not a file of tensors")
         broken = trainer(pack, tmp_path, epochs=1)
         broken.resume()
         assert broken.history == []
+        for name in ("progress.pt", "progress.diverged.json"):
+            (tmp_path / name).write_text("mine")
+            with pytest.raises(DpamError, match="would be replaced, but dpam did not make it"):
+                trainer(pack, tmp_path, epochs=1).resume()
+            assert (tmp_path / name).read_text() == "mine"
+            (tmp_path / name).unlink()
 
 
 def test_training_lowers_the_loss(pack_file, tmp_path):

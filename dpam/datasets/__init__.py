@@ -14,7 +14,7 @@ from dpam.datasets.dataset import (
     missing_message,
     unpack_archives,
 )
-from dpam.datasets.demo import DEMO_AUTHENTIC, DEMO_SYNTHETIC
+from dpam.datasets.demo import DEMO_AUTHENTIC, DEMO_SYNTHETIC, MADE_HERE
 from dpam.datasets.kadid10k import KADID10K
 from dpam.datasets.koniq10k import KONIQ10K
 from dpam.datasets.live import LIVE
@@ -26,6 +26,7 @@ from dpam.errors import DpamError
 
 __all__ = [
     "DATASETS",
+    "MADE_HERE",
     "Dataset",
     "Recipe",
     "default_root",

@@ -2,7 +2,8 @@
 
 `X.zip` in a dataset's folder becomes the folder `X` beside it. Nothing is written outside of it,
 links and other special files are refused, and so is what would hold more files or bytes than
-any dataset has. The folder appears under its name when it is complete.
+any dataset has. The folder appears under its name when it is complete; until then it is
+`.X.zip.unpacking`, with the file `.dpam` in it.
 """
 
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from dpam.errors import DpamError
+from dpam.files import not_ours, refuse_existing
 from dpam.progress import track
 
 ZIP = (".zip",)
@@ -27,6 +29,7 @@ EXTRACTORS = {
     "unrar": (["lb", "-p-", "{archive}"], ["x", "-p-", "-idq", "{archive}", "{folder}/"]),
     "7z": (["l", "-ba", "-slt", "-p", "{archive}"], ["x", "-y", "-p", "-o{folder}", "{archive}"]),
 }
+OURS = ".dpam"  # in a folder that is being unpacked
 POLL = 0.2  # seconds between two looks at what an extractor has written
 
 
@@ -61,11 +64,14 @@ def unpack(archive: Path, limits: Limits | None = None) -> Path:
     What an interrupted earlier attempt completed of a zip or tar archive is not written again.
 
     Raises:
-        DpamError: the archive is broken, unsafe or larger than `limits`; or no program is
-            installed that can read it.
+        DpamError: the archive is broken, unsafe or larger than `limits`; no program is
+            installed that can read it; or there is a folder in its way.
     """
     limits = limits or Limits()
     partial = archive.with_name(f".{archive.name}.unpacking")
+    refuse_existing([unpacked_folder(archive)])
+    if partial.exists() and not (partial / OURS).exists():
+        raise not_ours(partial)
     name = archive.name.lower()
     try:
         if name.endswith(ZIP):
@@ -88,6 +94,7 @@ def unpack(archive: Path, limits: Limits | None = None) -> Path:
         raise DpamError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from error
     except Exception as error:  # of a damaged archive, the decompressors raise anything
         raise _broken(archive, partial, error) from error
+    (partial / OURS).unlink()
     partial.rename(unpacked_folder(archive))
     return unpacked_folder(archive)
 
@@ -145,6 +152,7 @@ def _write(archive: Path, folder: Path, members: Iterator[_Member], limits: Limi
     seen: set[str] = set()
     total = 0
     folder.mkdir(exist_ok=True)
+    (folder / OURS).touch()
     written = folder / ".part"
     for member in track(members, f"unpacking {archive.name}", unit="file"):
         if str(member.path) in seen:
@@ -172,6 +180,7 @@ def _extract(archive: Path, folder: Path, limits: Limits) -> None:
         )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    (folder / OURS).touch()
     to_list, to_unpack = (
         [program, *(word.format(archive=archive.resolve(), folder=folder) for word in words)]
         for words in EXTRACTORS[program]

@@ -11,6 +11,7 @@ from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.native import read_table
 
+MADE_HERE = ("demo_synthetic", "demo_authentic")  # the workflow makes them below the results
 LABEL_KIND = "pseudo-MOS (HaarPSI)"
 PHOTOGRAPHS_FILE = "photographs.csv"
 # Of KADID-10k's types, the ones that are made.

@@ -135,7 +135,7 @@ def inspect_all(
     finally:
         if memory is not None:
             kept = {image: known[image] for image in images if image in known} | found
-            write_json(memory, {"made_by": _made_by(), "images": kept})
+            write_json(memory, {"made_by": _made_by(), "images": kept}, replace=True)
     return found
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from dpam.errors import DpamError
+from dpam.folders import PassedOver, images_below
 from dpam.image_names import ImageNames, as_written
-
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+from dpam.images import reader_of
 
 
 def locate(root: Path, homes: Sequence[str], alternatives: Sequence[str]) -> Path | None:
@@ -47,15 +48,17 @@ def _descend(folder: Path, parts: tuple[str, ...]) -> Path | None:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """All image files under `folder`, sorted; hidden files and `__MACOSX` are passed over."""
+    """All image files under `folder`, sorted; hidden files and `__MACOSX` are passed over.
+
+    Raises:
+        DpamError: a folder in it cannot be read.
+    """
     found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        found += [
-            Path(parent, name)
-            for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
+    for file in images_below(str(folder), True, PassedOver()):
+        if isinstance(file, DpamError):
+            raise file
+        if not any(part.startswith("__MACOSX") for part in file.relative_to(folder).parts):
+            found.append(file)
     return sorted(found)
 
 
@@ -67,6 +70,7 @@ class Files:
         labels: the native label files, in the order of the dataset's `label_files`.
         folders: the image folders, in the order of the dataset's `image_folders`.
         consulted: further label files that a reader found beside those.
+        unfound: where an image was expected that label files name -> its name there.
     """
 
     def __init__(self, root: Path, labels: Sequence[Path], folders: Sequence[Path]) -> None:
@@ -74,6 +78,7 @@ class Files:
         self.labels = tuple(labels)
         self.folders = tuple(folders)
         self.consulted: set[Path] = set()
+        self.unfound: dict[str, str] = {}
 
     def beside(self, path: Path, name: str) -> Path | None:
         """The file `name`, in any case, in the folder of `path`; None if there is none."""
@@ -103,4 +108,19 @@ class Files:
         found = self._names.find(name)
         if len(found) == 1:
             return found[0]
-        return (self.folders[folder].relative_to(self.root) / as_written(name)).as_posix()
+        expected = (self.folders[folder].relative_to(self.root) / as_written(name)).as_posix()
+        self.unfound[expected] = name
+        return expected
+
+    def why_missing(self, image: str) -> str:
+        """Why an image that has a label is not among `images`."""
+        name = self.unfound.get(image, image)
+        found = self._names.find(name)
+        if len(found) > 1:
+            return f"may be {' or '.join(found[:2])}; the labels must say its path"
+        if not os.path.lexists(self.root / image):
+            return f"has a label but is not there{self._names.hint(name)}"
+        if any(part.startswith(".") for part in Path(image).parts):
+            return "is there, but hidden files are passed over; rename it"
+        reader = reader_of(Path(image).suffix.lower())
+        return f"is there, but is of no kind that is read here{f'; {reader}' if reader else ''}"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dpam.datasets.native import native_table, official_parts, read_scores
 from dpam.errors import listed
 
 REQUIRED = ("labels", "score_range", "higher_is_better")
+COLUMNS = ("image", "score", "reference", "distortion", "level", "split")
 OPTIONAL = ("images", "title", "label_kind", "network_input", "recipe")
 
 
@@ -22,15 +23,16 @@ def read(files: Files) -> pd.DataFrame:
     """A CSV (image, score; reference, distortion, level, group, split if there are), or text."""
     path = files.labels[0]
     table = read_scores(path)
-    labels = table.reindex(
-        columns=["image", "score", "reference", "distortion", "level", "split"], fill_value=""
-    )
+    labels = table.reindex(columns=COLUMNS, fill_value="")
+    level, distortion = labels["level"], labels["distortion"]
     wrong = labels[
-        ~labels["level"].str.fullmatch(r"\d*") | ~labels["distortion"].str.fullmatch(r"[\w.-]*")
+        ~level.str.fullmatch(r"\d*")
+        | ~distortion.str.fullmatch(r"(\w[\w.-]*)?")
+        | distortion.isin(["all", "every"])
     ]
     if len(wrong):
         raise listed(
-            f"{path}: levels must be whole numbers, distortions one word",
+            f"{path}: levels must be whole numbers, distortions one word, not `all` or `every`",
             [
                 f"{row.image}: distortion `{row.distortion}`, level `{row.level}`"
                 for row in wrong.itertuples()
@@ -45,6 +47,16 @@ def read(files: Files) -> pd.DataFrame:
         group=table.get("group"),
         official=official_parts(path, labels["split"]),
     )
+
+
+def with_labels(dataset: Dataset, root: str | Path) -> Dataset:
+    """The user's own dataset with the distortion types that its labels name, sorted.
+
+    Raises:
+        DpamError: its files are missing, or its labels broken.
+    """
+    types = set(dataset.read_labels(root)["distortion"]) - {""}
+    return replace(dataset, distortions=tuple(sorted(types)))
 
 
 def plain(name: str, settings: Mapping[str, Any]) -> Dataset:

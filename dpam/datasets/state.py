@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dpam.datasets.archives import stem
 from dpam.datasets.inspection import Inspection, recalled
-from dpam.datasets.layout import IMAGE_SUFFIXES
+from dpam.images import is_image_name
 
 LARGE = 2**24  # bytes; an archive rather than labels
 
@@ -41,7 +41,7 @@ def folder_state(root: str | Path, memory: Path) -> str:
 def _look(path: str, before: Inspection | None) -> str:
     status = os.stat(path)
     size, modified = status.st_size, status.st_mtime_ns
-    if os.path.splitext(path)[1].lower() not in IMAGE_SUFFIXES and size <= LARGE:
+    if not is_image_name(path) and size <= LARGE:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     if before and before.size == size and before.modified != modified:
         same = hashlib.sha256(Path(path).read_bytes()).hexdigest() == before.digest

@@ -11,16 +11,18 @@ from typing import Any, NamedTuple
 from dpam.datasets.dataset import Dataset
 from dpam.datasets.inspection import Inspection, inspect_all, near_duplicates
 from dpam.errors import DpamError, listed
+from dpam.images import SMALLEST
 
 # What may be found. A finding of a kind that spoils results stops the pipeline unless accepted.
 SPOILING = {
     "missing_image": "a label names an image that is not there",
     "undecodable": "an image does not decode",
     "unlabelled_image": "an image has no label, and is no reference or training image",
+    "too_small": "an image has a side below 32 pixels",
     "odd_size": "an image has not the size that all of the dataset have",
     "wrong_count": "there are not as many images or references as there should be",
 }
-UNUSABLE = ("missing_image", "undecodable")
+UNUSABLE = ("missing_image", "undecodable", "too_small")
 
 
 class Finding(NamedTuple):
@@ -53,10 +55,10 @@ def verify(
 ) -> dict[str, Any]:
     """Check one dataset's copy; images are decoded on several cores.
 
-    Every labelled image must exist, decode and have the size that is usual there, every image
-    must have a label (references, and images known to have none, excepted), and the counts must
-    be the dataset's. Images with the same content, and near-duplicates among photographs with
-    authentic faults, are only reported.
+    Every labelled image must exist, decode, be large enough and have the size that is usual there,
+    every image must have a label (references, and images known to have none, excepted), and the
+    counts must be the dataset's. Images with the same content, and near-duplicates among
+    photographs with authentic faults, are only reported.
 
     Args:
         dataset: what is expected.
@@ -95,7 +97,7 @@ def verify(
     references = set(labels["reference"]) - {""}
     folders = Counter(os.path.dirname(image) or "." for image in present)
     findings = [
-        *(Finding("missing_image", image, "has a label but is not there")
+        *(Finding("missing_image", image, files.why_missing(image))
           for image in labelled - present),
         *(Finding("unlabelled_image", image, "has no label")
           for image in present - labelled - known),
@@ -164,6 +166,9 @@ def _in_images(dataset: Dataset, inspections: dict[str, Inspection]) -> Iterable
     for image, found in inspections.items():
         if found.error:
             yield Finding("undecodable", image, f"does not decode: {found.error}")
+        elif min(found.width, found.height) < SMALLEST:
+            needed = f"at least {SMALLEST} x {SMALLEST} is needed"
+            yield Finding("too_small", image, f"is {found.width} x {found.height}, {needed}")
         elif dataset.sides and not (
             dataset.sides[0] <= min(found.width, found.height)
             and max(found.width, found.height) <= dataset.sides[1]

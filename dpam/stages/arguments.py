@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from dpam.errors import DpamError
@@ -21,6 +22,12 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DpamError(f"expected a JSON object, found {text!r}")
     return value
+
+
+def add_output(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """A file or folder that the command writes; `dpam.cli` refuses one that is there already."""
+    dest = parser.add_argument(name, type=Path, **options).dest
+    parser.set_defaults(outputs=[*(parser.get_default("outputs") or ()), dest])
 
 
 def add_superpixels(parser: argparse.ArgumentParser) -> None:

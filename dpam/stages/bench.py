@@ -34,6 +34,7 @@ from dpam.files import write_text
 from dpam.model import DPAM
 from dpam.progress import track
 from dpam.runtime import compiled, device, record
+from dpam.stages.arguments import add_output
 from dpam.superpixels.statistics import pixel_statistics
 
 PLAIN = Path("tests/model/plain_dpam.py")
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", type=Path, default=PLAIN, help="file of the plain form")
     parser.add_argument("--repetitions", type=int, default=3, help="timed steps of each form")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile, too")
-    parser.add_argument("--output", type=Path, help="also write the tables here (.md)")
+    add_output(parser, "--output", help="also write the tables here (.md)")
 
 
 def run(args: argparse.Namespace) -> None:

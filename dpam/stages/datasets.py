@@ -1,37 +1,46 @@
 """Which datasets are known, which are there and complete, and where to get the rest.
 
-Without a name, a table of all; with a name, a card about that one, with a histogram of its scores.
-This looks at labels and names of files only; `verify-download` also decodes every image.
+Without a name, a table of all, your own of the configuration among them; with a name, a card about
+that one, with a histogram of its scores. This looks at labels and names of files only;
+`verify-download` also decodes every image. Run it where config.yaml lies, with the files that
+snakemake would get:
+
+  dpam datasets --configfile my.yaml
 """
 
 import argparse
+from pathlib import Path
 
 from dpam.cards import card, overview
-from dpam.datasets import DATASETS, find
+from dpam.datasets import DATASETS, find, lacking
+from dpam.datasets.plain import with_labels
 from dpam.errors import DpamError
 from dpam.labels import normalise
-from dpam.stages.arguments import json_object
-from dpam.stages.roots import add_roots, root_of
+from dpam.stages.arguments import add_output
+from dpam.stages.roots import add_roots, found_root, places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument("dataset", metavar="DATASET", nargs="?", help="key of one dataset")
     add_roots(parser)
-    parser.add_argument(
-        "--plain", type=json_object, metavar="JSON", help="describes a dataset of your own"
-    )
-    parser.add_argument("--svg", metavar="FILE", help="with DATASET: its histogram as a picture")
+    add_output(parser, "--svg", metavar="FILE", help="with DATASET: its histogram as a picture")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the table or the card."""
+    config = places(args)
     if args.dataset is None:
         if args.svg:
             raise DpamError("--svg: name a dataset, too")
-        print(overview({name: root_of(args, name) for name in DATASETS}))
+        names = [*DATASETS, *config["plain"]]
+        datasets = [find(name, config["plain"].get(name)) for name in names]
+        print(overview([(dataset, found_root(config, dataset.name)) for dataset in datasets]))
         return
-    dataset, root = find(args.dataset, args.plain), root_of(args, args.dataset)
+    dataset = find(args.dataset, config["plain"].get(args.dataset))
+    root = found_root(config, args.dataset)
+    if args.dataset in config["plain"] and not lacking(dataset, Path(root)):
+        dataset = with_labels(dataset, root)
     print(card(dataset, root))
     if args.svg:
         from dpam import figures  # matplotlib takes a second to import

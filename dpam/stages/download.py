@@ -13,7 +13,7 @@ from pathlib import Path
 from dpam.datasets import DATASETS, find, lacking, missing_message
 from dpam.downloading import download
 from dpam.errors import DpamError
-from dpam.stages.roots import add_roots, root_of
+from dpam.stages.roots import add_roots, found_root, places
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +27,9 @@ def run(args: argparse.Namespace) -> None:
     if not args.datasets:
         with_address = [name for name, dataset in DATASETS.items() if dataset.downloads]
         raise DpamError(f"no dataset to fetch was named; {', '.join(with_address)} can be fetched")
-    problems = []
+    problems, config = [], places(args)
     for name in args.datasets:
-        dataset, root = find(name), root_of(args, name)
+        dataset, root = find(name), found_root(config, name)
         if not lacking(dataset, Path(root)):
             logging.info("%s: is in %s already", dataset.title, root)
             continue

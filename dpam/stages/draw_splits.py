@@ -11,6 +11,7 @@ import pandas as pd
 
 from dpam import splits
 from dpam.files import read_csv, read_json, write_csv
+from dpam.stages.arguments import add_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verified", metavar="JSON", required=True, help="of verify-download")
     parser.add_argument("--seed", type=int, required=True, help="of the shuffles; not negative")
     parser.add_argument("--count", type=int, default=10, help="number of random splits")
-    parser.add_argument("--output", metavar="CSV", required=True, help="the table of splits")
-    parser.add_argument(
+    add_output(parser, "--output", metavar="CSV", required=True, help="the table of splits")
+    add_output(
+        parser,
         "--near-duplicates",
         metavar="CSV",
         required=True,

@@ -18,12 +18,20 @@ import torch
 
 from dpam.benchmark import Form, compare, gflop, inference, training_step
 from dpam.datasets import find
-from dpam.estimate import ASSUMED_TFLOPS, CORE_TFLOPS, STEP, Network, estimate, size_of
+from dpam.estimate import (
+    ASSUMED_TFLOPS,
+    CORE_TFLOPS,
+    IMAGES_PER_JOB,
+    STEP,
+    Network,
+    estimate,
+    size_of,
+)
 from dpam.files import read_csv, write_csv
 from dpam.model import Network as Judge
 from dpam.model import create
 from dpam.runtime import autocast_dtype, device, device_name
-from dpam.stages.arguments import json_object
+from dpam.stages.arguments import add_output, json_object
 
 COLUMNS = ["dataset", "part", "method", "split", "seed", "test_dataset", "run"]
 SUPERPIXELS = 140
@@ -44,12 +52,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--epochs", type=int, default=200, help="of training")
+    parser.add_argument(
+        "--images-per-job",
+        type=int,
+        default=IMAGES_PER_JOB,
+        help="those of a larger dataset are packed by several jobs",
+    )
     parser.add_argument("--views", default="5", help="of each tested image")
     parser.add_argument(
         "--tflops", type=float, help=f"rate of a GPU, TFLOP/s; assumed: {ASSUMED_TFLOPS:g}"
     )
     parser.add_argument("--measure", action="store_true", help="time a training step here")
-    parser.add_argument("--output", type=Path, help="also write the table (.csv)")
+    add_output(parser, "--output", help="also write the table (.csv)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -71,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     parameters = sum(parameter.numel() for parameter in net.parameters())
     tflops, source = rate(args, scores, net, work)
     network = Network(work, parameters, args.epochs)
-    table = estimate(scores, sizes, network, tflops)
+    table = estimate(scores, sizes, network, tflops, args.images_per_job)
     print(readable(table))
     print(f"Estimates. {work:.3g} GFLOP per image, {STEP} times that in training; {source}.")
     cores = table["gpu_hours"].sum() * tflops / CORE_TFLOPS

@@ -12,6 +12,7 @@ import torch
 from dpam.errors import DpamError
 from dpam.files import atomic
 from dpam.model.checkpoint import load_checkpoint, to_authors
+from dpam.stages.arguments import add_output
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("checkpoint", type=Path, help="checkpoint of dpam (.safetensors)")
-    parser.add_argument("output", type=Path, help="file to write (.pt)")
+    add_output(parser, "output", help="file to write (.pt)")
 
 
 def run(args: argparse.Namespace) -> None:

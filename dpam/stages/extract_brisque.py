@@ -15,6 +15,7 @@ from dpam.files import read_csv, write_array
 from dpam.images import decode
 from dpam.parallel import processes
 from dpam.progress import track
+from dpam.stages.arguments import add_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("labels", type=Path, help="labels.csv of normalise-labels")
     parser.add_argument("--root", type=Path, required=True, help="the dataset's folder")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
-    parser.add_argument("--output", type=Path, required=True, help="the features to write (.npy)")
+    add_output(parser, "--output", required=True, help="the features to write (.npy)")
 
 
 def attempt(path: Path) -> np.ndarray | DpamError:

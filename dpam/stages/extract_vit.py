@@ -19,7 +19,7 @@ from dpam.images import decode
 from dpam.model.backbone import Backbone
 from dpam.progress import track
 from dpam.runtime import device
-from dpam.stages.arguments import add_dataset, json_object
+from dpam.stages.arguments import add_dataset, add_output, json_object
 from dpam.vit_features import squares, vit_features
 
 KEYS = ("backbone", "pretrained", "weights", "taps")
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=json_object, required=True, help=f"JSON: {', '.join(KEYS)}")
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
-    parser.add_argument("--output", type=Path, required=True, help="the features to write (.npy)")
+    add_output(parser, "--output", required=True, help="the features to write (.npy)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from dpam.errors import DpamError
 from dpam.files import atomic, printable
 from dpam.progress import track
 from dpam.score_table import INSTALL, Row, read_rows
+from dpam.stages.arguments import add_output
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("lists", type=Path, help="folder of the chunks, of list-photographs")
     parser.add_argument("scores", type=Path, help="folder of their scores and failures")
-    parser.add_argument("--output", type=Path, required=True, help="the table (.parquet)")
+    add_output(parser, "--output", required=True, help="the table (.parquet)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from dpam.datasets import DATASETS
 from dpam.model.checkpoint import save_checkpoint
 from dpam.released import from_release
+from dpam.stages.arguments import add_output
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("authors", type=Path, help="checkpoint of the authors (.pt, .pth)")
-    parser.add_argument("output", type=Path, help="file to write (.safetensors)")
+    add_output(parser, "output", help="file to write (.safetensors)")
     parser.add_argument(
         "--dataset",
         metavar="DATASET",

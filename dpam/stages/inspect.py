@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from dpam.figures import outlined
 from dpam.files import atomic
+from dpam.stages.arguments import add_output
 from dpam.store import Pack
 
 COLUMNS, ROWS = 6, 4  # of the contact sheet, pictures
@@ -28,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "pack", metavar="PACK", type=Path, help="the pack of pack-superpixels (.h5)"
     )
-    parser.add_argument(
-        "--contact-sheet", metavar="FILE", type=Path, help="picture to write (.png)"
-    )
+    add_output(parser, "--contact-sheet", metavar="FILE", help="picture to write (.png)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,12 +8,13 @@ import argparse
 import logging
 
 from dpam import demo
+from dpam.stages.arguments import add_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
     parser.add_argument("dataset", choices=["demo_synthetic", "demo_authentic"])
-    parser.add_argument("--output", metavar="FOLDER", required=True, help="the dataset's folder")
+    add_output(parser, "--output", metavar="FOLDER", required=True, help="the dataset's folder")
     parser.add_argument(
         "--photographs", nargs="+", metavar="NAME", default=list(demo.NAMES), help="which to use"
     )

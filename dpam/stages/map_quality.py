@@ -19,7 +19,7 @@ from dpam.preparation import Segmentation
 from dpam.progress import track
 from dpam.quality_examples import Gallery, QualityExample, choose, write_gallery
 from dpam.scorer import Scorer
-from dpam.stages.arguments import add_views
+from dpam.stages.arguments import add_output, add_views
 from dpam.store import Pack
 
 SIDE = 320  # pixels, the longer side of what is kept
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="weights (.safetensors) of train")
     parser.add_argument("pack", type=Path, help="the pack that was tested on (.h5)")
     parser.add_argument("--predictions", type=Path, required=True, help="table of test (.csv)")
-    parser.add_argument("--output", type=Path, required=True, help="photographs and maps (.npz)")
+    add_output(parser, "--output", required=True, help="photographs and maps (.npz)")
     add_views(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
 

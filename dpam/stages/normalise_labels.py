@@ -10,14 +10,14 @@ import logging
 from dpam import labels
 from dpam.datasets import find
 from dpam.files import read_json, write_csv
-from dpam.stages.arguments import add_dataset
+from dpam.stages.arguments import add_dataset, add_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
     add_dataset(parser)
     parser.add_argument("--verified", metavar="JSON", help="what verify-download found")
-    parser.add_argument("--output", metavar="CSV", required=True, help="the table of labels")
+    add_output(parser, "--output", metavar="CSV", required=True, help="the table of labels")
 
 
 def run(args: argparse.Namespace) -> None:

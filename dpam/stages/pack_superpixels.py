@@ -28,7 +28,7 @@ import torch
 
 from dpam.datasets import find
 from dpam.errors import DpamError, listed
-from dpam.files import read_csv, read_json
+from dpam.files import read_csv, read_json, refuse_other, remove_halves
 from dpam.fingerprint import code_fingerprint
 from dpam.images import upright_size
 from dpam.parallel import end_with_parent
@@ -47,8 +47,8 @@ from dpam.preparation import (
 from dpam.progress import track
 from dpam.recipes import facts_of, preparation_of
 from dpam.runtime import device, record
-from dpam.stages.arguments import add_dataset, add_superpixels
-from dpam.store import PackWriter, example_rows, join, lay_out
+from dpam.stages.arguments import add_dataset, add_output, add_superpixels
+from dpam.store import FORMAT, UNSEALED, PackWriter, example_rows, join, lay_out
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shards", type=Path, nargs="*", default=[], help="join these packs of all parts, in order"
     )
-    parser.add_argument("--output", type=Path, required=True, help="the pack to write (.h5)")
+    add_output(parser, "--output", required=True, help="the pack to write (.h5)")
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -210,9 +210,12 @@ def resumable(part: Path, identity: str) -> bool:
     """Whether the part file is one to go on from; one that is not is removed.
 
     What a kill left while it was laid out is removed too.
+
+    Raises:
+        DpamError: a file with the name of the part file is none.
     """
-    for half in part.parent.glob(f".{part.stem}.*.part*"):
-        half.unlink()
+    remove_halves(part, UNSEALED)
+    refuse_other(part, UNSEALED, FORMAT.encode())
     if not part.exists():
         return False
     with suppress(OSError, KeyError, DpamError), PackWriter(part) as writer:

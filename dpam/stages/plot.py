@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
 from dpam import figures
-from dpam.files import read_csv, write_json
+from dpam.files import read_csv, refuse_existing, write_json
 from dpam.quality_examples import most_wrong, read_gallery
 from dpam.store import Pack
 from dpam.tables import (
@@ -63,7 +63,6 @@ def run(args: argparse.Namespace) -> None:
             for name, paths in by_dataset(args.packs).items()
         }
         predicted, wrong = scatter(scores, packs)
-        write_json(output / "most_wrong.json", wrong)
         drawn = {
             "training_curves": training_curves(scores),
             "scatter": predicted,
@@ -74,6 +73,9 @@ def run(args: argparse.Namespace) -> None:
             "superpixels": superpixels(packs),
             "cross_dataset": figures.cross_dataset(scores),
         }
+        files = [f"{name}.{ending}" for name in drawn for ending in ("svg", "pdf")]
+        refuse_existing(output / file for file in ["most_wrong.json", *files])
+        write_json(output / "most_wrong.json", wrong)
         for name, figure in drawn.items():
             figures.save(figure, output / f"{name}.svg")
             figures.save_pdf(figure, output / f"{name}.pdf")

@@ -211,7 +211,8 @@ def run(args: argparse.Namespace) -> int:
         len(run.failures),
     )
     if args.failures:
-        write_text(args.failures, "".join(f"{failure}\n" for failure in run.failures))
+        lines = "".join(f"{failure}\n" for failure in run.failures)
+        write_text(args.failures, lines, ours=b"")  # looked at when this began
         return 0
     return min(len(run.failures), MOST_FAILURES)
 
@@ -269,7 +270,7 @@ def sign(args: argparse.Namespace, scorer: Scorer) -> None:
     failures = os.path.abspath(args.failures) if args.failures else None
     about = {"checkpoint": {"file": str(checkpoint), "sha256": digest}, **how}
     about |= {"failures": failures, "made_by": record(scorer.device)}
-    write_json(about_table(output), about)
+    write_json(about_table(output), about, replace=True)
 
 
 class Run:

@@ -6,10 +6,10 @@ Beside it stand jobs.csv, time and memory of each job, and disk.csv, the size of
 import argparse
 from pathlib import Path
 
-from dpam.files import write_text
+from dpam.files import refuse_existing, write_text
 from dpam.report.page import Sources, render
 from dpam.runtime import record
-from dpam.stages.arguments import json_object
+from dpam.stages.arguments import add_output, json_object
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--planned", type=int, metavar="N", help="tests to be made; the page tells if fewer are"
     )
-    parser.add_argument("--output", metavar="HTML", required=True, help="file to write")
+    add_output(parser, "--output", metavar="HTML", required=True, help="file to write")
 
 
 def run(args: argparse.Namespace) -> None:
     """Read tables, figures and benchmarks; write the page."""
+    refuse_existing(args.output.with_name(name) for name in ("jobs.csv", "disk.csv"))
     sources = Sources(
         tables=Path(args.tables_dir),
         figures=Path(args.figures_dir),
@@ -62,4 +63,4 @@ def run(args: argparse.Namespace) -> None:
         planned=args.planned,
         machine=record(),
     )
-    write_text(args.output, render(sources, Path(args.output)))
+    write_text(args.output, render(sources, args.output))

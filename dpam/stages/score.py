@@ -21,7 +21,7 @@ from dpam import metrics
 from dpam.errors import DpamError, listed
 from dpam.files import read_csv, write_json
 from dpam.splits import share_tested
-from dpam.stages.arguments import json_object
+from dpam.stages.arguments import add_output, json_object
 
 IDENTITY = ["dataset", "part", "method", "split", "seed", "test_dataset"]
 NAMES = ["reference", "distortion", "level", "group"]
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--splits", metavar="CSV", required=True, help="splits of the dataset that was trained on"
     )
-    parser.add_argument("--output", metavar="JSON", required=True, help="file to write")
+    add_output(parser, "--output", metavar="JSON", required=True, help="file to write")
 
 
 def run(args: argparse.Namespace) -> None:

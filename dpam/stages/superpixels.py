@@ -19,7 +19,7 @@ from PIL import Image
 
 from dpam.errors import DpamError, listed
 from dpam.figures import outlined
-from dpam.files import atomic
+from dpam.files import atomic, refuse_existing, refuse_same
 from dpam.folders import image_files
 from dpam.preparation import Preparation, read_photograph, segment
 from dpam.progress import track
@@ -64,7 +64,11 @@ def run(args: argparse.Namespace) -> None:
     rows = []
     failures: list[str] = []
     files, passed = image_files(args.photographs)
-    for path in track(files, "segmenting"):
+    drawn = [args.output_dir / f"{path.stem}-{args.method}.png" for path in files]
+    label_maps = [path.with_name(f"{path.stem}-labels.png") for path in drawn]
+    refuse_existing([*drawn, *label_maps])
+    refuse_same([*drawn, *label_maps])
+    for path, *pictures in zip(track(files, "segmenting"), drawn, label_maps, strict=True):
         try:
             rgb = read_photograph(path)
         except DpamError as error:
@@ -72,11 +76,9 @@ def run(args: argparse.Namespace) -> None:
             continue
         segmentation = segment([rgb], preparation, device())[0]
         image, labels = segmentation.image, segmentation.label_map
-        name = f"{path.stem}-{args.method}"
-        with atomic(args.output_dir / f"{name}.png") as temporary:
-            Image.fromarray(outlined(image, labels)).save(temporary)
-        with atomic(args.output_dir / f"{name}-labels.png") as temporary:
-            Image.fromarray(labels).save(temporary)
+        for picture, pixels in zip(pictures, (outlined(image, labels), labels), strict=True):
+            with atomic(picture) as temporary:
+                Image.fromarray(pixels).save(temporary)
         rows.append(
             {
                 "image": path.name,

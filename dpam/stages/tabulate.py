@@ -16,7 +16,9 @@ from pathlib import Path
 import pandas as pd
 
 from dpam import formatting, significance, tables
-from dpam.files import write_csv, write_text
+from dpam.files import refuse_existing, write_csv, write_text
+
+ENDINGS = (".csv", ".tex", ".md")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +31,11 @@ def run(args: argparse.Namespace) -> None:
     """Read every score of the list, write the tables."""
     output = Path(args.output_dir)
     scores = tables.read_scores(args.scores)
+    experiments = [
+        f"{name}{end}" for name in scores["experiment"].unique() for end in ("", "_paper")
+    ]
+    laid_out = [f"{name}{end}" for name in ["significance", *experiments] for end in ENDINGS]
+    refuse_existing(output / name for name in ["scores.csv", "types_and_levels.csv", *laid_out])
     write_csv(output / "scores.csv", scores)
     results = tables.read_results(args.scores)
     write_csv(output / "types_and_levels.csv", tables.types_and_levels(results))
@@ -48,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
 
 def write(path: Path, table: pd.DataFrame, text: pd.DataFrame, caption: str) -> None:
     """Write a table as CSV, and its text as LaTeX and Markdown."""
-    write_csv(path.with_suffix(".csv"), table)
-    write_text(path.with_suffix(".tex"), formatting.latex(text, caption))
-    write_text(path.with_suffix(".md"), formatting.markdown(text, caption))
+    as_csv, as_latex, as_markdown = (path.with_name(f"{path.name}{end}") for end in ENDINGS)
+    write_csv(as_csv, table)
+    write_text(as_latex, formatting.latex(text, caption))
+    write_text(as_markdown, formatting.markdown(text, caption))

@@ -30,7 +30,7 @@ from dpam.progress import track
 from dpam.runtime import device
 from dpam.scaling import stretched, stretched_in_parts
 from dpam.splits import parts_to_score
-from dpam.stages.arguments import add_device, add_views
+from dpam.stages.arguments import add_device, add_output, add_views
 from dpam.store import Pack
 from dpam.views import USUAL
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pack", type=Path, help="the pack to test on (.h5)")
     parser.add_argument("--splits", type=Path, required=True, help="splits.csv of that dataset")
     add_views(parser)
-    parser.add_argument("--output", type=Path, required=True, help="one row per image (.csv)")
+    add_output(parser, "--output", required=True, help="one row per image (.csv)")
     add_device(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
 

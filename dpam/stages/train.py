@@ -29,7 +29,7 @@ from dpam.model.start import start_from
 from dpam.monitor import quality_maps, scatter
 from dpam.runtime import device, record
 from dpam.scaling import extremes, stretched_in_parts
-from dpam.stages.arguments import add_device, add_views, json_object
+from dpam.stages.arguments import add_device, add_output, add_views, json_object
 from dpam.store import Pack
 from dpam.training import (
     RULES,
@@ -43,6 +43,7 @@ from dpam.views import USUAL
 
 log = logging.getLogger(__name__)
 
+EVENTS = ".dpam"  # at the end of the names of files for TensorBoard
 PICTURES = 10  # epochs of a run of which TensorBoard shows pictures
 
 
@@ -66,14 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_views(parser, USUAL)
     add_device(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
-    parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
-    parser.add_argument(
-        "--released", type=Path, required=True, help="weights of the epoch best on the test part"
+    add_output(parser, "--output", required=True, help="weights (.safetensors)")
+    add_output(
+        parser, "--released", required=True, help="weights of the epoch best on the test part"
     )
-    parser.add_argument(
-        "--predictions", type=Path, required=True, help="predictions of every epoch (.h5)"
-    )
-    parser.add_argument("--history", type=Path, required=True, help="table of the epochs (.csv)")
+    add_output(parser, "--predictions", required=True, help="predictions of every epoch (.h5)")
+    add_output(parser, "--history", required=True, help="table of the epochs (.csv)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -133,7 +132,21 @@ def run(args: argparse.Namespace) -> None:
             "made_by": record(where),
             **({"start": start} if start else {}),
         }
-        net = trainer.evaluated.cpu()
+        write_outputs(args, trainer, history, about)
+    progress.unlink(missing_ok=True)
+
+
+def write_outputs(
+    args: argparse.Namespace, trainer: Trainer, history: pd.DataFrame, about: dict[str, Any]
+) -> None:
+    """Write the four files of a finished run: all, or, as on a full disk, none.
+
+    Raises:
+        DpamError: one cannot be written; the progress is kept.
+    """
+    net = trainer.evaluated.cpu()
+    made: list[Path] = []
+    try:
         for rule, path in zip(RULES, (args.output, args.released), strict=True):
             net.load_state_dict(trainer.kept[rule])
             selected = {
@@ -141,9 +154,14 @@ def run(args: argparse.Namespace) -> None:
                 "selected_epoch": int(history.loc[history[rule] == 1, "epoch"].iloc[0]),
             }
             save_checkpoint(path, net, about | selected)
+            made.append(path)
         write_predictions(args.predictions, trainer)
-    write_csv(args.history, history)
-    progress.unlink(missing_ok=True)
+        made.append(args.predictions)
+        write_csv(args.history, history)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def begun(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
@@ -170,9 +188,9 @@ def begun(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
 
 def fresh_events(folder: Path) -> SummaryWriter:
     """What writes to TensorBoard; a resumed run reports its earlier epochs again."""
-    for earlier in folder.glob("events.out.tfevents.*"):
+    for earlier in folder.glob(f"events.out.tfevents.*{EVENTS}"):
         earlier.unlink()
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), filename_suffix=EVENTS)
 
 
 def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:

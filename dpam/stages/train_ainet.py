@@ -19,7 +19,7 @@ from dpam.folders import image_files
 from dpam.preparation import read_photograph
 from dpam.progress import track
 from dpam.runtime import device, record
-from dpam.stages.arguments import add_released_padding
+from dpam.stages.arguments import add_output, add_released_padding
 from dpam.superpixels.ainet import save_ainet
 from dpam.superpixels.ainet_training import AINetSettings, train_ainet
 from dpam.superpixels.slico import slico
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--region-size", type=int, default=40, help="side of SLIC's superpixels, pixels"
     )
     add_released_padding(parser)
-    parser.add_argument("--output", type=Path, required=True, help="weights (.safetensors)")
+    add_output(parser, "--output", required=True, help="weights (.safetensors)")
 
 
 def run(args: argparse.Namespace) -> None:

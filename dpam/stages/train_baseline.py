@@ -18,6 +18,7 @@ from dpam.errors import DpamError
 from dpam.files import read_array, read_csv, write_csv
 from dpam.predictions import COPIED, group_means, predictions_table
 from dpam.splits import parts_to_score
+from dpam.stages.arguments import add_output
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--part", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of the draw of that eighth")
-    parser.add_argument("--output", type=Path, required=True, help="one row per image (.csv)")
+    add_output(parser, "--output", required=True, help="one row per image (.csv)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -3,19 +3,20 @@
 Archives (zip, tar, rar) that lie in the folder are unpacked first. Every image is decoded, on
 several cores; what was found is kept in `inspections.json` beside the output, so that the next time
 only changed files are looked at. Findings that spoil results stop with a list of all of them:
-missing_image, undecodable, unlabelled_image, odd_size, wrong_count. `--allow` accepts them, by
-kind (`odd_size`) or one by one (`odd_size images/I01_01_01.png`); labels of images that are then
-missing or unreadable are left out of everything that follows.
+missing_image, undecodable, too_small, unlabelled_image, odd_size, wrong_count. `--allow` accepts
+them, by kind (`odd_size`) or one by one (`odd_size images/I01_01_01.png`); labels of images that
+are then missing, unreadable or too small are left out of everything that follows. What is wrong
+with the labels themselves is said before any image is decoded.
 """
 
 import argparse
 import logging
-from pathlib import Path
 
 from dpam.datasets import find, unpack_archives
 from dpam.datasets.verification import verify
-from dpam.files import write_json
-from dpam.stages.arguments import add_dataset
+from dpam.files import refuse_other, write_json
+from dpam.labels import normalise
+from dpam.stages.arguments import add_dataset, add_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow", metavar="FINDING", nargs="*", default=[], help="findings to accept"
     )
     parser.add_argument("--threads", type=int, help="processes that decode; default: all cores")
-    parser.add_argument("--output", metavar="JSON", required=True, help="what was found")
+    add_output(parser, "--output", metavar="JSON", required=True, help="what was found")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write what was found, or stop with a list of all that is wrong."""
     dataset = find(args.dataset, args.plain)
+    memory = args.output.with_name("inspections.json")
+    refuse_other(memory, b'{\n  "made_by"')
     unpack_archives(dataset, args.root)
-    memory = Path(args.output).with_name("inspections.json")
+    files = dataset.files(args.root)
+    labels = dataset.reader(files)
+    normalise(labels[labels["image"].isin(files.images)], dataset)
     found = verify(dataset, args.root, args.allow, args.threads, memory)
     write_json(args.output, found)
     for finding in found["findings"]:

@@ -12,7 +12,7 @@ import miniatures
 import pytest
 
 from dpam.datasets import DATASETS, archives, is_present, unpack_archives
-from dpam.datasets.archives import EXTRACTORS, Limits, stem, unpack
+from dpam.datasets.archives import EXTRACTORS, OURS, Limits, stem, unpack
 from dpam.errors import DpamError
 
 INSTALLED = [name for name in EXTRACTORS if shutil.which(name)]
@@ -212,9 +212,20 @@ def test_an_interrupted_unpacking_goes_on(tmp_path):
     done.write_bytes(MEMBERS[0][1])
     before = done.stat().st_ino
     (tmp_path / ".a.zip.unpacking" / ".part").write_bytes(b"half")
+    (tmp_path / ".a.zip.unpacking" / OURS).touch()
     unpack(archive)
     assert (tmp_path / "a" / MEMBERS[0][0]).stat().st_ino == before
     assert contents(tmp_path / "a") == dict(MEMBERS)
+
+
+@pytest.mark.parametrize("folder", ["a", ".a.zip.unpacking"])
+def test_a_folder_that_is_there_is_left_alone(tmp_path, folder):
+    archive = pack_zip(tmp_path / "a.zip", *MEMBERS)
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "notes.txt").write_text("mine")
+    with pytest.raises(DpamError, match=f"{folder}: "):
+        unpack(archive)
+    assert contents(tmp_path / folder) == {"notes.txt": b"mine"}
 
 
 def test_without_an_extractor_it_says_which_to_install(tmp_path, monkeypatch):

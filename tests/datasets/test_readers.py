@@ -8,11 +8,13 @@ from pathlib import Path
 import miniatures
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from dpam.datasets import DATASETS, Dataset, default_root, find, is_present, missing_message
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
+from dpam.images import HEIF, is_image_name
 
 LAYOUTS = [
     ("live", miniatures.live),
@@ -48,7 +50,7 @@ def test_native_layout(tmp_path, name, write):
 
 def test_live_has_its_published_size(tmp_path):
     rows = miniatures.live(tmp_path)
-    found = verify(replace(DATASETS["live"], sides=(3, 4)), tmp_path)
+    found = verify(replace(DATASETS["live"], sides=(32, 36)), tmp_path)
     assert found["counts"] == {"images": 779, "references": 29, "without_label": 203}
     assert len(rows) == 779
 
@@ -190,6 +192,7 @@ def test_a_mat_file_that_is_missing_beside_others(tmp_path):
         DATASETS["livec"].read_labels(tmp_path)
 
 
+FORMATS = {"jfif": "JPEG"}
 OWN = {"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": False}
 
 
@@ -288,9 +291,86 @@ def test_files_that_differ_only_by_case_are_told_apart(tmp_path):
     assert dataset.read_labels(tmp_path)["image"].tolist() == ["a.png", "A.png"]
 
 
+def test_folders_that_are_links_are_entered_once(tmp_path):
+    dataset = own(tmp_path, "image,score", "a.png,1", "b.png,2", images=("photos/a.png",))
+    miniatures.write_image(tmp_path.parent / f"{tmp_path.name}-more/b.png", 1)
+    (tmp_path / "more").symlink_to(tmp_path.parent / f"{tmp_path.name}-more")
+    (tmp_path / "photos/again").symlink_to(tmp_path)
+    assert verify(dataset, tmp_path)["folders"] == {"more": 1, "photos": 1}
+
+
 def test_hidden_files_are_no_images(tmp_path):
     dataset = own(tmp_path, "image,score", "a.png,1", images=("a.png", "._a.png", "__MACOSX/a.png"))
     assert verify(dataset, tmp_path)["counts"]["images"] == 1
+
+
+@pytest.mark.parametrize("ending", ["gif", "jp2", "ppm", "avif", "jfif", "TIF", "webp"])
+def test_all_kinds_of_images_that_are_read_are_found(tmp_path, ending):
+    if not is_image_name(f"a.{ending}"):
+        pytest.skip(f"this Pillow does not read .{ending}")
+    dataset = own(tmp_path, "image,score", f"a.{ending},1", "b.png,2", images=("b.png",))
+    Image.new("RGB", (40, 50), "red").save(tmp_path / f"a.{ending}", format=FORMATS.get(ending))
+    assert verify(dataset, tmp_path)["counts"]["images"] == 2
+
+
+def test_why_a_labelled_image_is_missing(tmp_path):
+    dataset = own(
+        tmp_path,
+        "image,score",
+        *("1.png,1", ".hidden.png,1", "photo.heic,1", "photo.xyz,1", "2,1", "gone.png,1"),
+        images=("a/1.png", "b/1.png", ".hidden.png", "2.png"),
+    )
+    for name in ("photo.heic", "photo.xyz"):
+        (tmp_path / name).write_bytes(b"of another kind")
+    with pytest.raises(DpamError) as caught:
+        verify(dataset, tmp_path)
+    for line in (
+        "1.png: may be a/1.png or b/1.png; the labels must say its path [missing_image]",
+        ".hidden.png: is there, but hidden files are passed over; rename it [missing_image]",
+        "photo.xyz: is there, but is of no kind that is read here [missing_image]",
+        "2: has a label but is not there; is 2.png meant? Names need their ending [missing_image]",
+        "gone.png: has a label but is not there [missing_image]",
+    ):
+        assert f"  - {line}\n" in str(caught.value)
+    if not HEIF:
+        assert "photo.heic: is there, but is of no kind that is read here; HEIC needs a plugin" in (
+            str(caught.value)
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "words"),
+    [
+        (
+            "mine.csv",
+            b"PK\x03\x04\x14\x00",
+            "found an Excel or OpenDocument workbook; save its",
+        ),
+        (
+            "mine.xlsx",
+            b"PK\x03\x04\x14\x00",
+            "found an Excel or OpenDocument workbook; save its",
+        ),
+        ("mine.xls", b"\xd0\xcf\x11\xe0\xa1\xb1", "found an old Excel workbook; save its"),
+        ("mine.mat", b"MATLAB 5.0 MAT-file", "found a MATLAB or HDF5 file; in MATLAB, writetable"),
+        ("mine.mat", b"MATLAB 7.3 MAT-file", "found a MATLAB or HDF5 file; in MATLAB, writetable"),
+        ("mine.mat", b"\x89HDF\r\n\x1a\n", "found a MATLAB or HDF5 file; in MATLAB, writetable"),
+    ],
+)
+def test_tables_of_other_programs_say_what_helps(tmp_path, name, start, words):
+    miniatures.write_image(tmp_path / "a.png")
+    (tmp_path / name).write_bytes(start + bytes(600))
+    with pytest.raises(DpamError, match=words) as caught:
+        find("mine", {**OWN, "labels": name}).read_labels(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_matlab_file_of_the_new_kind_says_how_to_save_it(tmp_path):
+    miniatures.livec(tmp_path)
+    head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "ChallengeDB_release/Data/AllMOS_release.mat").write_bytes(head + bytes(600))
+    with pytest.raises(DpamError, match=r"AllMOS_release.mat: a MATLAB 7.3 file.*'-v7'"):
+        DATASETS["livec"].read_labels(tmp_path)
 
 
 def test_all_problems_are_listed(tmp_path):

@@ -75,8 +75,12 @@ def test_the_second_time_only_changes_are_looked_at(root, tmp_path, monkeypatch)
     memory.write_text(memory.read_text().replace('"pillow": "', '"pillow": "0.'))
     assert verify(dataset, root, memory=memory) == second
     assert len(paths) == 13, "another decoder looks at everything again"
-    memory.write_text("no JSON")
+    memory.write_text('{\n  "made_by": no JSON')
     assert verify(dataset, root, memory=memory) == second
+    memory.write_text("of somebody else")
+    with pytest.raises(DpamError, match=r"inspections\.json: would be replaced, but dpam did not"):
+        verify(dataset, root, memory=memory)
+    assert memory.read_text() == "of somebody else"
 
 
 def test_what_was_found_is_kept_when_verification_stops(root, tmp_path, monkeypatch):
@@ -120,12 +124,14 @@ def test_findings_are_accepted_by_kind_or_one_by_one(root):
     (root / "0.png").write_bytes(b"broken")
     (root / "1.png").unlink()
     scene(2, (200, 64)).save(root / "2.png")
+    scene(3, (64, 31)).save(root / "3.png")
     scene(9).save(root / "stray.png")
     with pytest.raises(DpamError) as caught:
         verify(dataset, root)
     message = str(caught.value)
     for line in (
-        "5 problem(s)",
+        "6 problem(s)",
+        "3.png: is 64 x 31, at least 32 x 32 is needed [too_small]",
         "1.png: has a label but is not there [missing_image]",
         "0.png: does not decode",
         "[undecodable]",
@@ -138,13 +144,13 @@ def test_findings_are_accepted_by_kind_or_one_by_one(root):
     some = ["odd_size", "unlabelled_image stray.png", "undecodable other.png", "wrong_count"]
     with pytest.raises(DpamError) as caught:
         verify(dataset, root, some)
-    assert "2 problem(s)" in str(caught.value)
+    assert "3 problem(s)" in str(caught.value)
     assert "2.png" not in str(caught.value)
-    everything = [*some, "undecodable 0.png", "missing_image"]
+    everything = [*some, "undecodable 0.png", "missing_image", "too_small"]
     found = verify(dataset, root, everything)
-    assert len(found["accepted"]) == 5
+    assert len(found["accepted"]) == 6
     assert "stray.png: has no label [unlabelled_image]" in found["accepted"]
-    assert found["left_out"] == ["0.png", "1.png"]
+    assert found["left_out"] == ["0.png", "1.png", "3.png"]
     assert found["findings"] == ["undecodable other.png: is allowed, but was not found"]
 
 

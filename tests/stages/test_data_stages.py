@@ -20,7 +20,7 @@ def root(tmp_path) -> Path:
     folder.mkdir()
     rows = ["image,score,reference"]
     for number in range(6):
-        Image.new("RGB", (5, 4), (number, 9, 9)).save(folder / f"{number}.png")
+        Image.new("RGB", (50, 40), (number, 9, 9)).save(folder / f"{number}.png")
         rows.append(f"{number}.png,{number},scene{number // 2}")
     (folder / "mine.csv").write_text("\n".join(rows) + "\n")
     return folder
@@ -67,6 +67,9 @@ def test_verify_normalise_draw(root, tmp_path):
     names = ["split00", "split01", "split02", "split03", "authors", "whole"]
     assert list(table.columns) == ["image", *names]
     first = splits.read_bytes()
+    assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 1  # it is there
+    for made in (splits, tmp_path / "near_duplicates.csv"):
+        made.unlink()
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
     assert splits.read_bytes() == first
 
@@ -97,7 +100,7 @@ def test_several_broken_files_are_listed(root, tmp_path, capsys):
     (root / "0.png").write_bytes(b"")
     (root / "1.png").write_bytes((root / "1.png").read_bytes()[:50])
     (root / "2.png").unlink()
-    Image.new("RGB", (5, 4)).save(root / "stray.png")
+    Image.new("RGB", (50, 40)).save(root / "stray.png")
     status = run("verify-download", root, output)
     refused(
         capsys, status, output, "0.png: does", "1.png: does", "2.png: has a", "stray.png: has no"

@@ -164,6 +164,7 @@ def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
             learnt["score"] = (learnt["score"] - low) / (high - low)
         means = learnt[learnt["split00"] == "train"].groupby("group")["score"].mean()
         np.testing.assert_allclose(table["group_mean"], table["group"].map(means))
+        rmtree(out / "run")
     assert sorted(scores["faithful"]) == [0, 1]
     assert scores["declared"].between(0.1, 0.9).all()
     assert scores["declared"].idxmax() == scores["faithful"].idxmax()
@@ -176,6 +177,8 @@ def test_two_runs_agree_to_the_bit(photos, tmp_path):
     pack(photos, out)
     assert train(out) == 0
     first = load_checkpoint(out / "run/model.safetensors")[0].state_dict()
+    assert train(out) == 1  # it is there
+    rmtree(out / "run")
     assert train(out) == 0
     for name, tensor in load_checkpoint(out / "run/model.safetensors")[0].state_dict().items():
         assert torch.equal(tensor, first[name]), name
@@ -213,6 +216,7 @@ def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
     pack(photos, out)
     assert train(out) == 0
     (out / "run/model.safetensors").rename(out / "first.safetensors")
+    rmtree(out / "run")
     digest = sha256((out / "first.safetensors").read_bytes()).hexdigest()
     model = MODEL | {"start": str(out / "first.safetensors"), "start_sha256": digest}
     rate = TRAINING | {"learning_rate": 0.0, "epochs": 1}
@@ -227,6 +231,7 @@ def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
     assert call("info", out / "run/model.safetensors") == 0
     assert f"file first.safetensors, sha256 {digest}" in capsys.readouterr().out
     model["start_sha256"] = "0" * 64
+    rmtree(out / "run")
     assert train(out, "--model", json.dumps(model)) == 1
     assert "expected the file with SHA-256 0000" in capsys.readouterr().err
 
@@ -236,17 +241,21 @@ def test_two_trainings_in_one_folder_leave_each_other_alone(photos, tmp_path):
     out = prepare_data(photos, tmp_path)
     pack(photos, out)
     run = out / "run"
-    others = ["first.progress.pt", "first.diverged.json", ".first.progress.7.part.pt"]
+    others = ["first.progress.pt", "first.diverged.json", ".first.progress.0123abcd.part.pt"]
+    others += [".model.progress.7.part.pt", ".model.progress.0123abcd.part.pt"]
     others += ["progress.pt", "diverged.json", "tensorboard/events.out.tfevents.1"]
-    others += ["first.tensorboard/events.out.tfevents.1", "model.tensorboard/notes.txt"]
+    others += ["first.tensorboard/events.out.tfevents.1.dpam", "model.tensorboard/notes.txt"]
+    others += ["model.tensorboard/events.out.tfevents.1"]
     for name in others:
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text("not yours")
-    (run / "model.tensorboard/events.out.tfevents.1").write_text("of an earlier attempt")
+    (run / "model.tensorboard/events.out.tfevents.1.dpam").write_text("of an earlier attempt")
+    (run / ".model.progress.89abcdef.part.pt").write_bytes(b"PK\x03\x04 half of an earlier attempt")
     assert train(out) == 0
+    assert not (run / ".model.progress.89abcdef.part.pt").exists()
     for name in others:
         assert (run / name).read_text() == "not yours"
-    (events,) = (run / "model.tensorboard").glob("events*")
+    (events,) = (run / "model.tensorboard").glob("events*.dpam")
     assert events.stat().st_size > 1000
 
 
@@ -305,6 +314,7 @@ def test_colour_profiles_are_followed_when_packing_or_ignored_as_released(photos
     out = prepare_data(photos, tmp_path)
     packed = {}
     for way in ("converted", "ignored"):
+        (out / "slic.h5").unlink(missing_ok=True)
         assert pack(photos, out, "--colour-profiles", way) == 0
         with Pack(out / "slic.h5") as file:
             assert file.preparation.colour_profiles == way

@@ -106,15 +106,37 @@ def test_folders_and_names_that_no_list_can_hold_are_all_named(tmp_path, capsys)
     assert "passed over, no images by their names: 1 .nef" in capsys.readouterr().err
 
 
+def test_folders_and_patterns_in_a_list_stand_for_their_images(tmp_path, capsys):
+    write(tmp_path / "photos/deep", "1.png", "2.png")
+    write(tmp_path / "more", "3.png")
+    lines = [tmp_path / "photos", tmp_path / "gone [1].png", tmp_path / "more/*.png"]
+    (tmp_path / "list.txt").write_text("".join(f"{line}\n" for line in lines))
+    assert call("list-photographs", tmp_path / "list.txt", "--output-dir", tmp_path / "lists") == 0
+    names = (tmp_path / "lists/00000.txt").read_text().splitlines()
+    assert [Path(name).name for name in names] == ["1.png", "2.png", "gone [1].png", "3.png"]
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/photos.zip\n{tmp_path}\n")
+    (tmp_path / "empty").mkdir()
+    for place in ("list.txt", "photos.zip"):
+        assert call("list-photographs", tmp_path / place, "--output-dir", tmp_path / "no") == 1
+        assert "photos.zip: an archive; unpack it" in capsys.readouterr().err
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/empty\n")
+    assert call("list-photographs", tmp_path / "list.txt", "--output-dir", tmp_path / "no") == 1
+    assert "empty: no image in this folder" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
 def test_folders_stand_for_their_images_and_nothing_is_an_error(tmp_path, capsys):
     write(tmp_path / "photos", "1.png")
     write(tmp_path / "photos/deep", "2.png")
     out = tmp_path / "lists"
-    for _ in range(2):  # a second time replaces the first
-        assert call("list-photographs", tmp_path / "photos", "--output-dir", out) == 0
+    out.mkdir()  # an empty one may be there
+    assert call("list-photographs", tmp_path / "photos", "--output-dir", out) == 0
+    assert call("list-photographs", tmp_path / "photos", "--output-dir", out) == 1
     assert [file.name for file in out.iterdir()] == ["00000.txt"]
     names = (out / "00000.txt").read_text().split()
     assert [Path(name).name for name in names] == ["1.png", "2.png"]
+    assert call("list-photographs", tmp_path / "photos", "--output-dir", tmp_path / "photos") == 1
+    assert (tmp_path / "photos/deep/2.png").exists()
     (tmp_path / "empty.txt").write_text("\n")
     assert call("list-photographs", tmp_path / "empty.txt", "--output-dir", tmp_path / "no") == 1
     assert call("list-photographs", tmp_path / "none.txt", "--output-dir", tmp_path / "no") == 1

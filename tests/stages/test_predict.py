@@ -376,6 +376,7 @@ def test_a_checkpoint_of_the_authors_scores_photographs(photos, tmp_path, capsys
     capsys.readouterr()
     assert call("predict", photos, "--checkpoint", ours) == 1
     assert "does not say what it was trained on" in capsys.readouterr().err
+    ours.unlink()
     assert call("import-checkpoint", authors, ours, "--dataset", "koniq10k") == 0
     about = read_metadata(ours)
     assert about["score_range"] == [1, 5]
@@ -398,6 +399,7 @@ def test_a_checkpoint_of_the_authors_scores_photographs(photos, tmp_path, capsys
     assert capsys.readouterr().out == imported
     assert call(*direct) == 1
     assert "--dataset" in capsys.readouterr().err
+    ours.unlink()
     assert call("import-checkpoint", authors, ours, "--dataset", "nothing") == 1
     assert "no such dataset" in capsys.readouterr().err
     assert json.loads(json.dumps(about)) == about

@@ -146,8 +146,8 @@ def test_a_part_of_something_else_is_removed(data, undisturbed, tmp_path, part):
             file.attrs["identity"] = "of other settings"
             file["pixels"][:1000] = 7
     else:
-        (tmp_path / ".slic.part.h5").write_bytes(b"nothing")
-    (tmp_path / "..slic.part.77.part.h5").write_bytes(b"half laid out")
+        (tmp_path / ".slic.part.h5").write_bytes(bytes(512) + b"nothing")
+    (tmp_path / "..slic.part.0123abcd.part.h5").write_bytes(bytes(512) + b"half laid out")
     process = start(data, tmp_path / "slic.h5")
     assert "starting again" in process.communicate()[1]
     assert process.returncode == 0
@@ -155,17 +155,28 @@ def test_a_part_of_something_else_is_removed(data, undisturbed, tmp_path, part):
     assert_same_packs(tmp_path / "slic.h5", undisturbed)
 
 
+@pytest.mark.parametrize("name", ["slic.h5", ".slic.part.h5"])
+def test_what_is_there_and_no_pack_is_left_alone(data, tmp_path, name):
+    for there in (name, "..slic.part.0123abcd.part.h5"):
+        (tmp_path / there).write_text("mine")
+    process = start(data, tmp_path / "slic.h5")
+    said = process.communicate()[1]
+    assert process.returncode == 1
+    assert said.count("\n") == 1, said
+    assert f"{tmp_path}/{name}: " in said
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("limit", [2_000, 12_900_000])
 def test_a_full_disk_ends_in_one_line_and_leaves_nothing(data, tmp_path, limit):
-    (tmp_path / "slic.h5").write_bytes(b"an earlier pack")
     process = start(data, tmp_path / "slic.h5", limit=limit)
     said = process.communicate()[1]
     assert process.returncode == 1
     assert said.count("\n") == 1, said
     assert "cannot be written here" in said
     assert "make room" in said
-    assert [path.name for path in tmp_path.iterdir()] == ["slic.h5"]
-    assert (tmp_path / "slic.h5").read_bytes() == b"an earlier pack"
+    assert not list(tmp_path.iterdir())
 
 
 def test_settings_that_a_pack_depends_on_are_in_it(data, undisturbed, tmp_path):

@@ -43,6 +43,7 @@ def command(table: pd.DataFrame, folder: Path, identity: str = json.dumps(IDENTI
     table.to_csv(folder / "on-demo-b.csv", index=False)
     parts = ["train"] * 7 + ["validation"] + ["test"] * 2
     pd.DataFrame({"image": range(10), "split00": parts}).to_csv(folder / "splits.csv")
+    (folder / "on-demo-b.json").unlink(missing_ok=True)
     arguments = [str(folder / "on-demo-b.csv"), "--identity", identity]
     arguments += ["--splits", str(folder / "splits.csv")]
     return main(["score", *arguments, "--output", str(folder / "on-demo-b.json")])

@@ -36,8 +36,13 @@ class Checkout:
             else:
                 shutil.copy(source, target)
 
-    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment here, with this copy of the package before any other."""
+    def run(
+        self, program: str, *arguments: str, folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment with this copy of the package before any other.
+
+        In `folder`, or here.
+        """
         programs = Path(sys.executable).parent
         environment = {
             **os.environ,
@@ -46,7 +51,7 @@ class Checkout:
         }
         return subprocess.run(
             [str(programs / program), *arguments],
-            cwd=self.folder,
+            cwd=folder or self.folder,
             env=environment,
             capture_output=True,
             text=True,

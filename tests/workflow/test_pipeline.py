@@ -116,6 +116,52 @@ def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):
     assert "MissingInputException" not in answer.stderr
 
 
+def test_it_runs_from_another_folder(tmp_path):
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    checkout = Checkout(tmp_path / "repository")
+    options = ["--snakefile", "../repository/Snakefile"]
+    here = ["--configfile", "../repository/workflow/presets/demo.yaml"]
+    answer = checkout.run(
+        "snakemake", *options, "results/demo/scores.csv", *here, folder=tmp_path / "elsewhere"
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / "elsewhere/results/demo/scores.csv").exists()
+    assert not (tmp_path / "repository/results").exists()
+
+
+def test_a_dataset_whose_key_begins_as_the_demonstration_s_is_left_alone(tmp_path):
+    checkout = Checkout(tmp_path)
+    folder = tmp_path / "data/demo_mine"
+    for number in range(6):
+        write_image(folder / f"{number}.png", number)
+    write_text(folder / "scores.csv", "image,score", *(f"{n}.png,{n}" for n in range(6)))
+    (tmp_path / "mine.yaml").write_text(
+        "plain:\n  demo_mine: {labels: scores.csv, score_range: [0, 5], higher_is_better: true}\n"
+        "experiments: [{name: a, datasets: [demo_mine], test_on: self}]\n"
+    )
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    target = "results/data/demo_mine/splits.csv"
+    answer = checkout.snakemake("--cores", "2", target, "--configfile", "mine.yaml")
+    assert answer.returncode == 0, answer.stderr
+    assert "make_demo_data" not in answer.stderr
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_estimate_leaves_the_list_of_what_was_run(finished):
+    scores = finished.folder / "results/demo/scores.csv"
+    before = scores.read_bytes(), scores.stat().st_mtime_ns
+    other = "experiments: [{name: other, datasets: [demo_authentic], test_on: self}]\n"
+    (finished.folder / "more.yaml").write_text(other)
+    answer = finished.snakemake("estimate", "--configfile", *CONFIGURATION, "more.yaml")
+    assert answer.returncode == 0, answer.stderr
+    assert (scores.read_bytes(), scores.stat().st_mtime_ns) == before
+    planned = finished.folder / "results/demo/tables/planned.csv"
+    assert set(pd.read_csv(planned)["experiment"]) == {"other"}
+    for made in (planned, planned.with_name("estimate.csv"), finished.folder / "more.yaml"):
+        made.unlink()
+
+
 def test_downloads_are_a_target_of_their_own(tmp_path):
     answer = Checkout(tmp_path).snakemake("-n", "-p", "download")
     assert answer.returncode == 0, answer.stderr
@@ -190,14 +236,15 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
         ),
         (
             "experiments: [{name: a, datasets: [csiq], parts: [jpg], test_on: self}]",
-            "csiq has no distortion type jpg; known are all, white_noise, jpeg, jpeg2000, "
-            "pink_noise, gaussian_blur, contrast_change",
+            "csiq has no distortion type jpg; it has white_noise, jpeg, jpeg2000, pink_noise, "
+            "gaussian_blur, contrast_change",
         ),
         (
             "experiments: [{name: a, datasets: [koniq10k, spaq], splits: [official], "
             "test_on: self}]",
             "spaq: no official split; take split00 to split09 or authors",
         ),
+        ("image_size: 100", "image_size: expected a multiple of 16, the patches of test_vit"),
         ("allow: {live: [odd_sizes]}", "allow.live.0: 'odd_sizes' does not match"),
         (
             "model: {network: pooled}",

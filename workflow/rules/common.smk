@@ -3,19 +3,19 @@
 import json
 import sys
 from functools import cache
-from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import yaml
 
+from dpam import runs
 from dpam.configuration import validated
-from dpam.datasets import default_root, find, is_present, missing_message
+from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.files import write_text
 from dpam.fingerprint import code_fingerprint
+from dpam.runs import facts_of, is_made_here, runs_of
 from dpam.tables import BASELINES
 
 # The one file that pip and conda both take their versions from is made into this environment.
@@ -35,118 +35,35 @@ except DpamError as error:
     stop(error)
 
 
-class Score(NamedTuple):
-    """One trained network on one dataset: a row of scores.csv."""
-
-    experiment: str
-    dataset: str
-    part: str
-    method: str
-    split: str
-    seed: int
-    test_dataset: str
-
-    @property
-    def run(self):
-        return (
-            f"{config['pathvars']['results']}/runs/"
-            f"{self.dataset}/{self.part}/{self.method}/{self.split}/seed{self.seed}"
-        )
-
-    @property
-    def folders(self):
-        """Where its predictions lie: held out and, of a network with a test part, as released.
-
-        Without a test part that training sees both are the last epoch: it is tested once.
-        """
-        once = self.split == "whole" or not config["training"]["watch_test"]
-        if once or self.method in BASELINES:
-            return [self.run]
-        return [self.run, f"{self.run}/released"]
-
-
-def dataset_facts(name):
-    """The dataset's facts, from the package or, for one of the user's own, the configuration."""
-    try:
-        return find(name, config["plain"].get(name))
-    except DpamError as error:
-        stop(error)
-
-
-def check_parts(dataset, parts):
-    """Stop if a part is no distortion type of the dataset; says which there are."""
-    unknown = [part for part in parts if part not in ("all", *dataset.distortions)]
-    if unknown:
-        known = ", ".join(("all", *dataset.distortions))
-        stop(f"{dataset.name} has no distortion type {', '.join(unknown)}; known are {known}")
-
-
-def check_official(names):
-    """Stop if a known dataset has no official split; one of the user's own may have one."""
-    lacking = [name for name in names if name not in config["plain"]]
-    lacking = [name for name in lacking if not dataset_facts(name).official]
-    if lacking:
-        stop(f"{', '.join(lacking)}: no official split; take split00 to split09 or authors")
-
-
-def scores_of(block):
-    """All rows that an experiment's block stands for."""
-    for dataset, method, split, seed in product(
-        block["datasets"],
-        block["methods"] + block["baselines"],
-        block["splits"],
-        block["seeds"],
-    ):
-        every = block["parts"] == "every"
-        targets = {
-            "self": [dataset],
-            "others": [other for other in block["datasets"] if other != dataset],
-        }.get(str(block["test_on"]), block["test_on"])
-        parts = block["parts"]
-        if every:
-            parts = dataset_facts(dataset).distortions
-        elif dataset not in config["plain"]:
-            check_parts(dataset_facts(dataset), parts)
-        if split == "official":
-            check_official([dataset, *targets])
-        for part in parts:
-            for target in targets:
-                yield Score(block["name"], dataset, part, method, split, seed, target)
-
-
-SCORES = list(dict.fromkeys(score for block in config["experiments"] for score in scores_of(block)))
-PLANNED = len({(run, score.test_dataset) for score in SCORES for run in score.folders})
+try:
+    RUNS = runs_of(config)
+except DpamError as error:
+    stop(error)
+PLANNED = len({(folder, run.test_dataset) for run in RUNS for folder in run.folders(config)})
 if config["finished_only"]:
-    SCORES = [
-        score
-        for score in SCORES
-        if all(Path(f"{run}/on-{score.test_dataset}.json").exists() for run in score.folders)
+    RUNS = [
+        run
+        for run in RUNS
+        if all(
+            Path(folder, f"on-{run.test_dataset}.json").exists() for folder in run.folders(config)
+        )
     ]
-    if not SCORES:
+    if not RUNS:
         stop("finished_only: no test is finished yet")
-NETWORKS = [score for score in SCORES if score.method not in BASELINES]
-if unfit := {
-    s.method for s in NETWORKS if (s.method == "none") != (config["model"]["network"] == "pooled")
-}:
-    stop(
-        f"model.network {config['model']['network']}: it does not read packs of the method "
-        f"{', '.join(sorted(unfit))}; pooled needs `methods: [none]`, and dpam needs superpixels"
-    )
-EXPERIMENTS = list(dict.fromkeys(score.experiment for score in SCORES))
+NETWORKS = [run for run in RUNS if run.method not in BASELINES]
+EXPERIMENTS = list(dict.fromkeys(run.experiment for run in RUNS))
 DATASETS = {
-    name: dataset_facts(name)
-    for name in dict.fromkeys(
-        name for score in SCORES for name in (score.dataset, score.test_dataset)
-    )
+    name: facts_of(config, name)
+    for name in dict.fromkeys(name for run in RUNS for name in (run.dataset, run.test_dataset))
 }
-MADE_HERE = [name for name in DATASETS if name.startswith("demo_")]
+MADE = [name for name in DATASETS if is_made_here(config, name)]
 
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
     test_dataset="|".join(DATASETS),
-    made="|".join(MADE_HERE) or "none",
-    part="[a-z0-9_]+",
+    made="|".join(MADE) or "none",
+    part=r"\w[\w.-]*",
     method="slic|rim|ainet|none",
     baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
@@ -162,7 +79,7 @@ def check_present():
     missing = [
         missing_message(dataset, root_of(name))
         for name, dataset in DATASETS.items()
-        if name not in MADE_HERE and not is_present(dataset, root_of(name))
+        if name not in MADE and not is_present(dataset, root_of(name))
     ]
     if missing:
         stop("\n  - ".join(["datasets are missing:", *missing]))
@@ -177,20 +94,19 @@ def dataset_root(wildcards):
 def made(wildcards):
     """A file that is new when a dataset was made anew here; nothing if it is not made here."""
     benchmarks = config["pathvars"]["benchmarks"]
-    known = wildcards.dataset in MADE_HERE
+    known = wildcards.dataset in MADE
     return f"{benchmarks}/make_demo_data/{wildcards.dataset}.tsv" if known else []
 
 
 @cache
 def root_of(name):
     """Where a dataset should lie."""
-    homes = dataset_facts(name).homes
-    return config["roots"].get(name) or default_root(config["data_root"], name, homes)
+    return runs.root_of(config, name)
 
 
 def state(wildcards):
     """What a look from outside tells of a dataset's files."""
-    if wildcards.dataset in MADE_HERE:
+    if wildcards.dataset in MADE:
         return "made by this workflow"
     data = Path(config["pathvars"]["results"]) / "data" / wildcards.dataset
     return f"files {folder_state(root_of(wildcards.dataset), data / 'inspections.json')}"
@@ -262,7 +178,7 @@ def fingerprint(stage):
 
 def scores_table():
     """Which runs belong to which experiment, as CSV."""
-    rows = [{**score._asdict(), "run": folder} for score in SCORES for folder in score.folders]
+    rows = [{**run._asdict(), "run": folder} for run in RUNS for folder in run.folders(config)]
     return pd.DataFrame(rows).to_csv(index=False)
 
 
@@ -270,25 +186,25 @@ def paths_of_scores(ending):
     """Files beside each run: predictions (.csv) or numbers (.json) on each test dataset."""
     return list(
         dict.fromkeys(
-            f"{folder}/on-{score.test_dataset}{ending}"
-            for score in SCORES
-            for folder in score.folders
+            f"{folder}/on-{run.test_dataset}{ending}"
+            for run in RUNS
+            for folder in run.folders(config)
         )
     )
 
 
 def paths_of_runs(name):
     """A file of each trained network."""
-    return list(dict.fromkeys(f"{score.run}/{name}" for score in NETWORKS))
+    return list(dict.fromkeys(f"{run.folder(config)}/{name}" for run in NETWORKS))
 
 
 def packs():
     """The packs of each dataset that networks are trained or tested on, for pictures of its images."""
     return list(
         dict.fromkeys(
-            f"<results>/data/{name}/{score.method}.h5"
-            for score in NETWORKS
-            for name in (score.dataset, score.test_dataset)
+            f"<results>/data/{name}/{run.method}.h5"
+            for run in NETWORKS
+            for name in (run.dataset, run.test_dataset)
         )
     )
 
@@ -300,19 +216,19 @@ def paths_of_maps():
     """
     if config["model"]["network"] == "pooled":
         return []
-    candidates = [score for score in NETWORKS if score.part == "all"]
-    candidates.sort(key=lambda score: score.dataset != score.test_dataset)
-    first = {score.test_dataset: score for score in reversed(candidates)}
-    return [f"{score.run}/maps-on-{name}.npz" for name, score in sorted(first.items())]
+    candidates = [run for run in NETWORKS if run.part == "all"]
+    candidates.sort(key=lambda run: run.dataset != run.test_dataset)
+    first = {run.test_dataset: run for run in reversed(candidates)}
+    return [f"{run.folder(config)}/maps-on-{name}.npz" for name, run in sorted(first.items())]
 
 
 def benchmarks_of_runs():
     """Time and memory of every training run."""
     return list(
         dict.fromkeys(
-            f"<benchmarks>/train/{score.dataset}-{score.part}-{score.method}-{score.split}"
-            f"-seed{score.seed}.tsv"
-            for score in NETWORKS
+            f"<benchmarks>/train/{run.dataset}-{run.part}-{run.method}-{run.split}"
+            f"-seed{run.seed}.tsv"
+            for run in NETWORKS
         )
     )
 

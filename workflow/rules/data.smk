@@ -3,7 +3,7 @@
 
 rule make_demo_data:
     output:
-        directory(f"{config['data_root']}/{{made}}"),
+        directory("<results>/datasets/{made}"),
     log:
         "<logs>/make_demo_data/{made}.log",
     benchmark:
@@ -30,7 +30,7 @@ rule download:
     conda:
         ENVIRONMENT
     params:
-        names=[name for name in DATASETS if name not in {*MADE_HERE, *config["plain"]}],
+        names=[name for name in DATASETS if name not in {*MADE, *config["plain"]}],
         roots=json.dumps({name: root_of(name) for name in DATASETS}),
         code=fingerprint("download"),
     shell:
@@ -155,6 +155,8 @@ use rule pack_superpixels as pack_shard with:
         "<logs>/pack_shard/{dataset}-{method}-{shard}of{shards}.log",
     benchmark:
         "<benchmarks>/pack_shard/{dataset}-{method}-{shard}of{shards}.tsv"
+    resources:
+        **asked("pack_shard"),
     params:
         own=own_dataset,
         image_size=config["image_size"],

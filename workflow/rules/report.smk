@@ -3,6 +3,7 @@
 
 localrules:
     list_scores,
+    list_planned,
 
 
 rule list_scores:
@@ -16,10 +17,18 @@ rule list_scores:
         write_text(output[0], params.table)
 
 
+# The list of what is planned must not take the place of the list of what is there.
+use rule list_scores as list_planned with:
+    output:
+        "<results>/tables/planned.csv",
+    log:
+        "<logs>/list_planned.log",
+
+
 # Only when asked for by its name: snakemake estimate.
 rule estimate:
     input:
-        "<results>/scores.csv",
+        "<results>/tables/planned.csv",
     output:
         "<results>/tables/estimate.csv",
     log:
@@ -34,11 +43,12 @@ rule estimate:
         image_size=config["image_size"],
         epochs=config["training"]["epochs"],
         views=config["views"],
+        per_job=config["superpixels"]["images_per_job"],
         code=fingerprint("estimate"),
     shell:
         "dpam estimate {input:q} --images {params.images:q} --plain {params.own:q}"
         " --model {params.model:q} --image-size {params.image_size} --epochs {params.epochs}"
-        " --views {params.views} --output {output:q} --log {log:q}"
+        " --views {params.views} --images-per-job {params.per_job} --output {output:q} --log {log:q}"
 
 
 rule tabulate:

@@ -12,6 +12,7 @@ MEMORY = defaultdict(
     {
         "verify_download": (1000, 600, 0.01),
         "pack_superpixels": (1000, 1500, 0.01),
+        "pack_shard": (1000, 1500, 0.01),
         "train": (14_000, 0, 0.6),  # the pack stays in the page cache if it can
         "test": (8000, 0, 0.1),
         "map_quality": (8000, 0, 0.0),
@@ -31,7 +32,7 @@ UNKNOWN = 10_000  # images of a dataset that is not unpacked yet
 @cache
 def images_of(name):
     """Images of a dataset: as published, of the demonstration, or as they lie there; 0: unknown."""
-    if name in MADE_HERE:
+    if name in MADE:
         demo = config["demo"]
         each = demo["crops"] if name == "demo_authentic" else len(DISTORTIONS) * demo["levels"]
         return len(demo["photographs"]) * each
@@ -60,7 +61,8 @@ def plan():
         for name, dataset in DATASETS.items()
     }
     gflop = PUBLISHED_GFLOP * (size / 224) ** 2
-    return Plan(sizes, Network(gflop, 0, config["training"]["epochs"]), len(SCORES))
+    network = Network(gflop, 0, config["training"]["epochs"])
+    return Plan(sizes, network, len(RUNS), config["superpixels"]["images_per_job"])
 
 
 def asked(rule):
