@@ -47,9 +47,9 @@ def planned(configfiles: Sequence[str | Path] = ()) -> list[Planned]:
         DpamError: there is no Snakefile here, or it cannot be read; Snakemake has said why.
         SystemExit: the configuration or a dataset is not as it should be; says what is wrong.
     """
-    logging.disable(logging.INFO)  # all that a dry run prints
     if not Path("Snakefile").is_file():
         raise DpamError(f"{Path.cwd()}: no Snakefile here; run this in the repository's top folder")
+    logging.disable(logging.INFO)  # all that a dry run prints
     _, args = parse_args(["-n", "--configfile", *map(str, configfiles)] if configfiles else ["-n"])
     with SnakemakeApi(OutputSettings(dryrun=True)) as api:
         try:
