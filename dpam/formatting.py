@@ -37,6 +37,14 @@ ABOUT_FLOOR = (
     "Mean of the group in training: what is reached by knowing of each image its group and nothing "
     "else."
 )
+ABOUT_NEAR = (
+    "Near-duplicates: tested images that by a perceptual hash look like one of those trained or "
+    "validated on; crops of the same photograph are not found so."
+)
+ABOUT_NO_NEAR = (
+    "No tested image is, by a perceptual hash, a near-duplicate of one trained or validated on; "
+    "crops of the same photograph are not found so."
+)
 ABOUT_TYPES = (
     f"Single distortion types, levels and groups within tests of all: {ABOUT_SPLITS}. Few images, "
     "narrow ranges of quality: correlations are lower than over all."
@@ -55,6 +63,10 @@ METRIC_HEADINGS = {
     "krcc": "KRCC",
     "plcc_fitted": "PLCC fitted",
     "rmse_fitted": "RMSE fitted",
+}
+WITHOUT_HEADINGS = {
+    "srcc_without": "SRCC without near-duplicates",
+    "plcc_without": "PLCC without near-duplicates",
 }
 METHODS = {
     "slic": "DPAM, SLIC",
@@ -110,10 +122,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     headings = HEADINGS if crossed else HEADINGS | {"dataset": "dataset"}
     words = table[SETTING].astype(str).assign(method=table["method"].map(method_name))
     text = pd.DataFrame({headings[name]: words[name] for name in SETTING if shown[name]})
-    text["images"] = [
-        f"{low}" if low == high else f"{low}{DASH}{high}"
-        for low, high in zip(table["n_min"], table["n_max"], strict=True)
-    ]
+    text["images"] = [span(*ends) for ends in table[["n_min", "n_max"]].to_numpy()]
     text["splits"] = table["splits"].astype(str)
     if (table["runs"] != table["splits"]).any():
         text["runs"] = table["runs"].astype(str)
@@ -121,10 +130,20 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         if metric == "srcc_within" and table[f"{metric}_median"].isna().all():
             continue
         text[heading] = [_cell(row, metric) for row in table.to_dict("records")]
+    if (table["near_max"] > 0).any():
+        counts = [span(*ends) for ends in table[["near_min", "near_max"]].to_numpy()]
+        text["near-duplicates"] = counts
+        for metric, heading in WITHOUT_HEADINGS.items():
+            text[heading] = [over_splits(row, metric) for row in table.to_dict("records")]
     if table["published_srcc"].notna().any():
         text["published SRCC"] = table["published_srcc"].map(decimal)
         text["published PLCC"] = table["published_plcc"].map(decimal)
     return text
+
+
+def span(low: int, high: int) -> str:
+    """A number, or the smallest and the largest of several."""
+    return f"{low}" if low == high else f"{low}{DASH}{high}"
 
 
 def rules_of(table: pd.DataFrame) -> list[str]:
@@ -286,6 +305,7 @@ def escape_latex(text: str) -> str:
 def caption(experiment: str, table: pd.DataFrame) -> str:
     """What a reader must know of a table of `summarise`, besides ABOUT_METRICS."""
     text = f"{_title(experiment)}: {ABOUT_SPLITS}."
+    text += f" {ABOUT_NEAR if (table['near_max'] > 0).any() else ABOUT_NO_NEAR}"
     if table["srcc_within_median"].notna().any():
         text += f" {ABOUT_WITHIN}"
     if FLOOR in set(table["method"]):

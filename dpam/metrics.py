@@ -139,8 +139,7 @@ def score(
     fitted = None if fit.parameters is None else logistic4(x, *fit.parameters)
     groups = rows_of_groups(group)
     numbers: dict[str, Any] = {
-        **correlations(x, y),
-        "srcc_within": _defined(srcc_within(x, y, groups)),
+        **correlations(x, y, groups),
         "krcc": _defined(krcc(x, y)),
         "rmse": _rmse(x, y),
         "plcc_fitted": None if fitted is None else _defined(plcc(fitted, y)),
@@ -179,9 +178,20 @@ def srcc_within(x: np.ndarray, y: np.ndarray, groups: Sequence[np.ndarray]) -> f
     return float(np.mean([srcc(x[rows], y[rows]) for rows in groups])) if groups else float("nan")
 
 
-def correlations(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    """n, srcc and plcc of (n,) predictions and (n,) labels; None where not defined."""
-    return {"n": len(x), "srcc": _defined(srcc(x, y)), "plcc": _defined(plcc(x, y))}
+def correlations(
+    x: np.ndarray, y: np.ndarray, groups: Sequence[np.ndarray] | None = None
+) -> dict[str, Any]:
+    """n, srcc and plcc of (n,) predictions and (n,) labels; None where not defined.
+
+    Args:
+        x: (n,) predictions.
+        y: (n,) labels.
+        groups: as of `rows_of_groups`; with them also srcc_within.
+    """
+    numbers = {"n": len(x), "srcc": _defined(srcc(x, y)), "plcc": _defined(plcc(x, y))}
+    if groups is None:
+        return numbers
+    return numbers | {"srcc_within": _defined(srcc_within(x, y, groups))}
 
 
 def _by(names: Sequence[str] | None, x: np.ndarray, y: np.ndarray) -> dict[str, dict[str, Any]]:

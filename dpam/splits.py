@@ -4,61 +4,66 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from dpam.errors import DpamError, listed
 
 RELEASED_SEED = 20
 
 
-def draw(labels: pd.DataFrame, seed: int, count: int = 10) -> pd.DataFrame:
-    """Draw the splits; no reference image stands on two sides of a random one.
+def draw(labels: pd.DataFrame, near: pd.DataFrame, seed: int, count: int = 10) -> pd.DataFrame:
+    """Draw the splits; what shows the same never stands on two sides of one that is drawn here.
 
-    Images with the same reference form a group, an image without one is its own. Of n groups,
-    int(0.8 n) are for training and the rest for testing; one eighth of the training groups, at
-    least one, becomes the validation part. A random split depends on the seed, its number and the
-    names of the groups only: two datasets made of the same references, or two copies of one
-    dataset in different folders, get the same parts.
+    Random splits are drawn from clusters (see `clusters`): images of one reference, and
+    near-duplicates. Of n clusters, int(0.8 n) are for training and the rest for testing; one eighth
+    of the training clusters, at least one, becomes the validation part. A random split depends on
+    the seed, its number and the names of the clusters only: two datasets made of the same
+    references, or two copies of one dataset in different folders, get the same parts.
 
-    `authors` has the test part of the released code: the groups in the order of the labels,
-    shuffled by NumPy's generator of before 1.17 from seed 20, whatever `seed` is. `official`, in
-    which images are their own groups, has the test part that the dataset declares; it is left out
-    where there is none. Both get a validation part like the random ones unless the dataset
-    declares one. `whole` is train everywhere.
+    `authors` has the test part of the released code: references, or images without one, in the
+    order of the labels, shuffled by NumPy's generator of before 1.17 from seed 20, whatever `seed`
+    is. `official` has the test part that the dataset declares; it is left out where there is none.
+    These test parts stay as they are. Both splits get a validation part of an eighth of their
+    training references, unless the dataset declares one; of what was drawn, images that are in a
+    cluster with training images go back to training. `whole` is train everywhere.
 
     Args:
         labels: columns image, reference, official (text; empty if none), in the order of the
             label file.
+        near: columns image, other: pairs of near-duplicates.
         seed: not negative.
         count: number of random splits.
 
     Returns:
         Columns image, split00, split01, ..., authors, perhaps official, whole; each cell train,
-        validation or test.
+        validation or test. A validation part of `authors` or `official` may be empty.
 
     Raises:
-        DpamError: there are fewer than three groups, or some images, but not all, have an
+        DpamError: there are fewer than three clusters, or some images, but not all, have an
             official part.
     """
-    group = groups(labels)
-    names = sorted(set(group))
+    cluster = clusters(labels, near)
+    names = sorted(set(cluster))
     if len(names) < 3:
         raise DpamError(
-            f"labels: expected at least 3 references (or images without one) to draw "
-            f"training, validation and test parts from, found {len(names)}"
+            "labels: expected at least 3 references (or images without one; near-duplicates count "
+            f"as one) to draw training, validation and test parts from, found {len(names)}"
         )
     splits = pd.DataFrame({"image": labels["image"]})
     for number in range(count):
         shuffled = np.random.default_rng([seed, number]).permutation(names)
         validation, train, test = divided(list(shuffled))
-        splits[f"split{number:02d}"] = group.map(_parts(validation, train, test))
-    released = list(dict.fromkeys(group))
+        splits[f"split{number:02d}"] = cluster.map(_parts(validation, train, test))
+    released = list(dict.fromkeys(scenes(labels)))
     np.random.RandomState(RELEASED_SEED).shuffle(released)
-    splits["authors"] = group.map(_parts(*divided(released)))
+    authors = scenes(labels).map(_parts(*divided(released)))
+    splits["authors"] = _back_to_training(authors, labels, near)
     if (labels["official"] != "").any():
-        splits["official"] = _official(labels, seed)
+        splits["official"] = _official(labels, near, seed)
     splits["whole"] = "train"
-    grouped = splits.drop(columns=["image", "official"], errors="ignore").groupby(group)
-    assert (grouped.nunique().max() == 1).all()
+    drawn = splits.drop(columns=["image", "authors", "official"], errors="ignore")
+    assert (drawn.groupby(cluster).nunique().max() == 1).all()
     return splits
 
 
@@ -116,7 +121,7 @@ def share_tested(parts: pd.Series) -> float:
     return float(counts.get("test", 0) / (counts.get("train", 0) + counts.get("validation", 0)))
 
 
-def groups(labels: pd.DataFrame) -> pd.Series:
+def scenes(labels: pd.DataFrame) -> pd.Series:
     """What each image shows: its reference or, without one, its own file name.
 
     It is the path instead where file names are not unique.
@@ -127,8 +132,28 @@ def groups(labels: pd.DataFrame) -> pd.Series:
     return reference.where(reference != "", image if name.duplicated().any() else name)
 
 
+def clusters(labels: pd.DataFrame, near: pd.DataFrame) -> pd.Series:
+    """Which images belong together: those of one scene, and near-duplicates, through any chain.
+
+    Args:
+        labels: columns image and reference.
+        near: columns image, other; pairs with an image that is not in labels say nothing.
+
+    Returns:
+        (n,) the name of each image's cluster: the first, in the order of text, of its scenes.
+    """
+    scene, names = pd.factorize(scenes(labels), sort=True)
+    number = pd.Series(scene, labels["image"])
+    pairs = near[near["image"].isin(number.index) & near["other"].isin(number.index)]
+    ends = number[pairs["image"]], number[pairs["other"]]
+    graph = coo_array((np.ones(len(pairs)), ends), shape=(len(names), len(names)))
+    _, component = connected_components(graph, directed=False)
+    first = pd.Series(names).groupby(component).first()  # names are sorted
+    return pd.Series(first[component[scene]].to_numpy(), labels.index)
+
+
 def divided(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """Shuffled groups as validation, training and test part."""
+    """Shuffled names as validation, training and test part."""
     training = int(0.8 * len(names))
     validation = max(1, training // 8)
     return names[:validation], names[validation:training], names[training:]
@@ -142,7 +167,7 @@ def _parts(validation: Sequence[str], train: Sequence[str], test: Sequence[str])
     }
 
 
-def _official(labels: pd.DataFrame, seed: int) -> pd.Series:
+def _official(labels: pd.DataFrame, near: pd.DataFrame, seed: int) -> pd.Series:
     official = labels["official"].astype(str)
     lacking = labels["image"][official == ""]
     if len(lacking):
@@ -152,10 +177,20 @@ def _official(labels: pd.DataFrame, seed: int) -> pd.Series:
         )
     if "validation" in set(official):
         return official
-    training = groups(labels)[official == "train"]
+    training = scenes(labels)[official == "train"]
     shuffled = np.random.default_rng(seed).permutation(sorted(set(training)))
     validation = set(shuffled[: max(1, len(shuffled) // 8)])
-    return official.mask((official == "train") & groups(labels).isin(validation), "validation")
+    drawn = official.mask((official == "train") & scenes(labels).isin(validation), "validation")
+    return _back_to_training(drawn, labels, near)
+
+
+def _back_to_training(parts: pd.Series, labels: pd.DataFrame, near: pd.DataFrame) -> pd.Series:
+    """Parts in which validation images that are in a cluster with training images are training."""
+    learning = labels[parts != "test"]
+    cluster = clusters(learning, near)
+    trained = set(cluster[parts[learning.index] == "train"])
+    back = learning.index[cluster.isin(trained)]
+    return parts.mask(parts.index.isin(back) & (parts == "validation"), "train")
 
 
 def apart(pairs: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from dpam.published import published
 
 RUN = ["dataset", "part", "method", "split", "seed"]
 COLUMNS = ["experiment", *RUN, "test_dataset", "run"]
-METRICS = ["srcc", "plcc", "srcc_within", "krcc", "plcc_fitted", "rmse", "rmse_fitted"]
+WITHOUT = ["srcc_without", "plcc_without"]  # near-duplicates of images trained on
+METRICS = ["srcc", "plcc", "srcc_within", "krcc", "plcc_fitted", "rmse", "rmse_fitted", *WITHOUT]
 WITH_INTERVAL = ["srcc", "plcc", "srcc_within", "plcc_fitted", "rmse", "rmse_fitted"]
 LOGISTIC = ["logistic_upper", "logistic_lower", "logistic_centre", "logistic_width"]
 # What is held fixed while split and seed vary.
@@ -55,9 +56,10 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     """One row per line of the list of scores.
 
     Returns:
-        COLUMNS, label_kind, selection, n, clusters, intervals_over, test_to_train, METRICS,
-        validation_srcc, validation_plcc, `_low` and `_high` of each of WITH_INTERVAL,
-        logistic_status, LOGISTIC; nan where a number is not defined.
+        COLUMNS, label_kind, selection, n, clusters, intervals_over, test_to_train, near_duplicates
+        (tested images that have one among those trained on), METRICS, validation_srcc,
+        validation_plcc, `_low` and `_high` of each of WITH_INTERVAL, logistic_status, LOGISTIC; nan
+        where a number is not defined.
 
     Raises:
         DpamError: see `read_results`.
@@ -68,6 +70,9 @@ def read_scores(path: str | Path) -> pd.DataFrame:
 def _flat(result: dict[str, Any]) -> dict[str, Any]:
     names = [*COLUMNS, "label_kind", "selection", "n", "clusters", "intervals_over"]
     flat = {name: result[name] for name in [*names, "test_to_train"]}
+    near = result["near_duplicates"]
+    flat["near_duplicates"] = near["images"]
+    result = result | {name: near["without"][name.removesuffix("_without")] for name in WITHOUT}
     flat |= {metric: _number(result[metric]) for metric in METRICS}
     validation = result["validation"] or {}
     flat |= {f"validation_{name}": _number(validation.get(name)) for name in ("srcc", "plcc")}
@@ -175,16 +180,18 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per dataset x part x method x test dataset x selection, in the order met: SETTING,
-        n_min and n_max (images scored in a run), splits, runs, not_converged (runs whose logistic
-        did not converge), then `statistics` of each metric, `_low` and `_high` of those
-        WITH_INTERVAL (of a single run; else nan), intervals_over (see `dpam.metrics.score`; empty
-        where there is no interval), then published_srcc and published_plcc, nan where nothing
-        comparable was published.
+        n_min and n_max (images scored in a run), near_min and near_max (of these, near-duplicates
+        of images trained on), splits, runs, not_converged (runs whose logistic did not converge),
+        then `statistics` of each metric, `_low` and `_high` of those WITH_INTERVAL (of a single
+        run; else nan), intervals_over (see `dpam.metrics.score`; empty where there is no interval),
+        then published_srcc and published_plcc, nan where nothing comparable was published.
     """
     rows = []
     for setting, group in scores.groupby(SETTING, sort=False):
         row = dict(zip(SETTING, setting, strict=True))
         row |= {"n_min": group["n"].min(), "n_max": group["n"].max()}
+        near = group["near_duplicates"]
+        row |= {"near_min": near.min(), "near_max": near.max()}
         row |= {"splits": group["split"].nunique(), "runs": len(group)}
         row["not_converged"] = int((group["logistic_status"] == "not converged").sum())
         for metric in METRICS:

@@ -45,7 +45,7 @@ def test_equally_good_predictors_over_overlapping_splits_seldom_differ() -> None
     """The plain paired t-test finds a difference in a quarter of such comparisons."""
     n, repetitions = 400, 400
     labels = pd.DataFrame({"image": map(str, range(n)), "reference": "", "official": ""})
-    splits = draw(labels, seed=1)
+    splits = draw(labels, pd.DataFrame(columns=["image", "other"], dtype=str), seed=1)
     names = [f"split{number:02d}" for number in range(10)]
     tested = [np.flatnonzero(splits[name] == "test") for name in names]
     rng = np.random.default_rng(2)

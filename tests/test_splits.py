@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpam.errors import DpamError
-from dpam.splits import apart, draw, parts_to_score
+from dpam.splits import apart, clusters, draw, parts_to_score
+
+NONE = pd.DataFrame(columns=["image", "other"], dtype=str)
 
 
 def table(references: list[str]) -> pd.DataFrame:
@@ -32,9 +34,9 @@ def test_every_split(references, seed):
     count = group.nunique()
     if count < 3:
         with pytest.raises(DpamError, match="at least 3"):
-            draw(labels, seed)
+            draw(labels, NONE, seed)
         return
-    splits = draw(labels, seed)
+    splits = draw(labels, NONE, seed)
     names = [f"split{number:02d}" for number in range(10)]
     assert list(splits.columns) == ["image", *names, "authors", "whole"]
     assert splits["image"].equals(labels["image"])
@@ -50,8 +52,65 @@ def test_every_split(references, seed):
         assert sizes["validation"] == max(1, training // 8)
 
 
+@given(
+    REFERENCES,
+    st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), max_size=25),
+    st.lists(st.sampled_from(["train", "test"]), min_size=60, max_size=60),
+)
+def test_near_duplicates_stay_on_one_side_of_what_is_drawn(references, pairs, official):
+    labels = table(references).assign(official=official[: len(references)])
+    n = len(labels)
+    near = pd.DataFrame(
+        [(f"{a % n}.png", f"{b % n}.png") for a, b in pairs], columns=["image", "other"]
+    )
+    try:
+        splits = draw(labels, near, 3).set_index("image")
+    except DpamError as error:
+        assert "near-duplicates count as one" in str(error)  # noqa: PT017
+        return
+    first, second = splits.loc[near["image"]], splits.loc[near["other"]]
+    for name in splits:
+        sides = set(zip(first[name], second[name], strict=True))
+        if name not in ("authors", "official"):
+            assert all(one == other for one, other in sides)
+        assert not sides & {("train", "validation"), ("validation", "train")}
+        reference = labels["reference"].to_numpy()
+        parts = pd.Series(splits[name].to_numpy())[reference != ""]
+        if name != "official":  # it is declared image by image
+            assert all(len(set(p)) == 1 for _, p in parts.groupby(reference[reference != ""]))
+    assert ((splits["official"] == "test").to_numpy() == (labels["official"] == "test")).all()
+    test = draw(labels, NONE, 3)["authors"] == "test"
+    assert ((splits["authors"] == "test").to_numpy() == test).all()
+
+
+def test_clusters_are_joined_through_any_chain_and_named_by_their_first_scene():
+    labels = table(["", "cat", "cat", "", "", "dog"])
+    near = pd.DataFrame(
+        [("0.png", "2.png"), ("3.png", "0.png"), ("4.png", "gone.png")], columns=["image", "other"]
+    )
+    found = ["0.png", "0.png", "0.png", "0.png", "4.png", "dog"]
+    assert clusters(labels, near).tolist() == found
+    assert clusters(labels, NONE).tolist() == ["0.png", "cat", "cat", "3.png", "4.png", "dog"]
+    assert clusters(labels[1:], near).tolist() == ["cat", "cat", "3.png", "4.png", "dog"]
+
+
+def test_a_drawn_validation_image_like_a_training_image_goes_back_with_those_like_it():
+    labels = table([""] * 40).assign(official=["train"] * 32 + ["test"] * 8)
+    before = draw(labels, NONE, 1).set_index("image")["official"]
+    validation = before.index[before == "validation"].tolist()
+    trained, tested = before.index[before == "train"][0], before.index[before == "test"][0]
+    assert len(validation) == 4
+    first, second, third, _ = validation
+    pairs = [(first, trained), (first, second), (tested, third)]
+    near = pd.DataFrame(pairs, columns=["image", "other"])
+    after = draw(labels, near, 1).set_index("image")["official"]
+    assert after[before != after].to_dict() == {first: "train", second: "train"}
+
+
 def test_published_sizes():
-    sizes = draw(table([f"I{number:02d}" for number in range(81)]), 20)["split00"].value_counts()
+    sizes = draw(table([f"I{number:02d}" for number in range(81)]), NONE, 20)[
+        "split00"
+    ].value_counts()
     assert sizes.to_dict() == {"train": 56, "validation": 8, "test": 17}
 
 
@@ -61,7 +120,7 @@ def test_depends_on_the_set_of_references_only():
     one = table(names * 3)
     other = table(list(rng.permutation(names * 5)))
     parts = [
-        dict(zip(labels["reference"], draw(labels, 7)["split03"], strict=True))
+        dict(zip(labels["reference"], draw(labels, NONE, 7)["split03"], strict=True))
         for labels in (one, other)
     ]
     assert parts[0] == parts[1]
@@ -69,18 +128,18 @@ def test_depends_on_the_set_of_references_only():
 
 def test_seeds_and_splits_differ_and_repeat():
     labels = table([""] * 100)
-    first = draw(labels, 1)
-    assert first.equals(draw(labels, 1))
-    assert not first["split00"].equals(draw(labels, 2)["split00"])
+    first = draw(labels, NONE, 1)
+    assert first.equals(draw(labels, NONE, 1))
+    assert not first["split00"].equals(draw(labels, NONE, 2)["split00"])
     assert len({tuple(first[f"split{number:02d}"]) for number in range(10)}) == 10
-    assert draw(labels, 1, count=3).equals(
+    assert draw(labels, NONE, 1, count=3).equals(
         first[["image", "split00", "split01", "split02", "authors", "whole"]]
     )
 
 
 def test_numbers_as_references():
     labels = pd.DataFrame({"image": list("abcd"), "reference": [1, 1, 2, 3], "official": ""})
-    splits = draw(labels, 0)
+    splits = draw(labels, NONE, 0)
     assert splits["split00"][0] == splits["split00"][1]
 
 
@@ -125,13 +184,13 @@ RELEASED = json.loads(
 @pytest.mark.parametrize(("name", "references"), [("tid2013", 25), ("kadid10k", 81)])
 def test_the_authors_split_of_references(name, references):
     labels = table([f"I{number:02d}" for number in range(1, references + 1) for _ in range(5)])
-    splits = draw(labels, seed=3)
+    splits = draw(labels, NONE, seed=3)
     parts = splits["authors"].groupby(labels["reference"].str[1:]).first()
     expected = {part: set(RELEASED[name][part]) for part in ("train", "test")}
     assert set(parts.index[parts == "test"]) == expected["test"]
     assert set(parts.index[parts != "test"]) == expected["train"]
     assert (parts == "validation").sum() == len(expected["train"]) // 8
-    assert draw(labels, seed=4)["authors"].equals(splits["authors"])
+    assert draw(labels, NONE, seed=4)["authors"].equals(splits["authors"])
 
 
 def test_the_authors_split_of_images_in_the_order_of_the_labels():
@@ -139,9 +198,11 @@ def test_the_authors_split_of_images_in_the_order_of_the_labels():
     labels = table([""] * 20)
     labels["image"] = [f"1024x768/{number}.jpg" for number in range(20)]
     names = labels["image"].str.removeprefix("1024x768/")
-    assert set(names[draw(labels, 0)["authors"] == "test"]) == set(expected["test"])
+    assert set(names[draw(labels, NONE, 0)["authors"] == "test"]) == set(expected["test"])
     turned = labels[::-1].reset_index(drop=True)
-    other = turned["image"][draw(turned, 0)["authors"] == "test"].str.removeprefix("1024x768/")
+    other = turned["image"][draw(turned, NONE, 0)["authors"] == "test"].str.removeprefix(
+        "1024x768/"
+    )
     assert set(other) != set(expected["test"])
 
 
@@ -149,25 +210,25 @@ def test_parts_do_not_depend_on_the_folder_of_the_images():
     labels = table([""] * 30)
     elsewhere = labels.assign(image="koniq10k/1024x768/" + labels["image"])
     columns = ["split00", "split05", "authors"]
-    assert draw(labels, 1)[columns].equals(draw(elsewhere, 1)[columns])
+    assert draw(labels, NONE, 1)[columns].equals(draw(elsewhere, NONE, 1)[columns])
     twice = labels.assign(image=[f"{number % 2}/{number // 2}.png" for number in range(30)])
-    assert draw(twice, 1)["split00"].value_counts()["test"] == 6
+    assert draw(twice, NONE, 1)["split00"].value_counts()["test"] == 6
 
 
 def test_an_official_split_gets_a_validation_part_from_its_training_part():
     labels = table([""] * 20).assign(official=["train"] * 16 + ["test"] * 4)
-    splits = draw(labels, 1)
+    splits = draw(labels, NONE, 1)
     assert list(splits.columns[-2:]) == ["official", "whole"]
     assert (splits["official"][16:] == "test").all()
     assert splits["official"][:16].value_counts().to_dict() == {"train": 14, "validation": 2}
     declared = labels.assign(official=["train"] * 10 + ["validation"] * 5 + ["test"] * 5)
-    assert draw(declared, 1)["official"].equals(declared["official"])
+    assert draw(declared, NONE, 1)["official"].equals(declared["official"])
 
 
 def test_an_official_split_of_some_images_is_refused():
     labels = table([""] * 4).assign(official=["train", "", "test", ""])
     with pytest.raises(DpamError, match=r"2 of 4 images have no official part, e\.g\. 1\.png"):
-        draw(labels, 1)
+        draw(labels, NONE, 1)
 
 
 def test_pairs_torn_apart_are_found():

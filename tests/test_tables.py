@@ -36,6 +36,7 @@ NUMBERS = {
     "by_level": {"1": {"n": 50, "srcc": 0.3, "plcc": 0.2}},
     "by_group": {"blur": {"n": 9, "srcc": 0.4, "plcc": None}},
     "srcc_within": None,
+    "near_duplicates": {"images": 0, "pairs": [], "without": {"n": 200, "srcc": 0.5, "plcc": 0.7}},
     "floor": None,
     "logistic_status": "converged",
     "clusters": 40,
@@ -242,6 +243,7 @@ def test_groups_have_a_column_and_their_mean_a_row(tmp_path: Path) -> None:
     floor = {name: NUMBERS[name] for name in ("krcc", "plcc", "rmse", "plcc_fitted", "rmse_fitted")}
     floor |= {name: NUMBERS[name] for name in ("logistic", "logistic_status", "intervals")}
     floor |= {"n": 200, "srcc": 0.25, "srcc_within": None, "clusters": 40}
+    floor["near_duplicates"] = {"images": 0, "without": {"n": 200, "srcc": 0.25, "plcc": 0.7}}
     by_group = {"phone": {"n": 90, "srcc": 0.5, "plcc": 0.4}}
     grouped = {"srcc_within": 0.35, "floor": floor, "by_group": by_group}
     rows = [add(tmp_path, "e", method=method, **grouped) for method in ("slic", "rim")]
@@ -273,6 +275,19 @@ def test_groups_have_a_column_and_their_mean_a_row(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "tables" / "e.csv")["method"].tolist()[-1] == "group_mean"
     assert "group_mean" not in (tmp_path / "tables" / "scores.csv").read_text()
     assert "group_mean" not in (tmp_path / "tables" / "significance.csv").read_text()
+
+
+def test_results_without_near_duplicates_stand_beside_those_with_them(tmp_path: Path) -> None:
+    near = {"images": 12, "pairs": [], "without": {"n": 188, "srcc": 0.45, "plcc": None}}
+    rows = [add(tmp_path, "e", near_duplicates=near), add(tmp_path, "e", method="rim")]
+    table = summarise(read_scores(listed(tmp_path, rows)))
+    text = readable(table)
+    assert text["near-duplicates"].tolist() == ["12", "0"]
+    assert text["SRCC without near-duplicates"].tolist() == ["0.450", "0.500"]
+    assert text["PLCC without near-duplicates"].tolist() == ["\N{EN DASH}", "0.700"]
+    assert "Near-duplicates: tested images that" in caption("e", table)
+    assert "near-duplicates" not in readable(table[1:])
+    assert "No tested image is" in caption("e", table[1:])
 
 
 def test_published_results_are_complete_and_plausible() -> None:

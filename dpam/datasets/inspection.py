@@ -7,20 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-from PIL import Image
-
+from dpam.datasets.perceptual_hash import difference_hash
 from dpam.errors import DpamError
 from dpam.files import read_json, refuse_special, write_json
 from dpam.images import opened
 from dpam.parallel import processes
 from dpam.progress import track
-
-HASH_SIDE = 16  # a perceptual hash has this many bits squared
-# Of its 256 bits, so many may differ between near-duplicates. Among 2,000 photographs of BIQ2021
-# all 41 pairs that differ in up to 43 bits show the same scene; the first that does not, in 45.
-NEAR = 36
 
 
 class Inspection(NamedTuple):
@@ -75,42 +67,6 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
     except DpamError as error:
         problem = str(error).removeprefix(f"{path}: ").replace("\n", " ")
     return Inspection(len(content), status.st_mtime_ns, digest, width, height, look, problem)
-
-
-def difference_hash(image: Image.Image) -> str:
-    """Perceptual hash: whether brightness rises from each cell of a 17 x 16 grid to the next.
-
-    Returns:
-        256 bits, hexadecimal. Recompressed, resized or slightly retouched copies differ in few.
-    """
-    plain = image if image.mode in ("L", "RGB") else image.convert("RGB")
-    grid = plain.resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.BOX).convert("L")
-    cells = np.asarray(grid, np.int16)
-    return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()
-
-
-def near_duplicates(looks: dict[str, str]) -> pd.DataFrame:
-    """Pairs of images whose perceptual hashes differ in at most `NEAR` bits.
-
-    Args:
-        looks: image -> its `difference_hash`.
-
-    Returns:
-        Columns image, other, bits (that differ); each pair once. Images that are nearly without
-        structure, whose hash means little, are left out.
-    """
-    names = np.array(sorted(looks), dtype=object)
-    bits = np.frombuffer(bytes.fromhex("".join(looks[name] for name in names)), np.uint64)
-    words = bits.reshape(len(names), HASH_SIDE**2 // 64)
-    rising = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
-    structured = (rising > NEAR) & (rising < HASH_SIDE**2 - NEAR)
-    names, words = names[structured], words[structured]
-    found = []
-    for start in range(len(names)):
-        differ = np.bitwise_count(words[start + 1 :] ^ words[start]).sum(axis=1, dtype=np.int64)
-        near = np.flatnonzero(differ <= NEAR)
-        found += [(names[start], names[start + 1 + index], int(differ[index])) for index in near]
-    return pd.DataFrame(found, columns=["image", "other", "bits"])
 
 
 def inspect_all(

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dpam.datasets.dataset import Dataset
-from dpam.datasets.inspection import Inspection, inspect_all, near_duplicates
+from dpam.datasets.inspection import Inspection, inspect_all
+from dpam.datasets.perceptual_hash import near_duplicates
 from dpam.errors import DpamError, listed
 from dpam.images import SMALLEST
 
@@ -58,7 +59,7 @@ def verify(
     Every labelled image must exist, decode, be large enough and have the size that is usual there,
     every image must have a label (references, and images known to have none, excepted), and the
     counts must be the dataset's. Images with the same content, and near-duplicates among
-    photographs with authentic faults, are only reported.
+    photographs with authentic faults, other than those of one reference, are only reported.
 
     Args:
         dataset: what is expected.
@@ -72,7 +73,8 @@ def verify(
         dataset, title, counts {images, references, without_label}, folders {folder: images}, bytes,
         fingerprint (SHA-256 over the sorted names and content hashes of images and label files),
         versions, findings (only reported), accepted (by `allow`), left_out (images
-        that accepted findings make unusable), near_duplicates [image, other, differing bits].
+        that accepted findings make unusable), near_duplicates [image, other, differing bits],
+        perceptual_hashes {image: hash}.
 
     Raises:
         DpamError: something is missing or broken and not allowed; all offenders are listed.
@@ -116,9 +118,9 @@ def verify(
         )
     left_out = {finding.subject for finding in accepted if finding.kind in UNUSABLE}
     kept = {image: found for image, found in inspections.items() if image not in left_out}
-    near = near_duplicates(
-        {image: found.look for image, found in kept.items()} if dataset.kind == "authentic" else {}
-    )
+    hashes = {image: found.look for image, found in kept.items()}
+    scene = dict(zip(labels["image"], labels["reference"], strict=True))
+    near = near_duplicates(hashes if dataset.kind == "authentic" else {}, scene)
     return {
         "dataset": dataset.name,
         "title": dataset.title,
@@ -148,6 +150,7 @@ def verify(
         "accepted": [str(finding) for finding in accepted],
         "left_out": sorted(left_out),
         "near_duplicates": [list(pair) for pair in near.itertuples(index=False)],
+        "perceptual_hashes": hashes,
     }
 
 

@@ -91,6 +91,7 @@ def render(sources: Sources, output: Path) -> str:
         overview=runs.overview(scores, origins, sources.machine),
         deviations=runs.deviations(sources.settings, sources.paper),
         pseudo=pseudo(scores),
+        near_duplicates=results.near_duplicates(scores),
         about_metrics=ABOUT_METRICS,
         experiments=[results.experiment(name, tables, output) for name in names],
         significance=results.comparisons(tables, output),

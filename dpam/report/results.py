@@ -8,6 +8,8 @@ import pandas as pd
 from dpam import significance
 from dpam.bootstrap import FEW_REFERENCES
 from dpam.formatting import (
+    ABOUT_NEAR,
+    ABOUT_NO_NEAR,
     ABOUT_TYPES,
     DASH,
     METRIC_HEADINGS,
@@ -117,6 +119,19 @@ def best_of_setting(table: pd.DataFrame, text: pd.DataFrame, pairs: pd.DataFrame
     winners = significance.winners(pairs)
     best[METRIC_HEADINGS["srcc"]] = [tuple(row) in winners for row in table[names].to_numpy()]
     return best
+
+
+def near_duplicates(scores: pd.DataFrame) -> str:
+    """In words, where tested images look like images that were trained on, and how many do."""
+    found = []
+    for (dataset, tested), rows in scores.groupby(["dataset", "test_dataset"], sort=False):
+        most, images = max(zip(rows["near_duplicates"], rows["n"], strict=True))
+        if most:
+            name = dataset if dataset == tested else f"{dataset} \N{RIGHTWARDS ARROW} {tested}"
+            found.append(f"{name} {most:,} of {images:,}")
+    if not found:
+        return ABOUT_NO_NEAR
+    return f"{ABOUT_NEAR} Found, at most in a run: {'; '.join(found)}."
 
 
 def comparisons(tables: Path, output: Path) -> Comparisons | None:

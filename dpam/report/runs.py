@@ -174,6 +174,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                 "weights selected on": row["selection"],
                 "labels": row["label_kind"],
                 "images": row["n"],
+                "near-duplicates": row["near_duplicates"],
                 **{
                     heading: decimal(row[metric]) + interval(row, metric)
                     for metric, heading in (METRIC_HEADINGS | {"rmse": "RMSE"}).items()
@@ -187,6 +188,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
     alike = [name for name in varying if len(set(table[name])) == 1]
     within = METRIC_HEADINGS["srcc_within"]
     alike += [within] * bool((table[within] == DASH).all())
+    alike += ["near-duplicates"] * bool((table["near-duplicates"] == 0).all())
     path = tables / "scores.csv"
     text = (
         "Every training run and its tests. Seconds: of the whole training, its evaluations "

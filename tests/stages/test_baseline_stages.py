@@ -41,7 +41,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = ["image", "reference", "distortion", "level", "group", "label_kind", "score"]
     table = pd.DataFrame(rows, columns=columns)
     table.to_csv(folder / "labels.csv", index=False)
-    draw(table.assign(official=""), seed=1).to_csv(folder / "splits.csv", index=False)
+    none = pd.DataFrame(columns=["image", "other"], dtype=str)
+    draw(table.assign(official=""), none, seed=1).to_csv(folder / "splits.csv", index=False)
+    hashes = {name: f"{number:02x}" * 32 for number, name in enumerate(table["image"])}
+    (folder / "verified.json").write_text(json.dumps({"perceptual_hashes": hashes}))
     out = ["--root", folder, "--output"]
     labels = folder / "labels.csv"
     brisque = folder / "brisque_svr.npy"
@@ -79,6 +82,7 @@ def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseli
     identity |= {"seed": 20, "test_dataset": "mine"}
     scored = ["score", tmp_path / "on-mine.csv", "--identity", json.dumps(identity)]
     scored += ["--splits", data / "splits.csv"]
+    scored += ["--verified", data / "verified.json", "--test-verified", data / "verified.json"]
     assert call(*scored, "--output", tmp_path / "on-mine.json") == 0
     result = json.loads((tmp_path / "on-mine.json").read_text())
     assert result["srcc"] > 0.7

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -55,6 +56,7 @@ def test_verify_normalise_draw(root, tmp_path):
         "accepted",
         "left_out",
         "near_duplicates",
+        "perceptual_hashes",
     }
     assert verified["folders"] == {".": 6}
     assert run("normalise-labels", root, tmp_path / "labels.csv") == 0
@@ -127,7 +129,12 @@ def test_an_archive_is_unpacked_and_photographs_that_look_alike_are_named(root, 
     picture = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 50).convert("RGB")
     for number in range(6):
         picture.save(root / f"{number}.png", compress_level=number)
-    lines = ["image,score", *(f"{number}.png,{number}" for number in range(6))]
+    parts = ["train"] * 2 + ["test"] * 4
+    for number in range(6, 10):
+        noise = np.random.default_rng(number).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(root / f"{number}.png")
+        parts.append("train")
+    lines = ["image,score,split", *(f"{i}.png,{i},{part}" for i, part in enumerate(parts))]
     (root / "mine.csv").write_text("\n".join(lines))
     packed = tmp_path / "packed"
     shutil.make_archive(str(packed / "mine"), "zip", root)
@@ -139,10 +146,11 @@ def test_an_archive_is_unpacked_and_photographs_that_look_alike_are_named(root, 
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *splits]) == 0
     assert "look alike, in different parts: mine/0.png" in capsys.readouterr().err
     pairs = pd.read_csv(tmp_path / "near_duplicates.csv")
-    parts = pd.read_csv(tmp_path / "splits.csv").set_index("image")["split03"]
-    apart = parts[pairs["image"]].to_numpy() != parts[pairs["other"]].to_numpy()
-    assert (pairs["splits"].str.contains("split03") == apart).all()
-    assert apart.any()
+    splits = pd.read_csv(tmp_path / "splits.csv").set_index("image")
+    for name in splits:
+        apart = splits.loc[pairs["image"], name].array != splits.loc[pairs["other"], name].array
+        assert (pairs["splits"].str.contains(name) == apart).all()
+        assert apart.any() == (name in ("authors", "official")), "of others all are kept together"
 
 
 def test_unusable_labels_are_listed(root, tmp_path, capsys):

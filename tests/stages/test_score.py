@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
@@ -46,6 +47,12 @@ def command(table: pd.DataFrame, folder: Path, identity: str = json.dumps(IDENTI
     (folder / "on-demo-b.json").unlink(missing_ok=True)
     arguments = [str(folder / "on-demo-b.csv"), "--identity", identity]
     arguments += ["--splits", str(folder / "splits.csv")]
+    for name, option in (("trained", "--verified"), ("tested", "--test-verified")):
+        if not (folder / f"{name}.json").exists():
+            images = range(10) if name == "trained" else table["image"]
+            hashes = {str(image): "0f" * 32 if name == "trained" else "33" * 32 for image in images}
+            (folder / f"{name}.json").write_text(json.dumps({"perceptual_hashes": hashes}))
+        arguments += [option, str(folder / f"{name}.json")]
     return main(["score", *arguments, "--output", str(folder / "on-demo-b.json")])
 
 
@@ -93,6 +100,30 @@ def test_groups_and_what_they_alone_predict(table: pd.DataFrame, tmp_path: Path)
     assert result["floor"]["by_group"]["dark"] == {"n": 6, "srcc": None, "plcc": None}
     assert command(twice.assign(group="all"), tmp_path) == 0
     assert json.loads((tmp_path / "on-demo-b.json").read_text())["floor"] is None
+
+
+def test_near_duplicates_of_images_trained_on_are_counted_and_left_out(
+    table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    base = {str(image): random.bytes(32) for image in range(10)}
+    tested = {image: random.bytes(32).hex() for image in table["image"]}
+    few = bytes([base["3"][0] ^ 7, *base["3"][1:]])  # three bits
+    tested["images/1.png"] = few.hex()
+    tested["images/4.png"] = base["9"].hex()  # 9 is of the test part
+    for name, hashes in (("trained", {n: h.hex() for n, h in base.items()}), ("tested", tested)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"perceptual_hashes": hashes}))
+    assert command(table, tmp_path) == 0
+    near = json.loads((tmp_path / "on-demo-b.json").read_text())["near_duplicates"]
+    assert near["images"] == 1
+    assert near["pairs"] == [["images/1.png", "3", 3]]
+    rest = table.drop(index=1)
+    expected = spearmanr(rest["prediction"], rest["score"]).statistic
+    assert near["without"]["n"] == 5
+    assert near["without"]["srcc"] == pytest.approx(expected)
+    (tmp_path / "tested.json").write_text("{}")
+    assert command(table, tmp_path) == 1
+    assert "tested.json: tells no perceptual hash of 6 image(s)" in capsys.readouterr().err
 
 
 def test_constant_predictions_give_null(

@@ -150,6 +150,8 @@ rule score:
     input:
         predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
+        verified="<results>/data/{dataset}/verified.json",
+        test_verified="<results>/data/{test_dataset}/verified.json",
     output:
         "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.json",
     log:
@@ -168,6 +170,7 @@ rule score:
         code=fingerprint("score"),
     shell:
         "dpam score {input.predictions:q} --identity {params.identity:q} --splits {input.splits:q}"
+        " --verified {input.verified:q} --test-verified {input.test_verified:q}"
         " --output {output:q} --log {log:q}"
 
 
@@ -175,6 +178,8 @@ use rule score as score_released with:
     input:
         predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
+        verified="<results>/data/{dataset}/verified.json",
+        test_verified="<results>/data/{test_dataset}/verified.json",
     output:
         "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.json",
     log:
