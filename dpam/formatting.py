@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dpam.bootstrap import FEW_REFERENCES
-from dpam.published import published
+from dpam.published import SPLIT, published
 from dpam.tables import FEW, FLOOR, SETTING
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -17,10 +17,14 @@ HEADINGS = {
     "method": "method",
     "test_dataset": "tested on",
     "label_kind": "labels",
-    "selection": "weights selected on",
+    "selection": "epoch selected on",
 }
 ABOUT_SPLITS = (
     f"median ± standard deviation over splits, or, of fewer than {FEW} splits, the value of each"
+)
+ABOUT_BIQ2021 = (
+    "Published, on BIQ2021: on its official split; MetaQAP as its authors report it, whose code "
+    "chooses on what it tests."
 )
 ABOUT_METRICS = (
     "PLCC and RMSE fitted: after a logistic of four parameters, fitted on the tested images. "
@@ -50,8 +54,8 @@ ABOUT_TYPES = (
     "narrow ranges of quality: correlations are lower than over all."
 )
 ABOUT_SELECTION = (
-    "Weights selected on test are, as released, of the epoch best on the test part of the training "
-    "dataset: comparable with published results, and favoured as they are. All others are held out."
+    "Epoch selected on test: the one best on the test part of the training dataset, as the "
+    "released code selects, which favours it. Of all others the tested images chose nothing."
 )
 ABOUT_PUBLISHED = (
     "Published, of DPAM: one split, best epoch chosen on its test part, which favours it."
@@ -231,10 +235,16 @@ def paper_layout(
             row[f"{tested['test_dataset']} PLCC"] = cell(tested, "plcc")
         rows.append(row)
     if not crossed and not varies["part"]:
-        rows = _published_rows(datasets) + rows
+        rows = _published_rows(comparable(table)) + rows
     texts = ["method", "results", *(HEADINGS[key] for key in keys[1:])]
     numbers = [f"{dataset} {metric}" for dataset in datasets for metric in ("SRCC", "PLCC")]
     return pd.DataFrame(rows, columns=[*texts, *numbers]).fillna(dict.fromkeys(texts, ""))
+
+
+def comparable(table: pd.DataFrame) -> list[str]:
+    """The datasets of a table of `summarise` that published numbers compare with, by the split."""
+    pairs = table[["test_dataset", "split"]].drop_duplicates().to_numpy().tolist()
+    return list(dict.fromkeys(name for name, split in pairs if SPLIT.get(name, split) == split))
 
 
 def _published_rows(datasets: list[str]) -> list[dict[str, Any]]:
@@ -321,6 +331,8 @@ def layout_caption(experiment: str, table: pd.DataFrame) -> str:
     splits = "one split" if low == high == 1 else ABOUT_SPLITS
     text = f"{_title(experiment)}: SRCC and PLCC; measured: {splits}."
     text += " PLCC without a fitted logistic, as in the released code."
+    if "biq2021" in comparable(table) and (table["dataset"] == table["test_dataset"]).all():
+        text += f" {ABOUT_BIQ2021}"
     if table["published_srcc"].notna().any():
         text += f" {ABOUT_PUBLISHED}"
     return text + _about_labels_and_weights(table)
@@ -334,7 +346,7 @@ def _about_labels_and_weights(table: pd.DataFrame) -> str:
     text = ""
     selections = rules_of(table)
     if len(selections) == 1:
-        text += f" Weights selected on: {selections[0]}."
+        text += f" Epoch selected on: {selections[0]}."
     elif "test" in selections:
         text += f" {ABOUT_SELECTION}"
     pseudo = sorted({kind for kind in table["label_kind"] if is_pseudo(kind)})

@@ -12,7 +12,9 @@ from dpam.errors import DpamError, listed
 RELEASED_SEED = 20
 
 
-def draw(labels: pd.DataFrame, near: pd.DataFrame, seed: int, count: int = 10) -> pd.DataFrame:
+def draw(
+    labels: pd.DataFrame, near: pd.DataFrame, seed: int, count: int = 10, validation: bool = True
+) -> pd.DataFrame:
     """Draw the splits; what shows the same never stands on two sides of one that is drawn here.
 
     Random splits are drawn from clusters (see `clusters`): images of one reference, and
@@ -34,6 +36,7 @@ def draw(labels: pd.DataFrame, near: pd.DataFrame, seed: int, count: int = 10) -
         near: columns image, other: pairs of near-duplicates.
         seed: not negative.
         count: number of random splits.
+        validation: whether to draw validation parts. If not, as released, these images train, too.
 
     Returns:
         Columns image, split00, split01, ..., authors, perhaps official, whole; each cell train,
@@ -53,17 +56,20 @@ def draw(labels: pd.DataFrame, near: pd.DataFrame, seed: int, count: int = 10) -
     splits = pd.DataFrame({"image": labels["image"]})
     for number in range(count):
         shuffled = np.random.default_rng([seed, number]).permutation(names)
-        validation, train, test = divided(list(shuffled))
-        splits[f"split{number:02d}"] = cluster.map(_parts(validation, train, test))
+        splits[f"split{number:02d}"] = cluster.map(_parts(*divided(list(shuffled))))
     released = list(dict.fromkeys(scenes(labels)))
     np.random.RandomState(RELEASED_SEED).shuffle(released)
     authors = scenes(labels).map(_parts(*divided(released)))
     splits["authors"] = _back_to_training(authors, labels, near)
     if (labels["official"] != "").any():
         splits["official"] = _official(labels, near, seed)
+    if not validation:
+        declared = ["official"] * ("validation" in set(labels["official"]))
+        drawn = splits.columns.drop(["image", *declared])
+        splits[drawn] = splits[drawn].replace("validation", "train")
     splits["whole"] = "train"
-    drawn = splits.drop(columns=["image", "authors", "official"], errors="ignore")
-    assert (drawn.groupby(cluster).nunique().max() == 1).all()
+    random = splits.drop(columns=["image", "authors", "official"], errors="ignore")
+    assert (random.groupby(cluster).nunique().max() == 1).all()
     return splits
 
 

@@ -180,15 +180,18 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per dataset x part x method x test dataset x selection, in the order met: SETTING,
-        n_min and n_max (images scored in a run), near_min and near_max (of these, near-duplicates
-        of images trained on), splits, runs, not_converged (runs whose logistic did not converge),
-        then `statistics` of each metric, `_low` and `_high` of those WITH_INTERVAL (of a single
-        run; else nan), intervals_over (see `dpam.metrics.score`; empty where there is no interval),
-        then published_srcc and published_plcc, nan where nothing comparable was published.
+        split (its name, if only one), n_min and n_max (images scored in a run), near_min and
+        near_max (of these, near-duplicates of images trained on), splits, runs, not_converged (runs
+        whose logistic did not converge), then `statistics` of each metric, `_low` and `_high` of
+        those WITH_INTERVAL (of a single run; else nan), intervals_over (see `dpam.metrics.score`;
+        empty where there is no interval), then published_srcc and published_plcc, nan where nothing
+        comparable was published.
     """
     rows = []
     for setting, group in scores.groupby(SETTING, sort=False):
         row = dict(zip(SETTING, setting, strict=True))
+        names = set(group["split"])
+        row["split"] = names.pop() if len(names) == 1 else ""
         row |= {"n_min": group["n"].min(), "n_max": group["n"].max()}
         near = group["near_duplicates"]
         row |= {"near_min": near.min(), "near_max": near.max()}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from dpam.configuration import validated
 from dpam.errors import DpamError
@@ -24,6 +25,55 @@ def test_the_paper_s_experiment_says_what_the_defaults_say():
     )
     for key in keys.split():
         assert validated(bare, SCHEMA)[key] == given[key]
+
+
+def test_the_preset_as_released_is_what_the_release_does():
+    given = configuration()
+    update_config(given, yaml.safe_load((TOP / "workflow/presets/as_released.yaml").read_text()))
+    found = validated(given, SCHEMA)
+    release = {
+        "training": {
+            "optimiser": "adam",
+            "learning_rate": 1e-5,
+            "weight_decay": 1e-5,
+            "layer_decay": 1,
+            "schedule": "batch_cosine",
+            "loss": "mse",
+            "epochs": 200,
+            "batch_size": 12,
+            "flip": 0.7,
+            "ema": 0,
+            "warmup": 0,
+            "accumulation": 1,
+            "freeze_backbone": False,
+            "selection": "last",
+            "early_stop": 0,
+            "precision": "float32",
+        },
+        "superpixels": {
+            "backend": "opencv",
+            "statistics": "sampled",
+            "texture": "wrapped",
+            "colour_profiles": "ignored",
+        },
+        "model": {
+            "backbone": "vit_base_patch8_224",
+            "pretrained": True,
+            "weights": None,
+            "taps": None,
+            "embed_dim": 768,
+            "dropout": 0.1,
+            "score_bias": None,
+        },
+        "labels": {"scaling": "faithful"},
+        "splits": {"validation": False},
+    }
+    for part, expected in release.items():
+        assert {key: found[part][key] for key in expected} == expected
+    assert (found["image_size"], found["views"]) == (224, 1)
+    for block in found["experiments"]:
+        assert set(block["splits"]) <= {"authors", "whole"}
+        assert (block["seeds"], block["methods"], block["baselines"]) == ([20], ["slic"], [])
 
 
 @pytest.mark.parametrize("preset", sorted((TOP / "workflow/presets").glob("*.yaml")))

@@ -225,6 +225,16 @@ def test_an_official_split_gets_a_validation_part_from_its_training_part():
     assert draw(declared, NONE, 1)["official"].equals(declared["official"])
 
 
+def test_without_validation_parts_all_that_is_not_tested_trains():
+    labels = table([f"scene{i // 2}" for i in range(40)]).assign(
+        official=["train"] * 32 + ["test"] * 8
+    )
+    with_parts, without = (draw(labels, NONE, 1, validation=part) for part in (True, False))
+    assert without.equals(with_parts.replace("validation", "train"))
+    declared = labels.assign(official=["train"] * 20 + ["validation"] * 12 + ["test"] * 8)
+    assert draw(declared, NONE, 1, validation=False)["official"].equals(declared["official"])
+
+
 def test_an_official_split_of_some_images_is_refused():
     labels = table([""] * 4).assign(official=["train", "", "test", ""])
     with pytest.raises(DpamError, match=r"2 of 4 images have no official part, e\.g\. 1\.png"):

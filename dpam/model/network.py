@@ -48,6 +48,7 @@ class DPAM(nn.Module):
             evenly grey one, 0, so that this branch tells nothing.
         superpixels: likewise; the superpixels of an evenly grey image all have the mean colour 0.5
             and no covariance.
+        score_bias: what the patches' scores start around; see `WeightedRegression`.
 
     Attributes:
         mean, std: what the image must be normalised with, for each of R, G, B.
@@ -72,6 +73,7 @@ class DPAM(nn.Module):
         weights: str | Path | None = None,
         texture: str = "used",
         superpixels: str = "used",
+        score_bias: float | None = 0.5,
     ) -> None:
         super().__init__()
         if embed_dim < 8 or embed_dim % 8:
@@ -97,7 +99,7 @@ class DPAM(nn.Module):
         self.halve = nn.Conv2d(embed_dim, embed_dim // 2, 1)
         self.unit2 = ParallelUnit(embed_dim // 2, embed_dim, dropout)
 
-        self.regression = WeightedRegression(embed_dim // 2, dropout)
+        self.regression = WeightedRegression(embed_dim // 2, dropout, score_bias)
 
         if dropout == 0:  # those of the attention, and any that the ViT brings along
             for module in self.modules():

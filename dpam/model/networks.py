@@ -9,7 +9,8 @@ from dpam.model.pooled import PooledViT
 
 Network = DPAM | PooledViT
 NETWORKS: dict[str, type[DPAM] | type[PooledViT]] = {"dpam": DPAM, "pooled": PooledViT}
-OF_DPAM = ("embed_dim", "texture", "superpixels")  # settings that the pooled network has not
+# Settings that the pooled network has not.
+OF_DPAM = ("embed_dim", "texture", "superpixels", "score_bias")
 
 
 def create(network: str = "dpam", **settings: Any) -> Network:

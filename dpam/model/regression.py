@@ -11,15 +11,17 @@ class WeightedRegression(nn.Module):
     Args:
         width: of a token.
         dropout: in both heads.
+        bias: what the scores start around. A score is cut at 0; begun at the middle of the labels'
+            range, an untrained network has a gradient. None: PyTorch's own start, as released,
+            which can leave a score at 0 for every image, for ever.
     """
 
-    def __init__(self, width: int, dropout: float) -> None:
+    def __init__(self, width: int, dropout: float, bias: float | None = 0.5) -> None:
         super().__init__()
         self.score = head(width, dropout)
         self.weight = head(width, dropout)
-        # A score is cut at 0. Begun at the middle of the labels' range, an untrained network has a
-        # gradient; PyTorch's own start, as released, can leave it at 0 for every image, for ever.
-        self.score[-1].get_parameter("bias").data.fill_(0.5)
+        if bias is not None:
+            self.score[-1].get_parameter("bias").data.fill_(bias)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Shortcut: the whole batch at once, each image's mean over its own tokens.

@@ -37,7 +37,7 @@ class Sources:
         results: folder of all results, whose size is told.
         verified: what `dpam verify-download` found in each dataset.
         settings: the configuration that the results were made with.
-        paper: the repository's own, which is the paper's experiment.
+        as_released: that of the released code's experiment.
         gpu_rules: the rules that ask for a GPU.
         planned: how many tests the configuration asks for.
         machine: `dpam.runtime.record()`.
@@ -49,7 +49,7 @@ class Sources:
     results: Path
     verified: list[Path]
     settings: dict[str, Any]
-    paper: dict[str, Any]
+    as_released: dict[str, Any]
     gpu_rules: list[str]
     planned: int | None
     machine: dict[str, Any]
@@ -89,8 +89,9 @@ def render(sources: Sources, output: Path) -> str:
         scores_file=link(tables / "scores.csv", output),
         partial=partial(scores, sources.planned),
         overview=runs.overview(scores, origins, sources.machine),
-        deviations=runs.deviations(sources.settings, sources.paper),
+        deviations=runs.deviations(sources.settings, sources.as_released),
         pseudo=pseudo(scores),
+        selected_on_test=results.ON_TEST,
         near_duplicates=results.near_duplicates(scores),
         about_metrics=ABOUT_METRICS,
         experiments=[results.experiment(name, tables, output) for name in names],

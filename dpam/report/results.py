@@ -31,8 +31,8 @@ ABOUT_BOLD = (
 )
 ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every other."
 TILES = 8  # more results in one experiment are summed up in three
-FAITHFUL = "Faithful, as released: weights of the epoch best on the tested images, which favours it"
-HELD_OUT = "Held out: weights that were selected without the tested images"
+ON_TEST = "Epoch selected on test, as in the released code, which favours it"
+FAIR = "Epoch selected on validation, or the last one"
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     table = read_table(path, SETTING)
     pairs = read_table(tables / "significance.csv", significance.COLUMNS)
     pairs = pairs[pairs["experiment"] == name]
-    faithful = table["selection"] == "test"
+    on_test = table["selection"] == "test"
     shown = []
-    for heading, rows in ((HELD_OUT, table[~faithful]), (FAITHFUL, table[faithful])):
+    for heading, rows in ((FAIR, table[~on_test]), (ON_TEST, table[on_test])):
         if len(rows):
             text = with_difference(rows, readable(rows))
             best = best_of_setting(rows, text, pairs)

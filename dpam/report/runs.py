@@ -1,4 +1,4 @@
-"""What was run: a row per run, the machines, and the settings that are not the paper's."""
+"""What was run: a row per run, the machines, and the settings that are not the release's."""
 
 import json
 from pathlib import Path
@@ -96,20 +96,23 @@ def header(path: Path) -> dict[str, Any]:
     return found
 
 
-def deviations(settings: dict[str, Any], paper: dict[str, Any]) -> Table | None:
-    """Settings that differ from the paper's experiment; None if none does.
+def deviations(settings: dict[str, Any], released: dict[str, Any]) -> Table | None:
+    """Settings that differ from the released code's experiment; None if none does.
 
     Args:
         settings: the configuration here.
-        paper: the repository's own configuration.
+        released: the configuration of that experiment.
     """
-    here, there = dict(science(settings)), dict(science(paper))
+    here, there = dict(science(settings)), dict(science(released))
     rows = [
-        {"setting": name, "paper": there.get(name, DASH), "here": here.get(name, DASH)}
+        {"setting": name, "as released": there.get(name, DASH), "here": here.get(name, DASH)}
         for name in dict.fromkeys([*there, *here])
         if here.get(name) != there.get(name)
     ]
-    text = "Settings that differ from the paper's experiment, as config.yaml describes it."
+    text = (
+        "Settings that differ from the released code's, of which workflow/presets/as_released.yaml "
+        "holds what can be had here and says what cannot."
+    )
     return Table(text, pd.DataFrame(rows), []) if rows else None
 
 
@@ -161,8 +164,8 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
         took = {}
         if row["method"] not in BASELINES:
             files = {"history": history_file(row["run"]), **files}
-            faithful = row["selection"] == "test"
-            took = training(files["history"], "released" if faithful else "held_out")
+            rule = "released" if row["selection"] == "test" else "held_out"
+            took = training(files["history"], rule)
         rows.append(
             {
                 "trained on": row["dataset"],
@@ -171,7 +174,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
                 "split": row["split"],
                 "seed": row["seed"],
                 "tested on": row["test_dataset"],
-                "weights selected on": row["selection"],
+                "epoch selected on": row["selection"],
                 "labels": row["label_kind"],
                 "images": row["n"],
                 "near-duplicates": row["near_duplicates"],
@@ -184,7 +187,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
         )
         links.append([(name, link(file, output)) for name, file in files.items()])
     table = pd.DataFrame(rows).fillna(DASH)
-    varying = ("distortion", "method", "seed", "weights selected on")
+    varying = ("distortion", "method", "seed", "epoch selected on")
     alike = [name for name in varying if len(set(table[name])) == 1]
     within = METRIC_HEADINGS["srcc_within"]
     alike += [within] * bool((table[within] == DASH).all())

@@ -14,7 +14,8 @@ from dpam.tables import COLUMNS, SETTING
 
 # Headings of columns that are no numbers.
 TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}
-TEXT_HEADINGS |= {"first", "second", "by", "type or level", "setting", "paper", "here", "folder"}
+TEXT_HEADINGS |= {"first", "second", "by", "type or level", "setting", "as released", "here"}
+TEXT_HEADINGS |= {"folder"}
 # Columns of the tables' files that are no numbers.
 LONG = 40  # characters; longer text is broken
 TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}

@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verified", metavar="JSON", required=True, help="of verify-download")
     parser.add_argument("--seed", type=int, required=True, help="of the shuffles; not negative")
     parser.add_argument("--count", type=int, default=10, help="number of random splits")
+    parser.add_argument(
+        "--no-validation",
+        action="store_true",
+        help="draw no validation part, as released; its images train, too",
+    )
     add_output(parser, "--output", metavar="CSV", required=True, help="the table of splits")
     add_output(
         parser,
@@ -38,14 +43,14 @@ def run(args: argparse.Namespace) -> None:
     pairs = pd.DataFrame(
         read_json(args.verified)["near_duplicates"], columns=["image", "other", "bits"]
     )
-    table = splits.draw(labels, pairs, args.seed, args.count)
+    table = splits.draw(labels, pairs, args.seed, args.count, not args.no_validation)
     apart = splits.apart(pairs, table)
     write_csv(args.near_duplicates, apart)
     write_csv(args.output, table)
     names = ", ".join(name for name in table.columns if name != "image")
     logging.info("%s: %d images; splits: %s", args.labels, len(table), names)
     for name in table.columns.drop(["image", "whole"]):
-        if "validation" not in set(table[name]):
+        if not args.no_validation and "validation" not in set(table[name]):
             logging.warning(
                 "%s: no image is left to validate on, as near-duplicates of all train: the last "
                 "epoch will be kept",

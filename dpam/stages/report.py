@@ -33,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the configuration that the results were made with",
     )
     parser.add_argument(
-        "--paper",
+        "--as-released",
         type=json_object,
         metavar="JSON",
         required=True,
-        help="the configuration of the paper's experiment; the page tells what differs",
+        help="the configuration of the released code's experiment; the page tells what differs",
     )
     parser.add_argument(
         "--gpu-rules", metavar="RULE", nargs="*", default=[], help="rules that ask for a GPU"
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         results=Path(args.results_dir),
         verified=[Path(path) for path in args.verified],
         settings=args.config,
-        paper=args.paper,
+        as_released=args.as_released,
         gpu_rules=args.gpu_rules,
         planned=args.planned,
         machine=record(),

@@ -66,6 +66,19 @@ def test_settings_rebuild_the_network():
     assert torch.equal(net.eval()(*inputs), again.eval()(*inputs))
 
 
+def test_scores_start_in_the_middle_or_as_pytorch_starts_them():
+    def bias(**settings: float | None) -> float:
+        torch.manual_seed(7)
+        net = DPAM("test_vit", image_size=64, embed_dim=16, **settings)
+        assert "score_bias" not in net.settings  # it says how weights began, not what they are
+        return net.regression.score[-1].bias.item()
+
+    assert bias() == bias(score_bias=0.5) == 0.5
+    released = bias(score_bias=None)
+    assert abs(released) < 8**-0.5  # PyTorch's bound for eight inputs
+    assert released != 0.5
+
+
 def test_taps_choose_the_blocks():
     net = small_net(taps=(0, 3)).eval()
     assert net.backbone.channels == 2 * 64

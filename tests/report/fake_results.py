@@ -205,7 +205,7 @@ SETTINGS = {
     "training": {"learning_rate": 1e-05, "epochs": 30},
     "experiments": [{"name": "other", "datasets": ["demo_a"], "methods": ["slic"]}],
 }
-PAPER = {
+AS_RELEASED = {
     "training": {"learning_rate": 1e-04, "epochs": 30},
     "experiments": [
         {"name": "individual", "datasets": ["demo_a"], "methods": ["slic"], "splits": ["split00"]}
@@ -230,7 +230,7 @@ def make_page(results: Path, planned: int = 0, pdf: bool = False) -> Path:
     arguments = ["--tables-dir", tables, "--figures-dir", figures]
     arguments += ["--benchmarks-dir", str(results / "benchmarks"), "--results-dir", str(results)]
     arguments += ["--verified", *map(str, sorted(results.glob("data/*/verified.json")))]
-    arguments += ["--config", json.dumps(SETTINGS), "--paper", json.dumps(PAPER)]
+    arguments += ["--config", json.dumps(SETTINGS), "--as-released", json.dumps(AS_RELEASED)]
     arguments += ["--gpu-rules", "train", "test", "--planned", str(planned)]
     assert main(["report", *arguments, "--output", str(page)]) == 0
     return page

@@ -277,7 +277,7 @@ def test_examples_say_who_predicted(page: Path) -> None:
 def test_missing_figure_is_one_line(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = page.parent.parent
     arguments = ["--tables-dir", str(results / "tables"), "--figures-dir", str(results)]
-    arguments += ["--benchmarks-dir", str(results), "--config", "{}", "--paper", "{}"]
+    arguments += ["--benchmarks-dir", str(results), "--config", "{}", "--as-released", "{}"]
     arguments += ["--results-dir", str(results), "--output", str(results / "unused.html")]
     shutil.copy(results / "figures" / "most_wrong.json", results)
     arguments += ["--verified", str(results / "data" / "demo_a" / "verified.json")]
@@ -303,16 +303,16 @@ def test_durations() -> None:
     ]
 
 
-def test_what_was_run_is_said_and_what_differs_from_the_paper(page: Path) -> None:
+def test_what_was_run_is_said_and_what_differs_from_the_release(page: Path) -> None:
     text = " ".join(Reader(page.read_text(encoding="utf-8")).text.split())
     assert "trained on CPU, 2 threads" in text
     assert "trained by commit 0123abcd" in text
-    assert "training.learning_rate 0.0001 1e-05" in text  # the paper's, ours
+    assert "training.learning_rate 0.0001 1e-05" in text  # the release's, ours
     assert "experiment individual on demo_a, slic, split00, tested on self \N{EN DASH}" in text
     assert "training.epochs" not in text[: text.index("Configuration")]
 
 
-def test_faithful_and_held_out_weights_stand_apart_beside_the_published(tmp_path: Path) -> None:
+def test_epochs_selected_on_test_stand_apart_beside_the_published(tmp_path: Path) -> None:
     table = fake_results.labels("live", 40).assign(label_kind="DMOS")
     rows = [
         fake_results.add_run(tmp_path, "individual", "live", table, faithful=faithful)
@@ -323,7 +323,8 @@ def test_faithful_and_held_out_weights_stand_apart_beside_the_published(tmp_path
     fake_results.add_pack(tmp_path, "live", "LIVE", table)
     html = make_page(tmp_path).read_text(encoding="utf-8")
     held_out, faithful = (
-        html[html.index(f"<h4>{word}") :].split("</table>")[0] for word in ("Held out", "Faithful")
+        html[html.index(f"<h4>Epoch selected on {part}") :].split("</table>")[0]
+        for part in ("validation", "test")
     )
     found = pd.read_csv(tmp_path / "tables" / "individual.csv")
     ours = found[(found["method"] == "slic")].set_index("selection")

@@ -53,7 +53,7 @@ def test_both_selections_of_a_run_are_tested_and_stand_apart(finished):
             own = rows[rows["dataset"] == rows["test_dataset"]]
             assert own["validation_srcc"].notna().all()
     page = (results / "report/index.html").read_text()
-    assert "weights selected on" in page
+    assert "epoch selected on" in page
 
 
 def test_no_photograph_is_on_two_sides_nor_met_again_on_the_other_dataset(finished):

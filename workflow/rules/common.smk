@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+from snakemake.utils import update_config
 
 from dpam import runs
 from dpam.configuration import validated
@@ -30,7 +31,11 @@ def stop(message):
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 try:
     validated(config, SCHEMA)
-    PAPER = validated(yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text()), SCHEMA)
+    # The released code's experiment, to compare with: as `--configfile` overlays it.
+    AS_RELEASED = {}
+    for file in ("config.yaml", "workflow/presets/as_released.yaml"):
+        update_config(AS_RELEASED, yaml.safe_load((Path(workflow.basedir) / file).read_text()))
+    validated(AS_RELEASED, SCHEMA)
 except DpamError as error:
     stop(error)
 

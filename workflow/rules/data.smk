@@ -104,10 +104,11 @@ rule draw_splits:
         **asked("draw_splits"),
     params:
         seed=config["splits"]["seed"],
+        parts=[] if config["splits"]["validation"] else "--no-validation",
         code=fingerprint("draw_splits"),
     shell:
         "dpam draw-splits {input.labels:q} --verified {input.verified:q} --seed {params.seed}"
-        " --output {output.splits:q} --near-duplicates {output.near:q} --log {log:q}"
+        " {params.parts} --output {output.splits:q} --near-duplicates {output.near:q} --log {log:q}"
 
 
 rule pack_superpixels:

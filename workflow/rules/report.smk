@@ -140,12 +140,12 @@ rule report:
         results=subpath(input.scores, ancestor=2),
         benchmarks=subpath(input.plotted, ancestor=2),
         config=as_json(*sorted(config)),
-        paper=json.dumps(PAPER),
+        as_released=json.dumps(AS_RELEASED),
         gpu_rules=[rule.name for rule in workflow.rules if "gpu" in rule.resources],
         planned=PLANNED,
         code=fingerprint("report"),
     shell:
         "dpam report --tables-dir {params.tables:q} --figures-dir {params.figures:q}"
         " --benchmarks-dir {params.benchmarks:q} --results-dir {params.results:q}"
-        " --verified {input.verified:q} --config {params.config:q} --paper {params.paper:q}"
+        " --verified {input.verified:q} --config {params.config:q} --as-released {params.as_released:q}"
         " --gpu-rules {params.gpu_rules} --planned {params.planned} --output {output.page:q} --log {log:q}"
