@@ -314,9 +314,8 @@ def escape_latex(text: str) -> str:
 
 
 def caption(experiment: str, table: pd.DataFrame) -> str:
-    """What a reader must know of a table of `summarise`, besides ABOUT_METRICS."""
+    """What a reader must know of a table of `summarise`, besides ABOUT_METRICS and `about_near`."""
     text = f"{_title(experiment)}: {ABOUT_SPLITS}."
-    text += f" {ABOUT_NEAR if (table['near_max'] > 0).any() else ABOUT_NO_NEAR}"
     if table["srcc_within_median"].notna().any():
         text += f" {ABOUT_WITHIN}"
     if FLOOR in set(table["method"]):
@@ -324,6 +323,11 @@ def caption(experiment: str, table: pd.DataFrame) -> str:
     if table["published_srcc"].notna().any():
         text += f" {ABOUT_PUBLISHED}"
     return text + _about_labels_and_weights(table)
+
+
+def about_near(table: pd.DataFrame) -> str:
+    """What a reader must know of near-duplicates in a table of `summarise`."""
+    return ABOUT_NEAR if (table["near_max"] > 0).any() else ABOUT_NO_NEAR
 
 
 def layout_caption(experiment: str, table: pd.DataFrame) -> str:

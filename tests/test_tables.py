@@ -12,6 +12,7 @@ from dpam.cli import main
 from dpam.errors import DpamError
 from dpam.figures import style
 from dpam.formatting import (
+    about_near,
     caption,
     escape_latex,
     latex,
@@ -304,9 +305,9 @@ def test_results_without_near_duplicates_stand_beside_those_with_them(tmp_path: 
     assert text["near-duplicates"].tolist() == ["12", "0"]
     assert text["SRCC without near-duplicates"].tolist() == ["0.450", "0.500"]
     assert text["PLCC without near-duplicates"].tolist() == ["\N{EN DASH}", "0.700"]
-    assert "Near-duplicates: tested images that" in caption("e", table)
+    assert "Near-duplicates: tested images that" in about_near(table)
     assert "near-duplicates" not in readable(table[1:])
-    assert "No tested image is" in caption("e", table[1:])
+    assert "No tested image is" in about_near(table[1:])
 
 
 def test_published_results_are_complete_and_plausible() -> None:
@@ -406,6 +407,7 @@ def test_command_writes_one_table_per_experiment(tmp_path: Path) -> None:
         *["experiment", "dataset", "part", "method", "split", "seed", "test_dataset", "run"],
         "label_kind",
     ]
+    assert "No tested image is, by a perceptual hash" in (output / "my_own.md").read_text()
     assert pd.read_csv(output / "my_own.csv")["srcc_median"].tolist() == [0.7]
     assert "0.937" in (output / "individual.tex").read_text()
 

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         table = tables.summarise(rows)
         layout = formatting.paper_layout(table)
         title = formatting.caption(str(experiment), table)
-        about = f"{title} {formatting.ABOUT_METRICS}"
+        about = f"{title} {formatting.about_near(table)} {formatting.ABOUT_METRICS}"
         write(output / str(experiment), table, formatting.readable(table), about)
         about = formatting.layout_caption(str(experiment), table)
         write(output / f"{experiment}_paper", layout, formatting.paper_text(table), about)
