@@ -76,7 +76,6 @@ METHODS = {
     "slic": "DPAM, SLIC",
     "rim": "DPAM, RIM",
     "ainet": "DPAM, AINet",
-    "none": "without superpixels",
     "none": "pooled ViT",
     "brisque_svr": "BRISQUE features, SVR",
     "vit_ridge": "frozen ViT features, ridge",
