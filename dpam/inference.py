@@ -1,8 +1,9 @@
 """Batched scores of prepared images."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -10,8 +11,13 @@ from torch import Tensor
 
 from dpam.batches import Batch, View, collate, fixed_views
 from dpam.model import DPAM, Network
+from dpam.parallel import in_order
 from dpam.preparation import Prepared
 from dpam.views import Views
+
+BATCH = (2, 32)  # views: of each thread of a processor, whose caches hold few; of a GPU
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
 
 
 def network_inputs(net: Network, batch: Batch) -> tuple[Tensor, ...]:
@@ -50,7 +56,7 @@ def answers(
     size: int,
     views: Views,
     device: torch.device,
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> Iterator[Answer]:
     """Answers about images, in their order, as soon as the batch with an image's last view is done.
 
@@ -60,22 +66,61 @@ def answers(
         size: side of the network's input.
         views: see `dpam.batches.fixed_views`.
         device: where the network lies.
-        batch_size: views per batch.
+        batch_size: views per batch; None: as many as are best there.
     """
     net.eval()
-    waiting: list[tuple[float, np.ndarray, np.ndarray]] = []
-    for chunk in chunks(numbered_views(images, size, views), batch_size):
-        with torch.inference_mode():
+    where = device.type
+    # Of this thread, for those that compute.
+    dtype, enabled = torch.get_autocast_dtype(where), torch.is_autocast_enabled(where)
+
+    def compute(chunk: list[tuple[int, View]]) -> Iterator[Part]:
+        with torch.inference_mode(), torch.autocast(where, dtype, enabled):
             batch = collate([view for _, view in chunk], size).to(device)
             quality, score, weight = asked(net, batch)
         maps = [tensor.float().cpu().numpy() for tensor in (score, weight)]
-        rows = zip(quality.tolist(), *maps, strict=True)
-        for (left, _), row in zip(chunk, rows, strict=True):
-            waiting.append(row)
-            if not left:  # views of this image
-                qualities, scores, weights = zip(*waiting, strict=True)
-                yield Answer(np.array(qualities), np.stack(scores), np.stack(weights))
-                waiting = []
+        return map(Part, (left for left, _ in chunk), quality.tolist(), *maps)
+
+    pieces = chunks(numbered_views(images, size, views), batch_size or BATCH[where != "cpu"])
+    spread = beside_each_other if where == "cpu" else map
+    waiting: list[Part] = []
+    for part in chain.from_iterable(spread(compute, pieces)):
+        waiting.append(part)
+        if not part.left:
+            yield Answer(
+                np.array([part.quality for part in waiting]),
+                np.stack([part.score for part in waiting]),
+                np.stack([part.weight for part in waiting]),
+            )
+            waiting = []
+
+
+class Part(NamedTuple):
+    """What the network says of a view; `left`: so many views of its image are to follow."""
+
+    left: int
+    quality: float
+    score: np.ndarray
+    weight: np.ndarray
+
+
+def beside_each_other(
+    compute: Callable[[Chunk], Result], chunks: Iterable[Chunk]
+) -> Iterator[Result]:
+    """Results in order, of one thread per chunk, instead of PyTorch's threads for each in turn.
+
+    These wait for each other at every layer, the more so the busier the machine. A single chunk has
+    them all.
+    """
+    threads, rest = torch.get_num_threads(), iter(chunks)
+    first = list(islice(rest, 2))
+    if threads == 1 or len(first) < 2:
+        yield from map(compute, chain(first, rest))
+        return
+    torch.set_num_threads(1)
+    try:
+        yield from in_order(compute, chain(first, rest), threads)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def asked(net: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,7 +148,7 @@ def predict(
     size: int,
     views: Views,
     device: torch.device,
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score every image once: the mean over its fixed views; arguments as of `answers`.
 

@@ -142,7 +142,9 @@ class Scorer:
                 "lost; take a checkpoint of the network dpam for them"
             )
 
-    def answers(self, images: Iterable[Prepared], batch_size: int = 32) -> Iterator[Answer]:
+    def answers(
+        self, images: Iterable[Prepared], batch_size: int | None = None
+    ) -> Iterator[Answer]:
         """The network's answers about prepared images, one by one, as qualities; see `meaning`.
 
         They do not depend on an autocast that is on around the call.

@@ -123,7 +123,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="threads that decode and prepare"
     )
-    parser.add_argument("--batch-size", type=int, default=32, help="views per batch")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="views per batch; default: 32 on a GPU, 2 for each thread of a processor",
+    )
     add_views(parser)
     add_device(parser)
     parser.add_argument("--image_dir", metavar="DIR", help="as a folder among the photographs")
