@@ -120,6 +120,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), None)
+    # OpenMP's threads wait for each other asleep: awake, as usual, they take the time that those
+    # still at work need, where a machine has more to do. PyTorch reads this when it is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     start_logging(None)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot show must end nothing
         sys.stdout.reconfigure(errors="backslashreplace")

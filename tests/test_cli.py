@@ -1,5 +1,6 @@
 """The command line: help, errors in one line, the log."""
 
+import os
 import subprocess
 import sys
 
@@ -70,3 +71,19 @@ def test_unknown_arguments_of_the_training_are_named(capsys):
                        "--training", '{"lr": 1}'])  # fmt: skip
     assert status == 1
     assert "unexpected keyword argument 'lr'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_asleep_unless_the_user_says_otherwise(given, expected):
+    """It must be said before PyTorch is imported."""
+    code = (
+        "import os, sys, dpam.cli as cli; cli.build_parser = lambda command: "
+        "sys.exit(os.environ['OMP_WAIT_POLICY'] + ' torch' * ('torch' in sys.modules)); "
+        "cli.main(['train'])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert answer.stderr.strip() == expected
