@@ -7,11 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dpam.datasets.perceptual_hash import difference_hash
 from dpam.errors import DpamError
 from dpam.files import read_json, refuse_special, write_json
 from dpam.images import opened
 from dpam.parallel import processes
+from dpam.perceptual_hash import difference_hash
 from dpam.progress import track
 
 

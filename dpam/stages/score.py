@@ -7,7 +7,7 @@ normalised score, 0 to 1. Intervals of 95 % are percentiles of a seeded bootstra
 where they are known; so has the validation part.
 
 Tested images with a near-duplicate among those trained or validated on (see
-`dpam.datasets.perceptual_hash`) are counted and named; SRCC and PLCC are also given without them.
+`dpam.perceptual_hash`) are counted and named; SRCC and PLCC are also given without them.
 
 `floor` holds the same numbers of what the group of an image alone predicts, the mean label of the
 group in training; null where fewer than two groups are tested.
@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from dpam import metrics
-from dpam.datasets.perceptual_hash import nearest
 from dpam.errors import DpamError, listed
 from dpam.files import read_csv, read_json, write_json
+from dpam.perceptual_hash import nearest
 from dpam.splits import share_tested
 from dpam.stages.arguments import add_output, json_object
 
