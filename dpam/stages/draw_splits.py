@@ -56,6 +56,10 @@ def run(args: argparse.Namespace) -> None:
                 "epoch will be kept",
                 name,
             )
-    for pair in apart.itertuples():
-        logging.warning("look alike, in different parts: %s, %s (%s)", pair.image, pair.other,
-                        pair.splits)  # fmt: skip
+    if len(apart):
+        torn = sorted(set(" ".join(apart["splits"]).split()))
+        logging.warning(
+            "%d pair(s) of near-duplicates stand in different parts of %s, whose test part is not "
+            "drawn here: %s",
+            *(len(apart), ", ".join(torn), args.near_duplicates),
+        )
