@@ -49,7 +49,8 @@ def test_a_log_replaces_an_earlier_one_and_nothing_else(tmp_path, capsys):
     for text, replaced in {"": True, "# dpam score": True, "image,score\n": False}.items():
         log.write_text(text)
         assert cli.main(["score", "none.csv", "--identity", "{", "--output", str(tmp_path / "o"),
-                         "--splits", "none.csv", "--log", str(log)]) == 1  # fmt: skip
+                         "--splits", "none.csv", "--verified", "v", "--test-verified", "v",
+                         "--log", str(log)]) == 1  # fmt: skip
         assert (log.read_text() != text) == replaced
     assert "mine: would be replaced, but dpam did not make it" in capsys.readouterr().err
 

@@ -34,8 +34,10 @@ def checkpoint(folder, network_input="whole", higher_is_better=True, **more):
         "preparation": vars(preparation(network_input)),
         **more,
     }
-    save_checkpoint(folder / "model.safetensors", net, metadata)
-    return folder / "model.safetensors"
+    file = folder / "model.safetensors"
+    file.unlink(missing_ok=True)
+    save_checkpoint(file, net, metadata)
+    return file
 
 
 @pytest.fixture(params=["whole", "crop"])
@@ -127,6 +129,7 @@ def test_scores_are_bounded_and_a_loss_keeps_its_gradient(path, best):
     with torch.no_grad():  # it says about 3, where 1 is the end
         last.weight.mul_(0.01)
         last.bias.fill_(3)
+    path.unlink()
     save_checkpoint(path, net, metadata | {"predicts_dmos": not best})
     (rated,) = dpam.load(path).rate([photograph(0)])
     assert (rated.score_100, rated.score) == ((100, 5) if best else (0, 1))
