@@ -38,8 +38,8 @@ def download(files: Sequence[Download], folder: Path, pause: float = PAUSE) -> l
         The files, complete and checked.
 
     Raises:
-        DpamError: a file could not be fetched in `ATTEMPTS` attempts, its hash is wrong, or
-            another is there already.
+        DpamError: a file could not be fetched in `ATTEMPTS` attempts, another is there already,
+            or its hash is wrong, which no further attempt mends.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel("ERROR")
@@ -102,10 +102,11 @@ def _fetch(file: Download, folder: Path, expected: str | None, pause: float) -> 
             return
         except (ValueError, requests.RequestException) as error:
             problem = str(error).split(" Deleted download", 1)[0].replace("\n", " ")
-            if isinstance(error, ValueError) and not file.known_hash:
+            complete = isinstance(error, ValueError)  # of another hash: it will be so again
+            if complete and not file.known_hash:
                 problem += f" (if its publisher has changed it, remove it from {folder / RECORD})"
             refused = getattr(getattr(error, "response", None), "status_code", 0)
-            if attempt == ATTEMPTS or 400 <= refused < 500:
+            if complete or attempt == ATTEMPTS or 400 <= refused < 500:
                 raise DpamError(
                     f"{folder / file.name}: cannot be fetched from {file.url}: {problem}. "
                     f"Try again later, or fetch it yourself and put it there"

@@ -42,16 +42,20 @@ def atomic(path: str | Path, ours: bytes | None = None) -> Iterator[Path]:
         DpamError: something else is there, or the file cannot be written.
     """
     path = Path(path)
+    refuse_nameless(path)
     if ours is None:
         refuse_existing([path])
     else:
         refuse_other(path, ours)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
-    except (OSError, RuntimeError, SafetensorError) as error:  # PyTorch's and HDF5's on a full disk
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if not is_of_writing(error, temporary):
+            raise
         raise cannot_be_written(path, error) from error
     finally:
         with suppress(OSError):
@@ -76,6 +80,16 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
             temporary.rename(folder)  # in the place of an empty one, if need be
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_of_writing(error: Exception, temporary: Path) -> bool:
+    """Whether an error says that `temporary`, or a file in it, cannot be written."""
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+        name = Path(os.fsdecode(error.filename))
+        return temporary in (name, *name.parents)
+    # PyTorch's and HDF5's words on a full disk; other RuntimeErrors are of what computes.
+    words = ("inline_container", "errno = ")
+    return not isinstance(error, RuntimeError) or any(word in str(error) for word in words)
 
 
 def cannot_be_written(path: str | Path, error: Exception) -> DpamError:
@@ -120,6 +134,7 @@ def exclusive(path: str | Path) -> Iterator[None]:
         DpamError: another process is at it, or nothing can be written there.
     """
     path = Path(path)
+    refuse_nameless(path)
     lock = path.with_name(f".{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,6 +176,12 @@ def locked(lock: Path) -> int:
             if os.fstat(file).st_ino == lock.stat().st_ino:
                 return file
         os.close(file)
+
+
+def refuse_nameless(path: Path) -> None:
+    """Raise a DpamError if a file to be written has no name of its own, as . and .. have none."""
+    if path.name in ("", ".."):
+        raise DpamError(f"{path}: expected the name of a file to write, found a folder")
 
 
 def refuse_existing(paths: Iterable[str | Path]) -> None:
