@@ -10,10 +10,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import chain, takewhile
+
+if sys.platform == "win32":
+    sys.exit("dpam: runs on Linux and macOS; on Windows, install it in WSL")
 
 from dpam import __version__
-from dpam.errors import DpamError, Interrupted
-from dpam.files import exclusive, refuse_existing, refuse_other, refuse_same
+from dpam.errors import DpamError, Interrupted, listed
+from dpam.files import exclusive, refuse_existing, refuse_other, refuse_same, refuse_unreadable
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
@@ -49,6 +53,36 @@ COMMANDS = {
 }
 
 LOG = "# dpam "  # what a log begins with
+# What a command reads: FILE or another word for each argument that stands before all options, and
+# options; one with + takes several.
+READS = {
+    "verify-download": "DATASET --root",
+    "normalise-labels": "DATASET --root --verified",
+    "draw-splits": "FILE --verified",
+    "pack-superpixels": "DATASET --root --verified --labels --shards+",
+    "estimate": "FILE",
+    "inspect": "FILE",
+    "train": "FILE --splits",
+    "test": "FILE FILE --splits",
+    "map-quality": "FILE FILE --predictions",
+    "extract-brisque": "FILE --root",
+    "extract-vit": "DATASET --root --labels",
+    "train-baseline": "BASELINE --features --labels --splits "
+    "--test-features --test-labels --test-splits",
+    "score": "FILE --splits",
+    "tabulate": "FILE",
+    "plot": "FILE --packs+ --maps+",
+    "report": "--verified+",
+    "predict": "--checkpoint --ckpt_slic --labels --label_path",
+    "gather-scores": "FILE FILE",
+    "info": "FILE",
+    "bench": "--plain",
+    "import-checkpoint": "FILE",
+    "export-checkpoint": "FILE",
+}
+STATUS = """\
+exit status: 0, done; 1, an error, in one line; 2, wrong use; 3, some photographs failed, each is
+named, and the others are done; 75, stopped by a signal, the same command goes on; 70, a bug."""
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -66,7 +100,8 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         prog="dpam",
         description="Blind image quality assessment with DPAM. Each stage of the pipeline is a "
         "subcommand; the pipeline itself is run by snakemake.",
-        epilog="`dpam COMMAND --help` explains a command.",
+        epilog=f"`dpam COMMAND --help` explains a command.\n\n{STATUS}",
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"dpam {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -95,6 +130,36 @@ def log_file(arguments: list[str]) -> str | None:
     parser.add_argument("--log")
     file: str | None = parser.parse_known_args(arguments)[0].log
     return file
+
+
+def refuse_missing(command: str | None, arguments: list[str]) -> None:
+    """Raise a DpamError if a file that a command reads is not there.
+
+    Said before the command's module is imported, which takes seconds, and on a busy machine many.
+    """
+    words = READS.get(command or "", "").split()
+    options = [word for word in words if word.startswith("--")]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in options:
+        many = option.endswith("+")
+        parser.add_argument(option.rstrip("+"), nargs="*" if many else "?", dest=option)
+    found = [value for value in vars(parser.parse_known_args(arguments)[0]).values() if value]
+    after = iter(arguments)
+    while next(after, command) != command:
+        pass
+    first = takewhile(lambda word: not word.startswith("-"), after)
+    named = [name for name, word in zip(first, words, strict=False) if word == "FILE"]
+    named += chain.from_iterable([value] if isinstance(value, str) else value for value in found)
+    wrong = []
+    for name in named:
+        try:
+            if not os.path.isdir(name):
+                refuse_unreadable(name)
+        except DpamError as error:
+            wrong.append(error)
+    if wrong:
+        title = f"{len(wrong)} files cannot be read"
+        raise listed(title, list(map(str, wrong))) if wrong[1:] else wrong[0]
 
 
 def start_logging(file: str | None, arguments: Sequence[str] = ()) -> None:
@@ -129,6 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)
     try:
         start_logging(log_file(arguments), arguments)
+        refuse_missing(command, arguments)
         args = build_parser(command).parse_args(arguments)
         output = getattr(args, "output", None)
         with exclusive(output) if output else nullcontext():

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+SOME_FAILED = 3  # exit status: some photographs failed, each was named, and all others are done
+
 
 class DpamError(Exception):
     """Something outside the program is wrong; the message is shown to the user as it stands.

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from dpam import cli
+from dpam.errors import DpamError
 
 
 def test_help_names_every_stage_without_importing_torch():
@@ -37,7 +38,8 @@ def test_an_error_is_one_line_on_the_terminal_and_in_the_log(tmp_path, capsys):
                        "--history", "h.csv", "--released", "r", "--predictions", "e.h5",
                        "--log", str(log)])  # fmt: skip
     assert status == 1
-    expected = "dpam train: none.csv: no such file\n"
+    missing = "".join(f"  - none.{ending}: no such file\n" for ending in ("h5", "csv"))
+    expected = f"dpam train: 2 files cannot be read:\n{missing}"
     assert capsys.readouterr().err == expected
     head, *rest = log.read_text().splitlines(keepends=True)
     assert head.startswith("# dpam train none.h5 --splits none.csv")
@@ -55,6 +57,51 @@ def test_a_log_replaces_an_earlier_one_and_nothing_else(tmp_path, capsys):
     assert "mine: would be replaced, but dpam did not make it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("command", "reads"), cli.READS.items())
+def test_a_file_that_is_missing_is_named_before_anything_is_imported(
+    command, reads, tmp_path, monkeypatch
+):
+    """The names of `READS` are those of the command, and a missing file of each is named."""
+    monkeypatch.chdir(tmp_path)
+    parser = cli.build_parser(command)
+    actions = parser._subparsers._group_actions[0].choices[command]._actions
+    positional = [action for action in actions if not action.option_strings]
+    monkeypatch.setattr(cli, "build_parser", lambda command: pytest.fail("imported"))
+    for number, word in enumerate(words := reads.split()):
+        if word.startswith("--"):
+            option = word.rstrip("+")
+            (action,) = [action for action in actions if option in action.option_strings]
+            assert (action.nargs in ("*", "+")) == word.endswith("+")
+            tries = [[option, "none"], [f"{option}=none"]]
+        else:
+            assert positional[number].nargs is None
+            first = ["."] * number
+            tries = [[*first, "none", "--output", "o"]] if word == "FILE" else []
+        for attempt in tries:
+            with pytest.raises(DpamError, match=r"^none: no such file$"):
+                cli.refuse_missing(command, [command, *attempt])
+    (tmp_path / "there").touch()
+    rest = [f"{word.rstrip('+')}=there" for word in words if word.startswith("--")]
+    cli.refuse_missing(command, [command, *(["there"] * len(positional)), *rest])
+
+
+def test_a_folder_as_output_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.csv").touch()
+    words = ["score", "p.csv", "--identity", "{}", "--splits", "p.csv", "--output"]
+    for name in (".", "..", "/"):
+        assert cli.main([*words, name]) == 1
+        expected = f"dpam score: {name}: expected the name of a file to write, found a folder\n"
+        assert capsys.readouterr().err == expected
+
+
+def test_windows_is_told_in_one_line():
+    code = "import sys; sys.platform = 'win32'; sys.modules['fcntl'] = None; import dpam.cli"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert answer.stderr == "dpam: runs on Linux and macOS; on Windows, install it in WSL\n"
+
+
 def test_a_bug_is_called_one_and_leaves_its_traceback(tmp_path, monkeypatch):
     def broken(command):
         raise ZeroDivisionError
@@ -67,7 +114,8 @@ def test_a_bug_is_called_one_and_leaves_its_traceback(tmp_path, monkeypatch):
 
 
 def test_unknown_arguments_of_the_training_are_named(capsys):
-    status = cli.main(["train", "a.h5", "--splits", "s.csv", "--output", "o", "--history", "h",
+    there = __file__
+    status = cli.main(["train", there, "--splits", there, "--output", "o", "--history", "h",
                        "--released", "r", "--predictions", "e",
                        "--training", '{"lr": 1}'])  # fmt: skip
     assert status == 1

@@ -1,5 +1,6 @@
 """Files are read and written with words that are true, and modes that the user chose."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from dpam.datasets.native import read_mat, read_named_scores, read_scores, read_sheet, read_table
 from dpam.errors import DpamError
-from dpam.files import read_array, read_csv, read_json
+from dpam.files import atomic, exclusive, read_array, read_csv, read_json, write_text
 from dpam.images import decode
 from dpam.model.checkpoint import read_metadata
 from dpam.quality_examples import read_gallery
@@ -62,3 +64,43 @@ def test_weights_follow_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.safetensors").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "a/.."])
+def test_what_is_written_has_a_name(name: str) -> None:
+    for write in (atomic, exclusive):
+        with pytest.raises(DpamError, match="expected the name of a file to write"), write(name):
+            pytest.fail("begun")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_writing"),
+    [
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 640"), True),
+        (RuntimeError("Can't decrement id ref count (file write failed: errno = 28,"), True),
+        (SafetensorError("I/O error: File too large (os error 27)"), True),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "other.csv"), False),
+        (ValueError("negative"), False),
+    ],
+)
+def test_only_errors_of_writing_are_called_that(
+    tmp_path: Path, error: Exception, is_of_writing: bool
+) -> None:
+    def write() -> None:
+        with atomic(tmp_path / "a.csv") as temporary:
+            temporary.touch()
+            raise error
+
+    with pytest.raises(DpamError if is_of_writing else type(error)) as raised:
+        write()
+    assert (raised.value is error) == (not is_of_writing)
+    assert is_of_writing == ("a.csv: cannot be written: " in str(raised.value))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DpamError, match=r"a\.csv: cannot be written: Not a directory"):
+        write_text(tmp_path / "file" / "folder" / "a.csv", "")

@@ -17,8 +17,8 @@ What in a name is not UTF-8 is escaped.
 With --output every row is written as soon as it is known, and --resume goes on after a stop, with
 the same checkpoint and settings: FILE.json beside the table says which these were.
 
-A photograph that cannot be read is one line; the others are scored. The exit status is the number
-of those that failed, 63 if there are more; with --failures, which writes these lines to a file, 0.
+A photograph that cannot be read is one line; the others are scored. The exit status is
+3 if any failed; with --failures, which writes these lines to a file, it is 0.
 
 --labels names a CSV (columns image, score) or lines "image score", on the dataset's scale, and adds
 SRCC, PLCC, KRCC and RMSE; --scatter plots them. Images are found by their name, or by the end of
@@ -53,7 +53,7 @@ from tqdm import tqdm
 from dpam import figures, metrics, quality_maps
 from dpam.datasets import DATASETS
 from dpam.datasets.native import read_scores
-from dpam.errors import DpamError
+from dpam.errors import SOME_FAILED, DpamError
 from dpam.explanations import Explanation, Picture, picture
 from dpam.files import refuse_existing, refuse_same, write_json, write_text
 from dpam.folders import PassedOver
@@ -76,8 +76,6 @@ from dpam.sources import Source, names, sources, total
 from dpam.stages.arguments import add_device, add_views
 
 log = logging.getLogger(__name__)
-
-MOST_FAILURES = 63  # in the exit status; 70, 75 and those of signals mean something else
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,7 +142,7 @@ class Job:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the stage; returns how many photographs failed."""
+    """Run the stage; returns the exit status."""
     places = [*args.photographs, *([args.image_dir] if args.image_dir else [])]
     if not places:
         raise DpamError("no photographs: name files, folders, patterns or archives, or - ")
@@ -218,7 +216,7 @@ def run(args: argparse.Namespace) -> int:
         lines = "".join(f"{failure}\n" for failure in run.failures)
         write_text(args.failures, lines, ours=b"")  # looked at when this began
         return 0
-    return min(len(run.failures), MOST_FAILURES)
+    return SOME_FAILED if run.failures else 0
 
 
 def listed_on(stream: TextIO) -> Iterator[str]:
