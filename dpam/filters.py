@@ -63,4 +63,5 @@ def texture(rgb: Tensor, kind: str = "wrapped") -> Tensor:
     luma = grey(rgb)
     smooth = blur(luma)
     difference = luma.short() - smooth.short() if kind == "signed" else luma - smooth
-    return difference.float() / 255
+    # By a tensor: by a number, a GPU multiplies with the rounded 1/255, which is not the same.
+    return difference.float() / torch.full((), 255.0, device=rgb.device)

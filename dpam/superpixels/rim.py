@@ -128,7 +128,8 @@ def rim(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarra
     """Segment images, each by a network of its own.
 
     Images of a batch do not influence each other; the same image gives the same superpixels, up to
-    rounding, which differs between devices and sizes of a batch.
+    rounding, which differs between devices and sizes of a batch: of a pixel in some hundred another
+    superpixel, and other numbers of them. So a GPU computes in float32, not in the shorter TF32.
 
     Args:
         images: (B, H, W, 3) uint8 RGB, both sides at least 2.
@@ -140,6 +141,13 @@ def rim(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarra
     """
     from dpam.superpixels.kernels import enforced
 
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        labels = optimised(images, how, device)
+    return np.stack([enforced(one) for one in labels])
+
+
+def optimised(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarray:
+    """As `rim`, but superpixels may lie in pieces: (B, H, W) int64."""
     inputs = standardised(torch.from_numpy(images).to(device).permute(0, 3, 1, 2))
     nets = Networks(len(images), how.superpixels).to(device)
     optimiser = torch.optim.Adam(nets.parameters(), how.learning_rate)
@@ -157,7 +165,7 @@ def rim(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarra
             labels = now
             if done.all():
                 break
-    return np.stack([enforced(one) for one in labels.cpu().numpy()])
+    return labels.cpu().numpy()
 
 
 @torch.no_grad()

@@ -99,11 +99,47 @@ def test_the_presets_say_what_the_publications_say():
     assert PRESETS["dpam"] == RimSettings(100, 5, 2, 2, 2, 1e-2)
 
 
+def overlap(one, other):
+    """Share of the pixels in the segments that fit best, whatever the segments' numbers."""
+    table = np.zeros((one.max() + 1, other.max() + 1))
+    np.add.at(table, (one.reshape(-1), other.reshape(-1)), 1)
+    return min(table.max(axis=0).sum(), table.max(axis=1).sum()) / one.size
+
+
+def assert_same_up_to_rounding(found, expected):
+    """What one pixel more or less changes is not the same: the numbers of all segments after it."""
+    for one, other in zip(found, expected, strict=True):
+        assert overlap(one, other) > 0.97
+
+
+def rounded(x, bits):
+    """Floats without the last bits of their mantissa; gradients go through."""
+    half = 1 << (bits - 1)
+    short = ((x.detach().contiguous().view(torch.int32) + half) & -(1 << bits)).view(torch.float32)
+    return x + (short - x).detach()
+
+
+def test_rounding_moves_few_pixels_but_that_of_tf32_many(images, monkeypatch):
+    """TF32 has 13 bits less than float32: convolutions on a GPU are in it unless told otherwise."""
+    expected = rim(images, SMALL, CPU)
+    forward = torch.nn.Conv2d._conv_forward
+    for bits in (2, 13):
+
+        def shorter(self, x, weight, bias, bits=bits):
+            return forward(self, rounded(x, bits), rounded(weight, bits), bias)
+
+        monkeypatch.setattr(torch.nn.Conv2d, "_conv_forward", shorter)
+        found = rim(images, SMALL, CPU)
+        if bits == 2:
+            assert_same_up_to_rounding(found, expected)
+        else:
+            assert min(map(overlap, found, expected)) < 0.95
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_gives_the_same(images):
-    found = rim(images, SMALL, torch.device("cuda"))
-    assert (found == rim(images, SMALL, CPU)).mean() > 0.9
+def test_a_gpu_gives_the_same_up_to_rounding(images):
+    assert_same_up_to_rounding(rim(images, SMALL, torch.device("cuda")), rim(images, SMALL, CPU))
 
 
 def test_large_pieces_are_divided_and_small_ones_join():
