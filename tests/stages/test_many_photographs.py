@@ -142,5 +142,5 @@ def test_folders_stand_for_their_images_and_nothing_is_an_error(tmp_path, capsys
     assert call("list-photographs", tmp_path / "none.txt", "--output-dir", tmp_path / "no") == 1
     said = capsys.readouterr().err
     assert "empty.txt: no photograph is named there" in said
-    assert "none.txt: expected a list of photographs" in said
+    assert "none.txt: no such file" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "lists", "photos"]
