@@ -34,7 +34,7 @@ from snakemake.utils import min_version
 min_version("9.15")
 
 
-configfile: workflow.source_path("config.yaml")
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 report: "workflow/report/workflow.rst"
@@ -51,6 +51,9 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/scoring.smk"
+
+
+refuse_edited()
 
 
 rule all:

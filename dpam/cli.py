@@ -18,6 +18,7 @@ if sys.platform == "win32":
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted, listed
 from dpam.files import exclusive, refuse_existing, refuse_other, refuse_same, refuse_unreadable
+from dpam.fingerprint import STARTED, code_fingerprint, edited_since
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
@@ -181,6 +182,15 @@ def start_logging(file: str | None, arguments: Sequence[str] = ()) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
 
 
+def refuse_edited(module: str) -> None:
+    """Raise a DpamError in a job of Snakemake if the code of its stage was edited meanwhile."""
+    if STARTED in os.environ and edited_since({module: code_fingerprint(module)}):
+        raise DpamError(
+            "the code was edited since snakemake was started; start it again, then it runs with "
+            "the new code all that this concerns"
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -196,6 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
         start_logging(log_file(arguments), arguments)
         refuse_missing(command, arguments)
         args = build_parser(command).parse_args(arguments)
+        refuse_edited(args.run.__module__)
         output = getattr(args, "output", None)
         with exclusive(output) if output else nullcontext():
             outputs = [getattr(args, name) for name in getattr(args, "outputs", ())]

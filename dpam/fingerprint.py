@@ -8,11 +8,14 @@ imports, directly or through others, each as syntax tree without comments and do
 import ast
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+STARTED = "DPAM_STARTED_WITH"  # variable of the environment
 DEFINITIONS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -91,6 +94,28 @@ def reachable(module: str) -> dict[str, Module]:
         if "." in name:
             waiting.append(name.rpartition(".")[0])
     return found
+
+
+def remember(started: Mapping[str, str]) -> None:
+    """Leave word for the jobs of a run, in their environment, of what it was started with.
+
+    Args:
+        started: what -> its fingerprint; of stages: `code_fingerprint("dpam.stages.NAME")`.
+    """
+    digests = {name: digest(text.encode()) for name, text in started.items()}
+    os.environ[STARTED] = json.dumps(digests)
+
+
+def edited_since(now: Mapping[str, str]) -> list[str]:
+    """What is other than when the run was started that this is a job of; nothing if it is none.
+
+    A job may start hours after its run, or wait in a cluster's queue for days, and it reads code,
+    and on a cluster the configuration, anew. It would compute with the new ones, and Snakemake
+    would record the old ones.
+    """
+    started = json.loads(os.environ.get(STARTED, "{}"))
+    digests = {name: digest(text.encode()) for name, text in now.items() if name in started}
+    return [name for name, found in digests.items() if found != started[name]]
 
 
 def code_fingerprint(module: str) -> str:

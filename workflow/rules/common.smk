@@ -15,7 +15,7 @@ from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.files import write_text
-from dpam.fingerprint import code_fingerprint
+from dpam.fingerprint import code_fingerprint, edited_since, remember
 from dpam.runs import facts_of, is_made_here, runs_of
 from dpam.tables import BASELINES
 
@@ -176,9 +176,28 @@ def identity(wildcards):
     return json.dumps({**wildcards, "seed": int(wildcards.seed)})
 
 
+STARTED_WITH = {"the configuration": json.dumps(config, sort_keys=True)}
+
+
 def fingerprint(stage):
     """Fingerprint of the code that a stage can reach."""
-    return code_fingerprint(f"dpam.stages.{stage}")
+    name = f"dpam.stages.{stage}"
+    STARTED_WITH[name] = code_fingerprint(name)
+    return STARTED_WITH[name]
+
+
+def refuse_edited():
+    """Stop a job that Snakemake started elsewhere if what it would read is not what it was."""
+    files = [Path(workflow.snakefile), *sorted(Path(workflow.basedir, "workflow/rules").glob("*"))]
+    STARTED_WITH["the workflow"] = "".join(file.read_text() for file in files)
+    if workflow.is_main_process:
+        remember(STARTED_WITH)
+    elif edited := edited_since(STARTED_WITH):
+        names = sorted({"the code" if name.startswith("dpam.") else name for name in edited})
+        stop(
+            f"{' and '.join(names)} edited since snakemake was started, while this job waited; start "
+            "it again, then it runs with the new one all that this concerns"
+        )
 
 
 def scores_table():
