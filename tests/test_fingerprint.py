@@ -6,6 +6,7 @@ import json
 import pytest
 
 from dpam import fingerprint
+from dpam.cli import main
 
 
 @pytest.fixture
@@ -81,3 +82,29 @@ def test_metrics_are_out_of_reach_of_training_testing_and_packing():
     assert "dpam.metrics" in fingerprint.reachable("dpam.stages.score")
     assert "dpam.model.network" in fingerprint.reachable("dpam.stages.train")
     assert "dpam.model.network" not in fingerprint.reachable("dpam.stages.pack_superpixels")
+
+
+def test_what_was_edited_since_a_run_started_is_known_to_its_jobs(monkeypatch):
+    monkeypatch.delenv(fingerprint.STARTED, raising=False)
+    assert fingerprint.edited_since({"code": "1"}) == [], "no run"
+    monkeypatch.setenv(fingerprint.STARTED, "")
+    fingerprint.remember({"code": "1", "the configuration": "a"})
+    assert fingerprint.edited_since({"code": "1", "the configuration": "a", "more": "x"}) == []
+    assert fingerprint.edited_since({"code": "2", "the configuration": "a"}) == ["code"]
+
+
+def test_a_stage_whose_code_was_edited_since_its_run_started_refuses(monkeypatch, capsys):
+    name = "dpam.stages.info"
+    monkeypatch.setenv(fingerprint.STARTED, "")
+    fingerprint.remember({name: fingerprint.code_fingerprint(name)})
+    assert main(["info", "none.safetensors"]) == 1
+    assert "none.safetensors" in capsys.readouterr().err
+    fingerprint.remember({name: "as it was"})
+    assert main(["info", "none.safetensors"]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        "dpam info: the code was edited since snakemake was started; start it again, then it runs "
+        "with the new code all that this concerns\n"
+    )
+    assert main(["bench", "--plain", "none.py"]) == 1, "a command that no rule calls"
+    assert "edited" not in capsys.readouterr().err

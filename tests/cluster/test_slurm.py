@@ -287,3 +287,37 @@ def test_each_way_to_ask_for_a_gpu(slurm, tmp_path, way):
     assert job["GPU"] in ("0", "1")
     assert job["MinMemoryNode"] == "180000M"  # cut to what the profile allows
     assert job["TimeLimit"] == "1-00:00:00"
+
+
+def lengthen(folder: Path) -> None:
+    tiny = folder / "tiny.yaml"
+    tiny.write_text(tiny.read_text().replace("epochs: 500", "epochs: 501"))
+
+
+def edit_code(folder: Path) -> None:
+    with (folder / "dpam/losses.py").open("a") as file:
+        file.write("\nEDITED = True\n")
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"), [(lengthen, "the configuration"), (edit_code, "the code")]
+)
+def test_a_job_refuses_what_was_edited_while_it_waited(slurm, tmp_path, edit, what):
+    """It would compute with the new settings or code, and the old ones would be recorded."""
+    folder = checkout(tmp_path)
+    slurm.call("scontrol", "update", "PartitionName=gpu", "State=DOWN")
+    options = ["--profile", "profiles/slurm", *CONFIGURATION, *THREADS, "--retries", "0"]
+    snakemake = Snakemake(folder, slurm.environment, f"{RUN}/history.csv", *options)
+    try:
+        waiting = ("squeue", "-h", "-t", "PD", "-o", "%k")
+        snakemake.until(lambda: "rule_train" in slurm.call(*waiting))
+        edit(folder)
+        slurm.call("scontrol", "update", "PartitionName=gpu", "State=UP")
+        assert snakemake.ended() != 0
+    finally:
+        slurm.call("scontrol", "update", "PartitionName=gpu", "State=UP")
+        snakemake.kill()
+    assert not (folder / RUN / "history.csv").exists()
+    logs = (folder / "results/logs/slurm/rule_train").rglob("*.log")
+    said = "".join(log.read_text() for log in logs)
+    assert f"dpam: {what} edited since snakemake was started" in said
