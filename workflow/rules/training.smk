@@ -21,17 +21,18 @@ rule train:
     resources:
         **asked("train"),
         gpu=1,
+        # The checkpoint keeps the views that predictions take. No parameter: another number of them
+        # is no reason to train again.
+        views=config["views"],
     params:
         model=as_json("model"),
         training=as_json("training"),
         scaling=config["labels"]["scaling"],
         code=fingerprint("train"),
-    # The checkpoint keeps the views that predictions take. No parameter: another number of them is
-    # no reason to train again.
     shell:
         "exec dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
         " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
-        " --training {params.training:q} --scaling {params.scaling} --views {config[views]}"
+        " --training {params.training:q} --scaling {params.scaling} --views {resources.views}"
         " --threads {threads}"
         " --output {output.weights:q} --released {output.released:q}"
         " --predictions {output.predictions:q} --history {output.history:q} --log {log:q}"
