@@ -70,7 +70,7 @@ READS = {
     "extract-vit": "DATASET --root --labels",
     "train-baseline": "BASELINE --features --labels --splits "
     "--test-features --test-labels --test-splits",
-    "score": "FILE --splits",
+    "score": "FILE --splits --verified --test-verified",
     "tabulate": "FILE",
     "plot": "FILE --packs+ --maps+",
     "report": "--verified+",
