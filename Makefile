@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo why reruns docs test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining slurm chromium pins clean
+.PHONY: help setup demo reruns docs test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining slurm chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,9 +32,6 @@ demo: $(READY) ## run the whole pipeline on the demonstration data
 	@echo "The report: $(CURDIR)/$(DEMO_RESULTS)/report/index.html"
 	@echo "Score a photograph of yours with the network just trained:"
 	@echo "  $(BIN)/dpam predict PHOTO.jpg --checkpoint $(DEMO_RUN)/model.safetensors"
-
-why: $(READY) ## say what would run now, and why; CONFIG=my.yaml for more than config.yaml
-	@PATH="$(CURDIR)/$(BIN):$$PATH" dpam why $(if $(CONFIG),--configfile $(CONFIG))
 
 reruns: $(READY) ## try each kind of change and write docs/reruns.md's table (minutes)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 DPAM_WRITE_RERUNS=1 pytest -q tests/workflow/test_rerun_table.py

@@ -27,21 +27,21 @@ import torch
 import yaml
 from torch import Tensor
 
-from dpam import metrics
-from dpam.bootstrap import DRAWS, SEED, clusters_of, weighted_plcc, weighted_ranks
 from dpam.errors import DpamError
-from dpam.files import read_csv, read_json, write_csv, write_json
+from dpam.evaluation import metrics
+from dpam.evaluation.bootstrap import DRAWS, SEED, clusters_of, weighted_plcc, weighted_ranks
 from dpam.model import DPAM
-from dpam.runtime import device
-from dpam.store import Pack
-from dpam.training import Trainer, rows_of_parts
-from dpam.training_settings import TrainingSettings
+from dpam.pack.store import Pack
+from dpam.training.settings import TrainingSettings
+from dpam.training.trainer import Trainer, rows_of_parts
+from dpam.utils.files import read_csv, read_json, write_csv, write_json
+from dpam.utils.runtime import device
 
 BRANCHES = {"texture": ["texture"], "superpixels": ["mean", "covariance"]}
 
 
 def make_constant(pack: Pack, names: list[str]) -> None:
-    """Let an open pack show each image the mean of these of its rows (see `dpam.store`).
+    """Let an open pack show each image the mean of these of its rows (see `dpam.pack.store`).
 
     Raises:
         DpamError: it has no such rows.
@@ -125,7 +125,8 @@ def difference(
 ) -> list[float]:
     """SRCC of a prediction less that of the first, and the 95 % interval of this over draws.
 
-    Both are drawn together (see `dpam.bootstrap`), so that images that are hard for both cancel.
+    Both are drawn together (see `dpam.evaluation.bootstrap`), so that images that are hard for
+    both cancel.
     """
     group = clusters_of(reference, len(label))
     count = group.max() + 1

@@ -16,8 +16,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from dpam.preparation import Preparation, Prepared, Segmentation
-from dpam.store import ROWS, Pack, PackWriter, join, lay_out
+from dpam.pack.preparation import Preparation, Prepared, Segmentation
+from dpam.pack.store import ROWS, Pack, PackWriter, join, lay_out
 
 SIZE = (384, 512)
 

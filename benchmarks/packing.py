@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dpam.demo import PHOTOGRAPHS, load
-from dpam.progress import track
+from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.utils.progress import track
 
 WIDTH, HEIGHT = 512, 384
 PLAIN = {"labels": "labels.csv", "score_range": [0, 1], "higher_is_better": True}

@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dpam.batch_sources import HostSource
-from dpam.batches import Batch, View, collate
-from dpam.epochs import Chance, EpochPlan, Source
-from dpam.preparation import Preparation, Prepared
-from dpam.store import Pack, PackWriter, lay_out
+from dpam.pack.batches import Batch, View, collate
+from dpam.pack.preparation import Preparation, Prepared
+from dpam.pack.store import Pack, PackWriter, lay_out
+from dpam.training.augmentation import Chance, EpochPlan, Source
+from dpam.training.batch_sources import HostSource
 
 SIZES = {"whole": (224, 224), "crop": (384, 512)}
 BATCH = 32

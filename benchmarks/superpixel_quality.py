@@ -17,11 +17,11 @@ from PIL import Image
 from skimage.segmentation import felzenszwalb
 
 from dpam.datasets import find
-from dpam.demo import PHOTOGRAPHS, load
-from dpam.images import decode
-from dpam.progress import track
+from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.imaging.images import decode
 from dpam.superpixels import quality
 from dpam.superpixels.slico import BACKENDS, slico
+from dpam.utils.progress import track
 
 SIZES = {(512, 384): "kadid10k", (1024, 768): "koniq10k"}
 # Of the reference: how large segments want to be, blur before, and the smallest, in pixels.

@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 
 from dpam.datasets import find
-from dpam.demo import PHOTOGRAPHS, load
-from dpam.images import decode
-from dpam.preparation import prepare_file
-from dpam.recipes import preparation_of
+from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.imaging.images import decode
+from dpam.pack.preparation import prepare_file
+from dpam.pack.recipes import preparation_of
 from dpam.superpixels.slico import BACKENDS, slico
 
 SIZES = {(512, 384): "kadid10k", (1024, 768): "koniq10k"}

@@ -6,7 +6,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 # What `dpam.NAME` is; imported when asked for, so that `import dpam` needs no torch.
-PUBLIC = {"load": "dpam.scorer", "create_metric": "dpam.iqa_metric"}
+PUBLIC = {"load": "dpam.inference.scorer", "create_metric": "dpam.inference.metric"}
 
 
 def __getattr__(name: str) -> Any:

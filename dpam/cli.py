@@ -17,40 +17,45 @@ if sys.platform == "win32":
 
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted, listed
-from dpam.files import exclusive, refuse_existing, refuse_other, refuse_same, refuse_unreadable
-from dpam.fingerprint import STARTED, code_fingerprint, edited_since
+from dpam.experiments.fingerprint import STARTED, code_fingerprint, edited_since
+from dpam.utils.files import (
+    exclusive,
+    refuse_existing,
+    refuse_other,
+    refuse_same,
+    refuse_unreadable,
+)
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
-    "make-demo-data": ("dpam.stages.make_demo_data", "make the two demonstration datasets"),
-    "datasets": ("dpam.stages.datasets", "which datasets are known, and which are here"),
-    "download": ("dpam.stages.download", "fetch datasets whose terms allow it"),
-    "verify-download": ("dpam.stages.verify_download", "check that a dataset is complete"),
-    "normalise-labels": ("dpam.stages.normalise_labels", "bring native labels to one table"),
-    "draw-splits": ("dpam.stages.draw_splits", "draw training, validation and test parts"),
-    "pack-superpixels": ("dpam.stages.pack_superpixels", "images, superpixels, texture to HDF5"),
-    "estimate": ("dpam.stages.estimate", "hours and disk that the experiments will take"),
-    "inspect": ("dpam.stages.inspect", "what is inside a pack"),
-    "train": ("dpam.stages.train", "train one network on one split"),
-    "test": ("dpam.stages.test", "predict every image of a test part"),
-    "map-quality": ("dpam.stages.map_quality", "quality maps of a test's most telling images"),
-    "extract-brisque": ("dpam.stages.extract_brisque", "features of the baseline brisque_svr"),
-    "extract-vit": ("dpam.stages.extract_vit", "features of the baseline vit_ridge"),
-    "train-baseline": ("dpam.stages.train_baseline", "train a baseline and predict with it"),
-    "score": ("dpam.stages.score", "SRCC, PLCC, KRCC and RMSE of predictions"),
-    "tabulate": ("dpam.stages.tabulate", "tables over all scores"),
-    "plot": ("dpam.stages.plot", "figures of training, predictions and superpixels"),
-    "report": ("dpam.stages.report", "one self-contained HTML page of all results"),
-    "why": ("dpam.stages.why", "what snakemake would run now, and for which reason"),
-    "predict": ("dpam.stages.predict", "score your own photographs"),
-    "list-photographs": ("dpam.stages.list_photographs", "cut a list of photographs into chunks"),
-    "gather-scores": ("dpam.stages.gather_scores", "one table of the scores of all chunks"),
-    "info": ("dpam.stages.info", "a card of a checkpoint: network, training, scores, origin"),
-    "superpixels": ("dpam.stages.superpixels", "outline the superpixels of your own photographs"),
-    "train-ainet": ("dpam.stages.train_ainet", "train the superpixel method AINet, label-free"),
-    "bench": ("dpam.stages.bench", "time and memory of the network, beside the plain form"),
-    "import-checkpoint": ("dpam.stages.import_checkpoint", "read a checkpoint of the authors"),
-    "export-checkpoint": ("dpam.stages.export_checkpoint", "write a checkpoint of the authors"),
+    "make-demo-data": ("dpam.commands.make_demo_data", "make the two demonstration datasets"),
+    "datasets": ("dpam.commands.datasets", "which datasets are known, and which are here"),
+    "download": ("dpam.commands.download", "fetch datasets whose terms allow it"),
+    "verify-download": ("dpam.commands.verify_download", "check that a dataset is complete"),
+    "normalise-labels": ("dpam.commands.normalise_labels", "bring native labels to one table"),
+    "draw-splits": ("dpam.commands.draw_splits", "draw training, validation and test parts"),
+    "pack-superpixels": ("dpam.commands.pack_superpixels", "images, superpixels, texture to HDF5"),
+    "estimate": ("dpam.commands.estimate", "hours and disk that the experiments will take"),
+    "inspect": ("dpam.commands.inspect", "what is inside a pack"),
+    "train": ("dpam.commands.train", "train one network on one split"),
+    "test": ("dpam.commands.test", "predict every image of a test part"),
+    "map-quality": ("dpam.commands.map_quality", "quality maps of a test's most telling images"),
+    "extract-brisque": ("dpam.commands.extract_brisque", "features of the baseline brisque_svr"),
+    "extract-vit": ("dpam.commands.extract_vit", "features of the baseline vit_ridge"),
+    "train-baseline": ("dpam.commands.train_baseline", "train a baseline and predict with it"),
+    "score": ("dpam.commands.score", "SRCC, PLCC, KRCC and RMSE of predictions"),
+    "tabulate": ("dpam.commands.tabulate", "tables over all scores"),
+    "plot": ("dpam.commands.plot", "figures of training, predictions and superpixels"),
+    "report": ("dpam.commands.report", "one self-contained HTML page of all results"),
+    "predict": ("dpam.commands.predict", "score your own photographs"),
+    "list-photographs": ("dpam.commands.list_photographs", "cut a list of photographs into chunks"),
+    "gather-scores": ("dpam.commands.gather_scores", "one table of the scores of all chunks"),
+    "info": ("dpam.commands.info", "a card of a checkpoint: network, training, scores, origin"),
+    "superpixels": ("dpam.commands.superpixels", "outline the superpixels of your own photographs"),
+    "train-ainet": ("dpam.commands.train_ainet", "train the superpixel method AINet, label-free"),
+    "bench": ("dpam.commands.bench", "time and memory of the network, beside the plain form"),
+    "import-checkpoint": ("dpam.commands.import_checkpoint", "read a checkpoint of the authors"),
+    "export-checkpoint": ("dpam.commands.export_checkpoint", "write a checkpoint of the authors"),
 }
 
 LOG = "# dpam "  # what a log begins with

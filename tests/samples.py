@@ -9,7 +9,7 @@ import torch
 
 from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
-from dpam.preparation import Preparation
+from dpam.pack.preparation import Preparation
 
 # What they say of themselves, besides how photographs are prepared.
 ABOUT = {

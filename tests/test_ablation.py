@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from dpam.correlation import srcc
 from dpam.errors import DpamError
-from dpam.store import Pack
+from dpam.evaluation.correlation import srcc
+from dpam.pack.store import Pack
 
 FILE = Path(__file__).resolve().parent.parent / "benchmarks/ablation.py"
 CONFIG = """

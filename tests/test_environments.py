@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 TOP = Path(__file__).resolve().parent.parent
-STAGES = sorted(path.stem for path in (TOP / "dpam/stages").glob("[a-z]*.py"))
+STAGES = sorted(path.stem for path in (TOP / "dpam/commands").glob("[a-z]*.py"))
 # Modules of optional packages: photographs as HEIC, superpixels exactly as released.
 OPTIONAL = {"pillow_heif", "pillow_jxl", "cv2"}
 
@@ -72,7 +72,7 @@ def test_conda_s_environment_covers_every_import_of_the_stage(stage):
     environment = yaml.safe_load((TOP / "envs/dpam.yaml").read_text())
     pinned = {key(line.partition("==")[0]) for line in environment["dependencies"][-1]["pip"]}
     distributions = installed()
-    for module in third_parties(f"dpam.stages.{stage}") - OPTIONAL:
+    for module in third_parties(f"dpam.commands.{stage}") - OPTIONAL:
         names = {key(name) for name in distributions.get(module, [])}
         assert names & pinned, f"{module}, of {names or 'no installed package'}"
 

@@ -17,9 +17,8 @@ import torch
 from PIL import Image
 from samples import photograph
 
-from dpam import downloading
 from dpam.cli import COMMANDS, main
-from dpam.datasets import DATASETS
+from dpam.datasets import DATASETS, downloading
 from dpam.datasets.dataset import Download
 
 OWN = {"labels": "scores.csv", "score_range": [0, 100], "higher_is_better": True}
@@ -157,7 +156,6 @@ CASES = {
          "--model", MODEL, "--image-size", "64", "--output", "estimate.csv"),
         ("estimate.csv",),
     ),
-    "why": Case(status=1),  # there is no Snakefile here
     "predict": Case(
         ("photos/photos", "--checkpoint", f"{RUN}/model.safetensors", "--labels",
          "photos/photos/scores.csv", "--output", "mine.csv", "--failures", "failures.txt",

@@ -9,7 +9,7 @@ import yaml
 from miniatures import write_image
 
 from dpam.cli import COMMANDS
-from dpam.configuration import validated
+from dpam.experiments.configuration import validated
 
 TOP = Path(__file__).resolve().parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")

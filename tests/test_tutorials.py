@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dpam.cli import COMMANDS
-from dpam.configuration import validated
+from dpam.experiments.configuration import validated
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TUTORIALS = ("reproduce", "own_dataset", "score_a_folder", "add_superpixel_method")

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from dpam.errors import DpamError
-from dpam.files import not_ours, refuse_existing
-from dpam.progress import track
+from dpam.utils.files import not_ours, refuse_existing
+from dpam.utils.progress import track
 
 ZIP = (".zip",)
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")

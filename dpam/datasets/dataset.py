@@ -9,7 +9,7 @@ import pandas as pd
 from dpam.datasets.archives import archives, unpack, unpacked_folder
 from dpam.datasets.layout import Files, locate
 from dpam.errors import DpamError
-from dpam.files import refuse_special
+from dpam.utils.files import refuse_special
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Download:
     Attributes:
         url: its address.
         name: under which it is stored.
-        known_hash: `algorithm:hexadecimal`; None: not known to us, see `dpam.downloading`.
+        known_hash: `algorithm:hexadecimal`; None: not known to us, see `dpam.datasets.downloading`.
     """
 
     url: str

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dpam.errors import DpamError
-from dpam.files import read_json, refuse_special, write_json
-from dpam.images import opened
-from dpam.parallel import processes
-from dpam.perceptual_hash import difference_hash
-from dpam.progress import track
+from dpam.imaging.images import opened
+from dpam.imaging.perceptual_hash import difference_hash
+from dpam.utils.files import read_json, refuse_special, write_json
+from dpam.utils.parallel import processes
+from dpam.utils.progress import track
 
 
 class Inspection(NamedTuple):

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from dpam.datasets.image_names import ImageNames, as_written
 from dpam.errors import DpamError
-from dpam.folders import PassedOver, images_below
-from dpam.image_names import ImageNames, as_written
-from dpam.images import reader_of
+from dpam.imaging.folders import PassedOver, images_below
+from dpam.imaging.images import reader_of
 
 
 def locate(root: Path, homes: Sequence[str], alternatives: Sequence[str]) -> Path | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError, listed
-from dpam.files import refuse_unreadable
+from dpam.utils.files import refuse_unreadable
 
 COLUMNS = (
     *("image", "reference", "distortion", "level", "group"),

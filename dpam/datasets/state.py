@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dpam.datasets.archives import stem
 from dpam.datasets.inspection import Inspection, recalled
-from dpam.images import is_image_name
+from dpam.imaging.images import is_image_name
 
 LARGE = 2**24  # bytes; an archive rather than labels
 

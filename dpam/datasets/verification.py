@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from dpam.datasets.dataset import Dataset
 from dpam.datasets.inspection import Inspection, inspect_all
 from dpam.errors import DpamError, listed
-from dpam.images import SMALLEST
-from dpam.perceptual_hash import near_duplicates
+from dpam.imaging.images import SMALLEST
+from dpam.imaging.perceptual_hash import near_duplicates
 
 # What may be found. A finding of a kind that spoils results stops the pipeline unless accepted.
 SPOILING = {

@@ -12,8 +12,8 @@ from timm.models.vision_transformer import checkpoint_filter_fn
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
-from dpam.files import refuse_unreadable
-from dpam.tensors import read_tensors, refuse_misfit
+from dpam.utils.files import refuse_unreadable
+from dpam.utils.tensors import read_tensors, refuse_misfit
 
 log = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dpam.errors import DpamError, listed
-from dpam.files import refuse_unreadable
 from dpam.model.network import DPAM
 from dpam.model.networks import Network, create
-from dpam.tensors import refuse_misfit, shape_text, write_tensors
+from dpam.utils.files import refuse_unreadable
+from dpam.utils.tensors import refuse_misfit, shape_text, write_tensors
 
 FORMAT = "dpam-model-2"
 

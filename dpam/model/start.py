@@ -15,7 +15,7 @@ from dpam.model.backbone import fill, is_unused, vit_part
 from dpam.model.checkpoint import FORMAT
 from dpam.model.networks import Network, backbone_of
 from dpam.model.pooled import from_linear
-from dpam.tensors import read_tensors
+from dpam.utils.tensors import read_tensors
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dpam.files import read_csv, write_csv
-from dpam.formatting import DASH
+from dpam.evaluation.formatting import DASH
 from dpam.report.table import Table, link
+from dpam.utils.files import read_csv, write_csv
 
 JOBS = ["rule", "job", "seconds", "memory_mb", "gpu_seconds"]
 ESTIMATE = {

@@ -8,8 +8,8 @@ import pandas as pd
 
 from dpam.datasets import find
 from dpam.errors import DpamError
-from dpam.files import read_csv, read_json
 from dpam.report.table import counted, link
+from dpam.utils.files import read_csv, read_json
 
 PARTS = ("train", "validation", "test")
 

@@ -14,15 +14,16 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from dpam.files import read_json
-from dpam.formatting import ABOUT_METRICS, is_pseudo
+from dpam.evaluation.formatting import ABOUT_METRICS, is_pseudo
+from dpam.evaluation.tables import BASELINES, COLUMNS
 from dpam.report import cost, data, results, runs
 from dpam.report.pictures import FIGURES, picture
 from dpam.report.table import link, read_table
-from dpam.tables import BASELINES, COLUMNS
+from dpam.utils.files import read_json
 
 FOLDER = Path(__file__).parent
 LONG = 40  # rows; a longer table of runs is folded away
+STYLE = (FOLDER / "style.css").read_text(encoding="utf-8")
 SCRIPT = (FOLDER / "page.js").read_text(encoding="utf-8")
 
 
@@ -40,7 +41,7 @@ class Sources:
         as_released: that of the released code's experiment.
         gpu_rules: the rules that ask for a GPU.
         planned: how many tests the configuration asks for.
-        machine: `dpam.runtime.record()`.
+        machine: `dpam.utils.runtime.record()`.
     """
 
     tables: Path
@@ -83,6 +84,7 @@ def render(sources: Sources, output: Path) -> str:
     jobs = cost.jobs(sources.benchmarks, sources.gpu_rules, origins)
     names = dict.fromkeys(scores["experiment"].astype(str))
     return environment.get_template("page.html.j2").render(
+        style=Markup(STYLE),  # noqa: S704 - our own file
         script=Markup(SCRIPT),  # noqa: S704 - our own file
         script_digest=digest,
         summary=runs.summary(scores),

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from dpam.figures import COLOURS, NOTHING
-from dpam.files import UNREADABLE, cannot_be_read
+from dpam.figures.figures import COLOURS, NOTHING
 from dpam.report.table import link
+from dpam.utils.files import UNREADABLE, cannot_be_read
 
 LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 
@@ -118,4 +118,4 @@ def inline_svg(text: str, name: str, wrong: list[dict[str, Any]]) -> Markup:
     text = text.replace("<svg", "<svg data-small" if width < LEGIBLE else "<svg", 1)
     for role, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{role})")
-    return Markup(text)  # noqa: S704 - written by dpam.figures, which escapes its text
+    return Markup(text)  # noqa: S704 - written by dpam.figures.figures, which escapes its text

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dpam import significance
-from dpam.bootstrap import FEW_REFERENCES
-from dpam.formatting import (
+from dpam.evaluation import significance
+from dpam.evaluation.bootstrap import FEW_REFERENCES
+from dpam.evaluation.formatting import (
     ABOUT_NEAR,
     ABOUT_NO_NEAR,
     ABOUT_TYPES,
@@ -22,8 +22,8 @@ from dpam.formatting import (
     readable,
     readable_types,
 )
+from dpam.evaluation.tables import FLOOR, SETTING, held_out
 from dpam.report.table import Table, counted, files_of, link, read_table, read_tex
-from dpam.tables import FLOOR, SETTING, held_out
 
 ABOUT_BOLD = (
     "In bold: an SRCC better than that of every other method, by the corrected t-test (see "
@@ -110,7 +110,7 @@ def best_of_setting(table: pd.DataFrame, text: pd.DataFrame, pairs: pd.DataFrame
     """Where in `readable` text of a table an SRCC is better than those of all other methods.
 
     Args:
-        table: of `dpam.tables.summarise`, of one experiment.
+        table: of `dpam.evaluation.tables.summarise`, of one experiment.
         text: the same as text.
         pairs: rows of `significance.compare_methods` of that experiment.
     """

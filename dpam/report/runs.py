@@ -8,10 +8,10 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from dpam.errors import DpamError
-from dpam.files import read_csv, refuse_unreadable
-from dpam.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
+from dpam.evaluation.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
+from dpam.evaluation.tables import BASELINES, history_file
 from dpam.report.table import Table, counted, link
-from dpam.tables import BASELINES, history_file
+from dpam.utils.files import read_csv, refuse_unreadable
 
 # What says where things lie rather than what is computed.
 PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo", "finished_only")
@@ -42,9 +42,9 @@ def overview(
     """Names and values: what, how often, by which code, on which machine.
 
     Args:
-        scores: rows of `dpam.tables.read_scores`.
+        scores: rows of `dpam.evaluation.tables.read_scores`.
         origins: of `trained_by`.
-        machine: `dpam.runtime.record()` of the job that makes the page.
+        machine: `dpam.utils.runtime.record()` of the job that makes the page.
     """
     made = [origins[run].get("made_by", {}) for run in origins]
 

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from dpam.files import UNREADABLE, cannot_be_read, read_csv
-from dpam.formatting import HEADINGS, MINUS, latex
-from dpam.tables import COLUMNS, SETTING
+from dpam.evaluation.formatting import HEADINGS, MINUS, latex
+from dpam.evaluation.tables import COLUMNS, SETTING
+from dpam.utils.files import UNREADABLE, cannot_be_read, read_csv
 
 # Headings of columns that are no numbers.
 TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}

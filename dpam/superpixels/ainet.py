@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dpam.errors import DpamError
-from dpam.filters import resize_cubic
+from dpam.imaging.filters import resize_cubic
 from dpam.superpixels.slico import grid
-from dpam.tensors import read_tensors, refuse_misfit, write_tensors
+from dpam.utils.tensors import read_tensors, refuse_misfit, write_tensors
 
 CELL = 16  # pixels, side of a grid cell
 WIDTHS = (16, 32, 64, 128, 256)

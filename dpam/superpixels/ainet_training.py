@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dpam.progress import track
 from dpam.superpixels.ainet import CELL, AINet, neighbourhoods
+from dpam.utils.progress import track
 
 SIDE = 208  # pixels of the squares that are trained on
 

@@ -7,7 +7,7 @@ threads run meanwhile. Equal input gives equal output, bit by bit, on processors
 
 import numpy as np
 
-from dpam.jit import jit
+from dpam.utils.jit import jit
 
 compiled = jit()
 # Sums may be reordered, so that loops are vectorised; the order is fixed when compiling.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dpam.progress import track
+from dpam.utils.progress import track
 
 WIDTHS = (5, 32, 64, 128, 256)  # channels: RGB, row and column; then of the four layers
 SEED = 20

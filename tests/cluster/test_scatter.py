@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 from samples import photograph, save_network
 
-from dpam.store import Pack
+from dpam.pack.store import Pack
 
 TOP = Path(__file__).resolve().parent.parent.parent
 PARTS = ["Snakefile", "config.yaml", "workflow", "profiles", "envs", "dpam"]

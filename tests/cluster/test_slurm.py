@@ -295,7 +295,7 @@ def lengthen(folder: Path) -> None:
 
 
 def edit_code(folder: Path) -> None:
-    with (folder / "dpam/losses.py").open("a") as file:
+    with (folder / "dpam/training/losses.py").open("a") as file:
         file.write("\nEDITED = True\n")
 
 

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from dpam.datasets import DATASETS, Dataset, default_root, find, is_present, missing_message
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
-from dpam.images import HEIF, is_image_name
+from dpam.imaging.images import HEIF, is_image_name
 
 LAYOUTS = [
     ("live", miniatures.live),
@@ -419,10 +419,12 @@ def test_duplicates_are_reported_and_the_fingerprint_sees_every_change(tmp_path)
 
 
 def test_no_torch():
-    modules = "dpam.datasets, dpam.datasets.verification, dpam.labels, dpam.splits, "
-    modules += (
-        "dpam.stages.verify_download, dpam.stages.normalise_labels, dpam.stages.draw_splits, "
+    modules = (
+        "dpam.datasets, dpam.datasets.verification, dpam.datasets.labels, dpam.datasets.splits, "
     )
-    modules += "dpam.stages.download, dpam.stages.datasets"
+    modules += (
+        "dpam.commands.verify_download, dpam.commands.normalise_labels, dpam.commands.draw_splits, "
+    )
+    modules += "dpam.commands.download, dpam.commands.datasets"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

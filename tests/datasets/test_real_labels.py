@@ -15,8 +15,8 @@ from miniatures import cells, write_text
 from scipy.io import savemat
 
 from dpam.datasets import DATASETS
+from dpam.datasets.labels import normalise
 from dpam.datasets.live import FOLDERS
-from dpam.labels import normalise
 
 # Distortion types there -> ours. Where one word there stands for several of ours, a set.
 LIVE_TYPES = {

@@ -15,7 +15,7 @@ from dpam.datasets import DATASETS, find, inspection
 from dpam.datasets.inspection import inspect
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
-from dpam.perceptual_hash import NEAR, difference_hash, near_duplicates, nearest
+from dpam.imaging.perceptual_hash import NEAR, difference_hash, near_duplicates, nearest
 
 OWN = {"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": True}
 

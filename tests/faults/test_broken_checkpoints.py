@@ -19,8 +19,8 @@ from safetensors.torch import save
 from samples import ABOUT, labels_table, photograph, preparation
 
 from dpam.model.checkpoint import FORMAT, checksum
-from dpam.preparation import prepare
-from dpam.store import write_pack
+from dpam.pack.preparation import prepare
+from dpam.pack.store import write_pack
 
 KIND = "corrupt safetensors"
 

@@ -11,8 +11,8 @@ from checkout import TOP, Checkout
 from running import call
 from test_broken_checkpoints import pack
 
-from dpam.configuration import validated
 from dpam.errors import DpamError
+from dpam.experiments.configuration import validated
 
 KIND = "configuration with wrong types"
 SCHEMA = TOP / "workflow/schemas/config.schema.yaml"

@@ -12,7 +12,7 @@ from PIL import Image
 from running import call
 from samples import photograph
 
-from dpam.images import decode
+from dpam.imaging.images import decode
 
 pytestmark = pytest.mark.xdist_group("broken images")
 

@@ -9,8 +9,8 @@ from damage import flipped, truncated
 from running import call
 from samples import ABOUT, labels_table, photograph, preparation
 
-from dpam.preparation import prepare
-from dpam.store import write_pack
+from dpam.pack.preparation import prepare
+from dpam.pack.store import write_pack
 
 KIND = "corrupt HDF5"
 COUNT = 12

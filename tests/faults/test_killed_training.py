@@ -13,8 +13,8 @@ import pytest
 from safetensors.torch import load_file
 from samples import labels_table, photograph, preparation
 
-from dpam.preparation import prepare
-from dpam.store import write_pack
+from dpam.pack.preparation import prepare
+from dpam.pack.store import write_pack
 
 pytestmark = pytest.mark.faults
 

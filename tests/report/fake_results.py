@@ -12,11 +12,11 @@ import pandas as pd
 from safetensors.numpy import save_file
 
 from dpam.cli import main
-from dpam.metrics import score
-from dpam.preparation import Preparation, Prepared, Segmentation
-from dpam.quality_examples import Gallery, QualityExample, choose, write_gallery
-from dpam.store import write_pack
-from dpam.tables import BASELINES
+from dpam.evaluation.metrics import score
+from dpam.evaluation.tables import BASELINES
+from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
+from dpam.pack.preparation import Preparation, Prepared, Segmentation
+from dpam.pack.store import write_pack
 
 KIND = "pseudo-MOS (HaarPSI)"
 PREPARATION = Preparation("whole", 32, "slic", 4, None, 8, 10.0, 1)
@@ -225,7 +225,7 @@ def make_page(results: Path, planned: int = 0, pdf: bool = False) -> Path:
     listed = str(results / "scores.csv")
     assert main(["tabulate", listed, "--output-dir", tables]) == 0
     drawn = ["--packs", *packs, "--maps", *maps, "--output-dir", figures]
-    with nullcontext() if pdf else patch("dpam.figures.save_pdf"):
+    with nullcontext() if pdf else patch("dpam.figures.figures.save_pdf"):
         assert main(["plot", listed, *drawn]) == 0
     arguments = ["--tables-dir", tables, "--figures-dir", figures]
     arguments += ["--benchmarks-dir", str(results / "benchmarks"), "--results-dir", str(results)]

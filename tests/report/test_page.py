@@ -14,12 +14,12 @@ import pytest
 from fake_results import make_page
 
 from dpam.cli import main
-from dpam.formatting import readable, readable_types
+from dpam.evaluation.formatting import readable, readable_types
+from dpam.evaluation.tables import SETTING
 from dpam.report import page as page_module
 from dpam.report.cost import duration
 from dpam.report.runs import flattened
 from dpam.report.table import read_table
-from dpam.tables import SETTING
 
 
 class Reader(HTMLParser):

@@ -17,7 +17,7 @@ from skimage.color import rgb2lab
 
 from dpam.datasets import find
 from dpam.errors import DpamError
-from dpam.preparation import select
+from dpam.pack.preparation import select
 from dpam.superpixels.kernels import LANES, cluster, connected, lab_of
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
 from dpam.superpixels.statistics import sampled_statistics
@@ -180,7 +180,7 @@ def test_small_pieces_join_a_neighbour_and_large_ones_stand_alone():
 
 
 def test_numba_is_imported_when_it_is_needed():
-    code = "import sys, dpam.preparation; assert not {'numba', 'cv2'} & set(sys.modules)"
+    code = "import sys, dpam.pack.preparation; assert not {'numba', 'cv2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -9,15 +9,15 @@ import pandas as pd
 import yaml
 from snakemake.utils import update_config
 
-from dpam import runs
-from dpam.configuration import validated
+from dpam.experiments import runs
+from dpam.experiments.configuration import validated
 from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
-from dpam.files import write_text
-from dpam.fingerprint import code_fingerprint, edited_since, remember
-from dpam.runs import facts_of, is_made_here, runs_of
-from dpam.tables import BASELINES
+from dpam.utils.files import write_text
+from dpam.experiments.fingerprint import code_fingerprint, edited_since, remember
+from dpam.experiments.runs import facts_of, is_made_here, runs_of
+from dpam.evaluation.tables import BASELINES
 
 # The one file that pip and conda both take their versions from is made into this environment.
 ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
@@ -181,7 +181,7 @@ STARTED_WITH = {"the configuration": json.dumps(config, sort_keys=True)}
 
 def fingerprint(stage):
     """Fingerprint of the code that a stage can reach."""
-    name = f"dpam.stages.{stage}"
+    name = f"dpam.commands.{stage}"
     STARTED_WITH[name] = code_fingerprint(name)
     return STARTED_WITH[name]
 

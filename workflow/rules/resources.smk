@@ -4,7 +4,7 @@ from collections import defaultdict
 from functools import cache
 
 from dpam.datasets.demo import DISTORTIONS
-from dpam.estimate import ASSUMED_TFLOPS, PUBLISHED_GFLOP, Network, Plan, size_of
+from dpam.experiments.resources import ASSUMED_TFLOPS, PUBLISHED_GFLOP, Network, Plan, size_of
 
 # Megabytes of a job, of each of its processes, and of each image of the dataset.
 MEMORY = defaultdict(

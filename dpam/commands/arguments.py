@@ -1,0 +1,92 @@
+"""Arguments that several stages share."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from dpam.errors import DpamError
+from dpam.pack.views import VIEWS, Views, number_of_views
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object on the command line.
+
+    Raises:
+        DpamError: the text is something else.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DpamError(f"expected a JSON object, found {text!r}: {error}") from error
+    if not isinstance(value, dict):
+        raise DpamError(f"expected a JSON object, found {text!r}")
+    return value
+
+
+def add_output(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """A file or folder that the command writes; `dpam.cli` refuses one that is there already."""
+    dest = parser.add_argument(name, type=Path, **options).dest
+    parser.set_defaults(outputs=[*(parser.get_default("outputs") or ()), dest])
+
+
+def add_superpixels(parser: argparse.ArgumentParser) -> None:
+    """How superpixels are made: `method`, `backend`, `rim`, `ainet`, `released_padding`."""
+    parser.add_argument("--method", default="slic", help="superpixels: slic, rim or ainet; none")
+    parser.add_argument(
+        "--backend",
+        default="numba",
+        help="what computes slic: numba, scikit-image, or opencv, which is exactly as released",
+    )
+    parser.add_argument(
+        "--rim",
+        default="dpam",
+        metavar="SETTINGS",
+        help="of rim: dpam, 5 steps as DPAM's release, or paper, up to 500 steps as RIM's authors",
+    )
+    parser.add_argument("--ainet", metavar="FILE", help="weights of ainet, from `dpam train-ainet`")
+    add_released_padding(parser)
+
+
+def add_released_padding(parser: argparse.ArgumentParser) -> None:
+    """Whether AINet pads as its authors' code does: `released_padding`."""
+    parser.add_argument(
+        "--released-padding",
+        action="store_true",
+        help="of ainet: pad as the authors' code does, which shifts its windows off the blocks; "
+        "for weights trained so (those of `dpam train-ainet` know it themselves)",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where the network computes: `device`, a name for `dpam.utils.runtime.device`."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="where the network computes: cpu, cuda, cuda:1, mps; auto: a CUDA GPU if there is one",
+    )
+
+
+def add_views(parser: argparse.ArgumentParser, default: Views | None = None) -> None:
+    """How many squares of each image are scored: `views`; None, as the checkpoint says."""
+    parser.add_argument(
+        "--views",
+        type=number_of_views,
+        choices=VIEWS,
+        default=default,
+        help="of each image, where crops are the network's input: 1, the centre; 5, centre and "
+        "corners; another number, a grid; whole, the image resized"
+        + ("; default: as the checkpoint says" if default is None else ""),
+    )
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Which dataset, and where it lies: `dataset`, `root`, `plain`."""
+    parser.add_argument("dataset", metavar="DATASET", help="key of the dataset")
+    parser.add_argument("--root", metavar="DIR", required=True, help="the dataset's folder")
+    parser.add_argument(
+        "--plain",
+        type=json_object,
+        metavar="JSON",
+        help="describes a dataset of your own: labels, score_range, higher_is_better, ...",
+    )

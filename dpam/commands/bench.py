@@ -1,0 +1,168 @@
+"""Measure the network at its published size: the plain form of its description beside ours.
+
+Both forms run in this process on the same random inputs and take turns. One row each for inference
+and for a training step (scores, loss and gradients; the optimiser's step is the same for both), in
+float32 and under bfloat16 autocast, at several batch sizes. Memory is what a step takes at its peak
+beyond weights, gradients and inputs. "of peak" is the share of this device's measured rate in
+products of large matrices, with the products of our inference as PyTorch counts them, three times
+as many in training. "recomputing" keeps less of the backbone for the backward pass and computes it
+again (`training.recompute`). The plain form is the oracle of the tests: run this in a checkout of
+the repository.
+"""
+
+import argparse
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dpam.commands.arguments import add_output
+from dpam.errors import DpamError
+from dpam.experiments.benchmark import (
+    MEGABYTE,
+    Cost,
+    Form,
+    compare,
+    gflop,
+    inference,
+    matrix_product_peak,
+    random_inputs,
+    training_step,
+)
+from dpam.model import DPAM
+from dpam.superpixels.statistics import pixel_statistics
+from dpam.utils.files import write_text
+from dpam.utils.progress import track
+from dpam.utils.runtime import compiled, device, record
+
+PLAIN = Path("tests/model/plain_dpam.py")
+SUPERPIXELS, PIXELS = 140, 600  # per image and per superpixel, as released for LIVE Challenge
+# Batch sizes of inference and of training; the released one is 12.
+BATCHES = {"cpu": ((1, 4), (2,)), "cuda": ((1, 12, 64), (12, 48))}
+SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices whose product is the peak
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+STEPS = {"inference": inference, "training": training_step}
+HEADER = [
+    "step",
+    "precision",
+    "batch",
+    "form",
+    "images/s",
+    "speed",
+    "MB/image",
+    "memory",
+    "of peak",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("--plain", type=Path, default=PLAIN, help="file of the plain form")
+    parser.add_argument("--repetitions", type=int, default=3, help="timed steps of each form")
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile, too")
+    add_output(parser, "--output", help="also write the tables here (.md)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    where = device()
+    plain, ours = load_plain(args.plain).to(where), DPAM().to(where)
+    nets: dict[str, Callable[..., Tensor]] = {"plain": plain, "ours": ours}
+    if args.compile:
+        nets["ours, compiled"] = compiled(ours)
+    in_training = nets | {"ours, recomputing": recomputing(ours)}
+    peaks = {
+        name: matrix_product_peak(where, dtype, SIDES[where.type])
+        for name, dtype in PRECISIONS.items()
+    }
+    work = {
+        name: gflop(Form(nets[name], inputs_of(name, ours.image_size, 12, where))) / 12
+        for name in ("plain", "ours")
+    }
+    cases = [
+        (step, precision, batch)
+        for step, batches in zip(STEPS, BATCHES[where.type], strict=True)
+        for precision in PRECISIONS
+        for batch in batches
+    ]
+    rows = [HEADER, ["---"] * len(HEADER)]
+    for step, precision, batch in track(cases, "measuring", unit="case"):
+        plain.train(step == "training")
+        ours.train(step == "training")
+        forms = {
+            name: Form(net, inputs_of(name, ours.image_size, batch, where))
+            for name, net in (in_training if ours.training else nets).items()
+        }
+        costs = compare(STEPS[step], forms, where, PRECISIONS[precision], args.repetitions)
+        products = work["ours"] * (3 if step == "training" else 1)
+        for name, cost in costs.items():
+            share = batch / cost.seconds * products / peaks[precision]
+            rows.append(
+                [
+                    *(step, precision, str(batch), name, f"{batch / cost.seconds:.3g}"),
+                    f"{costs['plain'].seconds / cost.seconds:.2f}x",
+                    *memory_columns(cost, costs["plain"], batch),
+                    "" if name == "plain" else f"{share:.0%}",
+                ]
+            )
+    made_by = record()
+    versions = ", ".join(f"{name} {made_by['versions'][name]}" for name in ("torch", "timm"))
+    text = (
+        f"{made_by['device']}; Python {made_by['python']}, {versions}. GFLOP per image: plain "
+        f"{work['plain']:.0f}, ours {work['ours']:.0f}. Products of {SIDES[where.type]}x"
+        f"{SIDES[where.type]} matrices: "
+        + ", ".join(f"{peak / 1000:.3g} TFLOP/s in {name}" for name, peak in peaks.items())
+        + ".\n\n"
+        + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    )
+    print(text)
+    if args.output:
+        write_text(args.output, text)
+
+
+def memory_columns(cost: Cost, plain: Cost, batch: int) -> list[str]:
+    """Memory per image, and how many times less it is than the plain form's."""
+    if cost.memory is None or plain.memory is None:
+        return ["not measured", ""]
+    return [
+        f"{cost.memory / batch / MEGABYTE:.0f}",
+        f"1/{plain.memory / max(cost.memory, 1):.1f}",
+    ]
+
+
+def inputs_of(name: str, image_size: int, batch: int, where: torch.device) -> tuple[Tensor, ...]:
+    """The same random batch as the form called `name` takes it."""
+    image, texture, pixels = random_inputs(image_size, batch, SUPERPIXELS, PIXELS)
+    if name == "plain":
+        return image.to(where), texture.to(where), pixels.to(where)
+    mean, covariance = map(torch.from_numpy, pixel_statistics(pixels.numpy()))
+    return tuple(tensor.to(where) for tensor in (image, texture[:, :1], mean, covariance))
+
+
+def recomputing(net: DPAM) -> Callable[..., Tensor]:
+    """The network, with `Backbone.recompute` while it is called."""
+
+    def call(image: Tensor, texture: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
+        net.backbone.recompute(True)
+        score = net(image, texture, mean, covariance)
+        net.backbone.recompute(False)
+        return score
+
+    return call
+
+
+def load_plain(path: Path) -> torch.nn.Module:
+    """The network of the plain form."""
+    if not path.is_file():
+        raise DpamError(
+            f"{path}: the plain form is not here; run this in a checkout of the repository"
+        )
+    spec = importlib.util.spec_from_file_location("plain_dpam", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    net: torch.nn.Module = module.PlainDPAM(dropout=0.1)
+    return net

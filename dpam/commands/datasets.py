@@ -1,0 +1,51 @@
+"""Which datasets are known, which are there and complete, and where to get the rest.
+
+Without a name, a table of all, your own of the configuration among them; with a name, a card about
+that one, with a histogram of its scores. This looks at labels and names of files only;
+`verify-download` also decodes every image. Run it where config.yaml lies, with the files that
+snakemake would get:
+
+  dpam datasets --configfile my.yaml
+"""
+
+import argparse
+from pathlib import Path
+
+from dpam.commands.arguments import add_output
+from dpam.commands.roots import add_roots, found_root, places
+from dpam.datasets import DATASETS, find, lacking
+from dpam.datasets.cards import card, overview
+from dpam.datasets.labels import normalise
+from dpam.datasets.plain import with_labels
+from dpam.errors import DpamError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    parser.add_argument("dataset", metavar="DATASET", nargs="?", help="key of one dataset")
+    add_roots(parser)
+    add_output(parser, "--svg", metavar="FILE", help="with DATASET: its histogram as a picture")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the table or the card."""
+    config = places(args)
+    if args.dataset is None:
+        if args.svg:
+            raise DpamError("--svg: name a dataset, too")
+        names = [*DATASETS, *config["plain"]]
+        datasets = [find(name, config["plain"].get(name)) for name in names]
+        print(overview([(dataset, found_root(config, dataset.name)) for dataset in datasets]))
+        return
+    dataset = find(args.dataset, config["plain"].get(args.dataset))
+    root = found_root(config, args.dataset)
+    if args.dataset in config["plain"] and not lacking(dataset, Path(root)):
+        dataset = with_labels(dataset, root)
+    print(card(dataset, root))
+    if args.svg:
+        from dpam.figures import figures  # matplotlib takes a second to import
+
+        scores = normalise(dataset.read_labels(root), dataset)["score"]
+        with figures.style():
+            picture = figures.score_histogram(scores, dataset.title, dataset.label_kind)
+            figures.save(picture, args.svg)

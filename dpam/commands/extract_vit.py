@@ -1,0 +1,57 @@
+"""Features of every image from a frozen Vision Transformer, for the baseline vit_ridge.
+
+The backbone, its blocks and its weights are those of `model`. Features are the mean and the
+standard deviation over patches of each channel. Images are seen as the network sees them: whole,
+or in five crops, whose features are averaged. Writes a matrix (.npy), a row per row of the labels.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dpam.baselines.vit_features import squares, vit_features
+from dpam.commands.arguments import add_dataset, add_output, json_object
+from dpam.datasets import find
+from dpam.errors import DpamError
+from dpam.imaging.images import decode
+from dpam.model.backbone import Backbone
+from dpam.utils.files import read_csv, write_array
+from dpam.utils.progress import track
+from dpam.utils.runtime import device
+
+KEYS = ("backbone", "pretrained", "weights", "taps")
+SEED = 20  # of a backbone without pretrained weights; the same for all datasets
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    add_dataset(parser)
+    parser.add_argument("--labels", type=Path, required=True, help="labels.csv of normalise-labels")
+    parser.add_argument("--model", type=json_object, required=True, help=f"JSON: {', '.join(KEYS)}")
+    parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
+    parser.add_argument("--threads", type=int, help="processor threads; default: all")
+    add_output(parser, "--output", required=True, help="the features to write (.npy)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if sorted(args.model) != sorted(KEYS):
+        raise DpamError(f"--model: expected {', '.join(KEYS)}, found {', '.join(args.model)}")
+    network_input = find(args.dataset, args.plain).network_input
+    names = read_csv(args.labels, ["image"])["image"]
+    torch.manual_seed(SEED)
+    model = args.model
+    backbone = Backbone(
+        model["backbone"], model["pretrained"], args.image_size, model["taps"], model["weights"]
+    ).to(device())
+
+    def seen() -> Iterator[list[np.ndarray]]:
+        for name in track(names, f"ViT features of {args.dataset}"):
+            yield squares(decode(Path(args.root, name)), network_input, args.image_size)
+
+    write_array(args.output, vit_features(backbone, seen(), device()))

@@ -1,0 +1,75 @@
+"""Gather the scores of all chunks of a list of photographs into one table (.parquet).
+
+A row per line of the list, in its order: image, score, score_100, spread_100, error. A photograph
+that could not be read has no score; its error says why.
+"""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dpam.commands.arguments import add_output
+from dpam.errors import DpamError
+from dpam.inference.score_table import INSTALL, Row, read_rows
+from dpam.utils.files import atomic, printable
+from dpam.utils.progress import track
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("lists", type=Path, help="folder of the chunks, of list-photographs")
+    parser.add_argument("scores", type=Path, help="folder of their scores and failures")
+    add_output(parser, "--output", required=True, help="the table (.parquet)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise DpamError(f"{args.output}: {INSTALL}") from error
+
+    kinds = [pa.string(), *[pa.float64()] * (len(Row._fields) - 1), pa.string()]
+    schema = pa.schema(list(zip((*Row._fields, "error"), kinds, strict=True)))
+    chunks = sorted(args.lists.glob("*.txt"))
+    if not chunks:
+        raise DpamError(f"{args.lists}: expected lists of photographs (.txt), found none")
+    count = failed = 0
+    with atomic(args.output) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for chunk in track(chunks, "gathering", unit="chunk"):
+            rows = list(rows_of(chunk, args.scores))
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+            count += len(rows)
+            failed += sum(row["score"] is None for row in rows)
+    log.info("%d photographs, %d without a score: the column error says why", count, failed)
+
+
+def rows_of(chunk: Path, scores: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a chunk, in the order of its list.
+
+    Raises:
+        DpamError: a photograph has neither a score nor an error.
+    """
+    found = {row.image: row for row in read_rows(scores / f"{chunk.stem}.csv")}
+    failures = (scores / f"{chunk.stem}.failures.txt").read_text(encoding="utf-8").splitlines()
+    lines = chunk.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    for line in filter(None, lines):
+        # Sources have the name of their path, which may be written otherwise (a//b.png).
+        name, path = printable(line), printable(Path(line))
+        row = found.get(name) or found.get(path)
+        if row is not None:
+            yield {**row._asdict(), "image": name, "error": None}
+            continue
+        starts = tuple(f"{' '.join(text.splitlines())}: " for text in (name, path))
+        error = next((text for text in failures if text.startswith(starts)), None)
+        if error is None:
+            raise DpamError(
+                f"{scores / chunk.stem}.csv: no row for {name}; remove this file, its photographs "
+                "are scored again"
+            )
+        yield {**dict.fromkeys(Row._fields), "image": name, "error": error}

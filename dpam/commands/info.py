@@ -1,0 +1,88 @@
+"""Print the card of a checkpoint: what network it is, trained on what, how, and by what code.
+
+dpam info model.safetensors
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dpam.inference.scores import Scale, learned_range
+from dpam.model import Network
+from dpam.model.checkpoint import load_checkpoint
+
+# Line of the card, and the entry of the metadata that it shows.
+TRAINING = {
+    "dataset": "title",
+    "part": "part",
+    "split": "split",
+    "scaling": "scaling",
+    "seed": "seed",
+    "views": "views",
+    "epoch": "selected_epoch",
+    "selected on": "selected_by",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("checkpoint", type=Path, help="weights (.safetensors)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    net, metadata = load_checkpoint(args.checkpoint)
+    lines = [("checkpoint", str(args.checkpoint)), *card(net, metadata)]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        print(f"{name:<{width}}  {text}")
+
+
+def card(net: Network, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The lines of the card, as far as the metadata tells."""
+    size = net.image_size
+    count = sum(parameter.numel() for parameter in net.parameters())
+    settings = {key: value for key, value in net.settings.items() if key != "network"}
+    name = net.settings.get("network", "DPAM")
+    yield "network", f"{name}, {pairs({**settings, 'input': f'{size}x{size}'})}"
+    yield "parameters", f"{count:,}"
+    yield "normalisation", f"mean {spaced(net.mean)}; std {spaced(net.std)} (RGB, of 1)"
+    if "preparation" in metadata:
+        yield "preparation", pairs(metadata["preparation"])
+    if "score_range" in metadata:
+        low, high = metadata["score_range"]
+        scale = Scale(metadata["label_kind"], low, high, metadata["higher_is_better"])
+        yield "score range", str(scale)
+        learned = learned_range(metadata)
+        if learned is None:
+            yield "learned labels", "stretched by extremes that are not known: scores 0 to 100 only"
+        elif learned != (0, 1):
+            worst, best = map(scale.native, learned)
+            yield "learned labels", f"stretched from {worst:g} (worst) to {best:g} (best)"
+    for line, key in TRAINING.items():
+        if key in metadata:
+            yield line, str(metadata[key])
+    if "training" in metadata:
+        yield "training", pairs(metadata["training"])
+    if "start" in metadata:
+        yield "started from", pairs({key: metadata["start"][key] for key in ("file", "sha256")})
+    if "imported_from" in metadata:
+        yield "imported from", pairs(metadata["imported_from"])
+    made_by = metadata.get("made_by", {})
+    for line, key in (("commit", "commit"), ("machine", "device"), ("platform", "platform")):
+        if made_by.get(key):
+            yield line, str(made_by[key])
+    if made_by:
+        versions = {"dpam": made_by["dpam"], "Python": made_by["python"], **made_by["versions"]}
+        yield "versions", pairs(versions)
+
+
+def spaced(values: tuple[float, ...]) -> str:
+    """Numbers with a blank between."""
+    return " ".join(f"{value:g}" for value in values)
+
+
+def pairs(values: dict[str, Any]) -> str:
+    """A mapping as "name value, name value", without what is None."""
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)

@@ -1,0 +1,40 @@
+"""Make one of the two demonstration datasets from photographs that installed packages ship.
+
+demo_synthetic has KADID-10k's native layout (graded distortions of single types), demo_authentic
+has KonIQ-10k's (crops with random camera faults). Labels are pseudo-MOS: HaarPSI, no votes.
+"""
+
+import argparse
+import logging
+
+from dpam.commands.arguments import add_output
+from dpam.demo import make as demo
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this stage."""
+    parser.add_argument("dataset", choices=["demo_synthetic", "demo_authentic"])
+    add_output(parser, "--output", metavar="FOLDER", required=True, help="the dataset's folder")
+    parser.add_argument(
+        "--photographs", nargs="+", metavar="NAME", default=list(demo.NAMES), help="which to use"
+    )
+    parser.add_argument(
+        "--crops", type=int, default=40, help="images per photograph (demo_authentic)"
+    )
+    parser.add_argument(
+        "--levels", type=int, default=5, help="strengths per distortion type (demo_synthetic)"
+    )
+    parser.add_argument("--seed", type=int, default=20, help="of all that is drawn")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the dataset's folder."""
+    demo.make_demo(
+        args.output,
+        args.dataset,
+        photographs=args.photographs,
+        crops=args.crops,
+        levels=args.levels,
+        seed=args.seed,
+    )
+    logging.info("%s: made in %s", args.dataset, args.output)

@@ -1,0 +1,80 @@
+"""Quality maps of the best, the worst and the most wrong images of a test.
+
+Best and worst go by the label, most wrong by |prediction - label|; two images of each. The maps say
+where the network sees quality lost, and what it scores each patch; the figures show them.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dpam.commands.arguments import add_output, add_views
+from dpam.errors import DpamError
+from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
+from dpam.inference.explanations import Explanation, stretched
+from dpam.inference.scorer import Scorer
+from dpam.model.checkpoint import load_checkpoint
+from dpam.pack.preparation import Segmentation
+from dpam.pack.store import Pack
+from dpam.utils.files import read_csv
+from dpam.utils.progress import track
+
+SIDE = 320  # pixels, the longer side of what is kept
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("checkpoint", type=Path, help="weights (.safetensors) of train")
+    parser.add_argument("pack", type=Path, help="the pack that was tested on (.h5)")
+    parser.add_argument("--predictions", type=Path, required=True, help="table of test (.csv)")
+    add_output(parser, "--output", required=True, help="photographs and maps (.npz)")
+    add_views(parser)
+    parser.add_argument("--threads", type=int, help="processor threads; default: all")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    table = read_csv(args.predictions, ["image", "part", "score", "prediction"])
+    table = table[table["part"] == "test"].reset_index(drop=True)
+    net, trained = load_checkpoint(args.checkpoint)
+    scorer = Scorer(net, trained, views=args.views)
+    examples = []
+    with Pack(args.pack) as pack:
+        rows = {image: row for row, image in enumerate(pack.labels["image"])}
+        for kind, index in track(choose(table), "mapping quality"):
+            tested = table.iloc[index]
+            if tested["image"] not in rows:
+                raise DpamError(
+                    f"{args.predictions}: expected images of {args.pack}, found {tested['image']}; "
+                    "test again"
+                )
+            prepared = pack.prepared(rows[tested["image"]])
+            plain = Segmentation(prepared.pixels, np.zeros((1, 1), dtype=np.uint16))
+            explained = scorer.explain_prepared(prepared.pixels, prepared, plain)
+            score, prediction = float(tested["score"]), float(tested["prediction"])
+            about = kind, str(tested["image"]), score, prediction
+            examples.append(QualityExample(*about, *shrunk(explained)))
+        title = f"{pack.settings['title']}, {trained['split']}, {pack.preparation.method}"
+        if pack.settings["dataset"] != trained["dataset"]:
+            title += f", trained on {trained['dataset']}"
+        title += f", label: {pack.settings['label_kind']}"
+    write_gallery(args.output, Gallery(title, examples))
+
+
+def shrunk(explained: Explanation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Photograph, (h, w, 3) uint8, lost quality and scores, (h, w) float32, of at most SIDE."""
+    photo = explained.picture.photo
+    scale = min(1.0, SIDE / max(photo.shape[:2]))
+    height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
+    small = Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS)
+    maps = (
+        stretched(values, height, width).astype(np.float32)
+        for values in (explained.lost_map, explained.score_map)
+    )
+    lost, score = maps
+    return np.asarray(small), lost, score

@@ -1,0 +1,384 @@
+"""Score your own photographs with a trained network.
+
+One line per photograph: the score on the scale of the dataset that the network was trained on, the
+score from 0 (worst) to 100 (best), and the standard deviation of the latter over the views that
+were scored. A table on a terminal, CSV elsewhere. Scores stay within their range, whatever the
+network says. Where it is not known how labels and predictions belong together, as for checkpoints
+of the authors, both scores go from 0 to 100.
+
+    dpam predict photo.jpg --checkpoint model.safetensors
+    dpam predict -r holidays/ archive.zip 'more/*.png' --checkpoint model.safetensors --top 20
+    find . -name '*.jpg' | dpam predict - --checkpoint model.safetensors --threshold 60
+    dpam predict -r photos/ --checkpoint model.safetensors --output scores.csv --resume
+
+Folders, patterns and zip and tar archives stand for the images in them; archives are not unpacked.
+What else is in them is counted at the end, by ending, with what would read it. Links are followed.
+What in a name is not UTF-8 is escaped.
+With --output every row is written as soon as it is known, and --resume goes on after a stop, with
+the same checkpoint and settings: FILE.json beside the table says which these were.
+
+A photograph that cannot be read is one line; the others are scored. The exit status is
+3 if any failed; with --failures, which writes these lines to a file, it is 0.
+
+--labels names a CSV (columns image, score) or lines "image score", on the dataset's scale, and adds
+SRCC, PLCC, KRCC and RMSE; --scatter plots them. Images are found by their name, or by the end of
+their path. What is wrong with the labels is said before anything is scored.
+
+Nothing that is there is written over: a file that exists is refused, and --maps wants a new folder.
+
+The authors' flags are understood: --image_dir, --ckpt_slic, --label_path and --slic_dir. Their
+pickled superpixels are not read but computed. A checkpoint of theirs needs --dataset.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import logging
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from tqdm import tqdm
+
+from dpam.commands.arguments import add_device, add_views
+from dpam.datasets import DATASETS
+from dpam.datasets.labels import labels_of_photographs
+from dpam.datasets.native import read_scores
+from dpam.errors import SOME_FAILED, DpamError
+from dpam.evaluation import metrics
+from dpam.figures import figures, quality_maps
+from dpam.imaging.folders import PassedOver
+from dpam.inference.explanations import Explanation, Picture, picture
+from dpam.inference.score_table import (
+    Row,
+    about_table,
+    begun_table,
+    csv_line,
+    growing,
+    prepare_to_resume,
+    selected,
+)
+from dpam.inference.scorer import Scorer, load
+from dpam.inference.sources import Source, names, sources, total
+from dpam.pack.preparation import CPU, Prepared, prepare
+from dpam.utils.files import refuse_existing, refuse_same, write_json, write_text
+from dpam.utils.parallel import in_order
+from dpam.utils.progress import track
+from dpam.utils.runtime import device, record
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument(
+        "photographs",
+        nargs="*",
+        help="files, folders, patterns, archives; - for a list of those on standard input",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        "--ckpt_slic",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="weights (.safetensors), or the authors' (.pt)",
+    )
+    parser.add_argument(
+        "--dataset",
+        metavar="DATASET",
+        help=f"what a checkpoint of the authors was trained on: {', '.join(DATASETS)}",
+    )
+    parser.add_argument("-r", "--recursive", action="store_true", help="folders in folders, too")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write all rows (.csv, .jsonl, .parquet)"
+    )
+    parser.add_argument(
+        "--failures", type=Path, metavar="FILE", help="write what cannot be read, a line each"
+    )
+    parser.add_argument("--resume", action="store_true", help="pass over what --output has")
+    parser.add_argument("--sort", choices=["best", "worst"], help="print these first, at the end")
+    parser.add_argument("--top", type=int, metavar="N", help="print only the first N, best first")
+    parser.add_argument(
+        "--threshold", type=float, metavar="S", help="print only those with at least S of 100"
+    )
+    parser.add_argument("--maps", type=Path, metavar="DIR", help="draw where the quality is lost")
+    parser.add_argument(
+        "--labels", "--label_path", type=Path, metavar="FILE", help="compare with these scores"
+    )
+    parser.add_argument(
+        "--scatter", type=Path, metavar="FILE", help="with --labels: also plot them (.svg)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="threads that decode and prepare"
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="views per batch; default: 32 on a GPU, 2 for each thread of a processor",
+    )
+    add_views(parser)
+    add_device(parser)
+    parser.add_argument("--image_dir", metavar="DIR", help="as a folder among the photographs")
+    parser.add_argument("--slic_dir", metavar="DIR", help="not read")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photograph ready for the network, and, for --maps, what there is to show of it."""
+
+    name: str
+    prepared: Prepared
+    picture: Picture | None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the stage; returns the exit status."""
+    places = [*args.photographs, *([args.image_dir] if args.image_dir else [])]
+    if not places:
+        raise DpamError("no photographs: name files, folders, patterns or archives, or - ")
+    for name in ("top", "workers", "batch_size"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise DpamError(f"--{name.replace('_', '-')}: expected at least 1")
+    if args.resume and not args.output:
+        raise DpamError("--resume needs --output, the table to go on with")
+    if args.slic_dir:
+        log.info("%s: pickled superpixels are not read; computing them", args.slic_dir)
+    if args.scatter and not args.labels:
+        raise DpamError("--scatter needs --labels, to plot against")
+    refuse_to_replace(args)
+    table = read_scores(args.labels) if args.labels else None
+    scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
+
+    if args.output:
+        sign(args, scorer)
+    earlier = prepare_to_resume(args.output) if args.resume else iter(())
+    done = {row.image for row in earlier}
+    before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
+    known = None if "-" in places else total(places, args.recursive)
+    named: Iterable[str] = chain.from_iterable(
+        listed_on(sys.stdin) if place == "-" else [place] for place in places
+    )
+    labels: dict[str, float] = {}
+    if table is not None:
+        named = list(named)
+        photographs = dict.fromkeys([*names(named, args.recursive), *done])
+        labels = labels_of_photographs(args.labels, table, photographs, named, scorer.labels.range)
+        unused = len(table) - len(labels)
+        log.info(
+            "%s: %d of %d photographs have a label%s",
+            *(args.labels, len(labels), len(photographs)),
+            f"; {unused} labels are of others" if unused else "",
+        )
+    run = Run(args, scorer, None if known is None else max(0, known - len(done)))
+    labelled: list[tuple[float, float]] = []
+
+    def kept_with_labels(rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            label = labels.get(os.path.abspath(row.image))
+            if label is not None:
+                labelled.append((row.score_100 / 100, label))
+            yield row
+
+    passed = PassedOver()
+    rows = run.rows(sources(named, args.recursive, done, passed))
+    with growing(args.output, args.resume) if args.output else nullcontext(None) as add:
+
+        def written() -> Iterator[Row]:
+            for row in rows:
+                if add is not None:
+                    add(row)
+                yield row
+
+        everything = kept_with_labels(chain(before, written()))
+        show(selected(everything, args.sort, args.top, args.threshold), scorer)
+    if args.labels:
+        compare(labelled, scorer, args)
+    if passed:
+        log.info("%s", passed)
+    seconds = time.monotonic() - run.started
+    log.info(
+        "%d scored in %.1f s (%.2f images/s)%s; %d failed",
+        *(run.scored, seconds, run.scored / seconds),
+        f", {len(done)} passed over" if args.resume else "",
+        len(run.failures),
+    )
+    if args.failures:
+        lines = "".join(f"{failure}\n" for failure in run.failures)
+        write_text(args.failures, lines, ours=b"")  # looked at when this began
+        return 0
+    return SOME_FAILED if run.failures else 0
+
+
+def listed_on(stream: TextIO) -> Iterator[str]:
+    """The lines of standard input that are not empty; names in it need not be UTF-8."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="surrogateescape")
+    return (line.rstrip("\r\n") for line in stream if line.strip())
+
+
+def refuse_to_replace(args: argparse.Namespace) -> None:
+    """Raise a DpamError if something would be written over that this command did not write.
+
+    With --resume it goes on with what it wrote: the table, its failures and maps.
+    """
+    begun = begun_table(args.output, args.resume) if args.output else None
+    refuse_same(path for path in (args.output, args.failures, args.scatter) if path)
+    if args.failures and not (begun and begun.get("failures") == os.path.abspath(args.failures)):
+        refuse_existing([args.failures])
+    if args.scatter:
+        refuse_existing([args.scatter])
+    if args.maps and not args.resume and args.maps.is_dir() and any(args.maps.iterdir()):
+        raise DpamError(f"{args.maps}: expected a new folder, found one that is not empty")
+
+
+def sign(args: argparse.Namespace, scorer: Scorer) -> None:
+    """Say beside a table (FILE.json) what its scores are made by; a resumed one must have the same.
+
+    Raises:
+        DpamError: the table was begun with another checkpoint or other settings, or cannot be
+            written.
+    """
+    output, checkpoint = args.output, args.checkpoint
+    with checkpoint.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    begun = begun_table(output, args.resume)
+    if args.resume and begun and begun["checkpoint"]["sha256"] != digest:
+        former = begun["checkpoint"]
+        raise DpamError(
+            f"{output}: begun with the checkpoint {former['file']} (SHA-256 {former['sha256']}), "
+            f"found {checkpoint} ({digest}); take that one, or another --output"
+        )
+    how = {
+        "dataset": scorer.metadata.get("dataset"),
+        "views": scorer.views,
+        "preparation": json.loads(json.dumps(vars(scorer.preparation))),
+    }
+    for name, value in how.items():
+        if args.resume and begun and begun.get(name, value) != value:
+            raise DpamError(
+                f"{output}: begun with {name} {begun[name]}, found {value}; take the same, or "
+                "another --output"
+            )
+    failures = os.path.abspath(args.failures) if args.failures else None
+    about = {"checkpoint": {"file": str(checkpoint), "sha256": digest}, **how}
+    about |= {"failures": failures, "made_by": record(scorer.device)}
+    write_json(about_table(output), about, replace=True)
+
+
+class Run:
+    """Scores photographs and counts them."""
+
+    def __init__(self, args: argparse.Namespace, scorer: Scorer, total: int | None) -> None:
+        self.args, self.scorer, self.total = args, scorer, total
+        self.scored = 0
+        self.failures: list[str] = []
+        self.started = time.monotonic()
+
+    def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
+        """A row for each photograph that can be read."""
+        args, scorer = self.args, self.scorer
+        on_gpu = scorer.preparation.uses_gpu and scorer.device.type == "cuda"
+        work = partial(job, scorer=scorer, with_picture=bool(args.maps))
+        jobs = in_order(work, found, 1 if on_gpu else args.workers)
+        waiting: deque[Job] = deque()
+
+        def prepared() -> Iterator[Prepared]:
+            for result in track(jobs, "scoring", self.total):
+                if isinstance(result, DpamError):
+                    self.failures.append(" ".join(str(result).splitlines()))
+                    tqdm.write(str(result), file=sys.stderr)
+                    continue
+                waiting.append(result)
+                yield result.prepared
+
+        for answer in scorer.answers(prepared(), args.batch_size):
+            done = waiting.popleft()
+            rated = scorer.rated(answer)
+            self.scored += 1
+            if done.picture is not None:
+                explanation = Explanation(rated, answer, done.picture)
+                quality_maps.write(args.maps, done.name, explanation, scorer.scale)
+            yield Row(done.name, **vars(rated))
+
+
+def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job | DpamError:
+    """Decode and prepare one photograph; an error is handed back."""
+    if isinstance(source, DpamError):
+        return source
+    try:
+        rgb = source.read(scorer.preparation)
+    except DpamError as error:
+        return error
+    where = scorer.device if scorer.preparation.uses_gpu else CPU
+    prepared, segmentation = prepare(rgb, scorer.preparation, where)
+    shown = None
+    if with_picture:
+        shown = picture(rgb, prepared, segmentation, scorer.preparation.image_size, scorer.views)
+    return Job(source.name, prepared, shown)
+
+
+def show(rows: Iterable[Row], scorer: Scorer) -> None:
+    """Print rows as they come: a table on a terminal, CSV elsewhere."""
+    if not sys.stdout.isatty():
+        print(csv_line(Row._fields), end="", flush=True)
+        for row in rows:
+            print(csv_line(row), end="", flush=True)
+        return
+    print(f"score: {scorer.scale}; 0 to 100: higher is better")
+    print(f"{'score':>10} {'0-100':>7} {'spread':>7}  image")
+    for row in rows:
+        line = f"{row.score:10.4f} {row.score_100:7.2f} {row.spread_100:7.2f}  {row.image}"
+        tqdm.write(line, file=sys.stdout)
+
+
+def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Namespace) -> None:
+    """Say how well scores agree with labels, and plot them.
+
+    Args:
+        pairs: prediction in [0, 1], label on the dataset's scale.
+        scorer: the network.
+        args: with the files of `labels`, which are the user's and not those of the training, of
+            the `checkpoint`, and of the plot, `scatter`.
+
+    Raises:
+        DpamError: no photograph with a label was scored, or the plot cannot be written.
+    """
+    if not pairs:
+        raise DpamError("--labels: no photograph that has one could be scored")
+    prediction, label = np.array(pairs).T
+    label = scorer.labels.quality(label)
+    result = metrics.score(prediction, label)
+    if scorer.learned_range is None:
+        result["rmse"] = None  # labels and scores have no scale in common
+    texts = [
+        f"{name} {'not defined' if result[key] is None else format(factor * result[key], '.4f')}"
+        for name, key, factor in (
+            ("SRCC", "srcc", 1),
+            ("PLCC", "plcc", 1),
+            ("PLCC fitted", "plcc_fitted", 1),
+            ("KRCC", "krcc", 1),
+            ("RMSE", "rmse", scorer.labels.high - scorer.labels.low),
+        )
+    ]
+    log.info(
+        "%s (%d labelled by %s; RMSE: on a scale from %g to %g)",
+        *(", ".join(texts), len(pairs), args.labels, *scorer.labels.range),
+    )
+    if args.scatter is None:
+        return
+    with figures.style():
+        srcc = float("nan") if result["srcc"] is None else result["srcc"]
+        title = args.checkpoint.name
+        cloud = figures.Cloud(title, args.labels.name, label, prediction, srcc)
+        figures.save(figures.scatter([cloud]), args.scatter)

@@ -1,0 +1,61 @@
+"""Tables over all scores: every number in one long table, and two tables per experiment.
+
+Writes scores.csv (one row per run and test dataset), types_and_levels.csv (distortion types, levels
+and groups within runs) and for each experiment, as CSV, LaTeX and Markdown:
+
+  EXPERIMENT        median, mean, standard deviation over splits, each of few; a row per setting
+  EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
+
+and, in the same three forms, significance: each two methods compared over the splits they share,
+by scores whose weights were not selected on test.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from dpam.evaluation import formatting, significance, tables
+from dpam.utils.files import refuse_existing, write_csv, write_text
+
+ENDINGS = (".csv", ".tex", ".md")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `dpam tabulate`."""
+    parser.add_argument("scores", metavar="CSV", help="the list of all scores")
+    parser.add_argument("--output-dir", metavar="DIR", required=True, help="folder for the tables")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read every score of the list, write the tables."""
+    output = Path(args.output_dir)
+    scores = tables.read_scores(args.scores)
+    experiments = [
+        f"{name}{end}" for name in scores["experiment"].unique() for end in ("", "_paper")
+    ]
+    laid_out = [f"{name}{end}" for name in ["significance", *experiments] for end in ENDINGS]
+    refuse_existing(output / name for name in ["scores.csv", "types_and_levels.csv", *laid_out])
+    write_csv(output / "scores.csv", scores)
+    results = tables.read_results(args.scores)
+    write_csv(output / "types_and_levels.csv", tables.types_and_levels(results))
+    pairs = significance.compare_methods(scores)
+    text = significance.readable(pairs)
+    write(output / "significance", pairs, text, significance.CAPTION)
+    rows_of_all = pd.concat([scores, tables.floors(results)])
+    for experiment, rows in rows_of_all.groupby("experiment", sort=False):
+        table = tables.summarise(rows)
+        layout = formatting.paper_layout(table)
+        title = formatting.caption(str(experiment), table)
+        about = f"{title} {formatting.about_near(table)} {formatting.ABOUT_METRICS}"
+        write(output / str(experiment), table, formatting.readable(table), about)
+        about = formatting.layout_caption(str(experiment), table)
+        write(output / f"{experiment}_paper", layout, formatting.paper_text(table), about)
+
+
+def write(path: Path, table: pd.DataFrame, text: pd.DataFrame, caption: str) -> None:
+    """Write a table as CSV, and its text as LaTeX and Markdown."""
+    as_csv, as_latex, as_markdown = (path.with_name(f"{path.name}{end}") for end in ENDINGS)
+    write_csv(as_csv, table)
+    write_text(as_latex, formatting.latex(text, caption))
+    write_text(as_markdown, formatting.markdown(text, caption))

@@ -1,0 +1,223 @@
+"""Train DPAM on one split of one dataset, with one seed.
+
+Weights of two epochs are kept: for honest results the one with the largest SRCC + PLCC on the
+validation part (or the last one, if the settings say so), and the one with the largest on the test
+part, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
+be judged without training again.
+
+For an output model.safetensors, progress is kept after every epoch in model.progress.pt beside it:
+a run that was stopped goes on from there when it is started again with the same settings, data and
+code. SIGTERM and SIGUSR1 save at once and end with exit status 75. Curves for TensorBoard go to
+model.tensorboard.
+"""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from dpam.commands.arguments import add_device, add_output, add_views, json_object
+from dpam.datasets.scaling import extremes, stretched_in_parts
+from dpam.errors import DpamError
+from dpam.model import DPAM, Network, create
+from dpam.model.checkpoint import save_checkpoint
+from dpam.model.start import start_from
+from dpam.pack.store import Pack
+from dpam.pack.views import USUAL
+from dpam.training.settings import TrainingSettings
+from dpam.training.tensorboard import quality_maps, scatter
+from dpam.training.trainer import (
+    RULES,
+    Trainer,
+    history_table,
+    rows_of_parts,
+    write_predictions,
+)
+from dpam.utils.files import read_csv, write_csv, writing
+from dpam.utils.runtime import device, record
+
+log = logging.getLogger(__name__)
+
+EVENTS = ".dpam"  # at the end of the names of files for TensorBoard
+PICTURES = 10  # epochs of a run of which TensorBoard shows pictures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("pack", type=Path, help="the pack of pack-superpixels (.h5)")
+    parser.add_argument("--splits", type=Path, required=True, help="splits.csv of draw-splits")
+    parser.add_argument("--split", default="split00", help="column of the splits")
+    parser.add_argument("--part", default="all", help="all, or one distortion type")
+    parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
+    parser.add_argument(
+        "--model", type=json_object, default={}, help="JSON: network, start, and arguments of it"
+    )
+    parser.add_argument("--training", type=json_object, default={}, help="JSON: TrainingSettings")
+    parser.add_argument(
+        "--scaling",
+        choices=["declared", "faithful"],
+        default="declared",
+        help="of the scores: by the dataset's range, or as released by the extremes of each part",
+    )
+    add_views(parser, USUAL)
+    add_device(parser)
+    parser.add_argument("--threads", type=int, help="processor threads; default: all")
+    add_output(parser, "--output", required=True, help="weights (.safetensors)")
+    add_output(
+        parser, "--released", required=True, help="weights of the epoch best on the test part"
+    )
+    add_output(parser, "--predictions", required=True, help="predictions of every epoch (.h5)")
+    add_output(parser, "--history", required=True, help="table of the epochs (.csv)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the stage."""
+    where = device(args.device)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        settings = TrainingSettings(**args.training)
+    except TypeError as error:
+        raise DpamError(f"--training: {error}") from error
+    if "image_size" in args.model:
+        raise DpamError("--model: image_size is the pack's, which `pack-superpixels` is told")
+    splits = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
+    progress = args.output.with_suffix(".progress.pt")
+    events = args.output.with_suffix(".tensorboard")
+    with Pack(args.pack) as pack:
+        pack.check()
+        torch.manual_seed(args.seed)
+        net, start = begun(args.model, pack)
+        rows = rows_of_parts(pack, splits, args.part)
+        learned = 0.0, 1.0
+        if args.scaling == "faithful":
+            parts = pd.Series("", index=pack.labels.index)
+            for name, chosen in rows.items():
+                parts.iloc[chosen] = name
+            learned = extremes(pack.labels["score"], parts)
+            pack.labels["score"] = stretched_in_parts(pack.labels["score"], parts)
+        trainer = Trainer(net, pack, rows, settings, args.seed, where, progress)
+        log.info(
+            "%s, part %s, %s, seed %d: %s images, %d epochs",
+            pack.settings["title"],
+            args.part,
+            args.split,
+            args.seed,
+            " + ".join(f"{len(rows[name])} {name}" for name in rows),
+            settings.epochs,
+        )
+        with writing(events):
+            writer = fresh_events(events)
+            writer.add_text("settings", f"```json\n{json.dumps(vars(settings), indent=2)}\n```")
+        try:
+            trainer.run(lambda row: report_epoch(writer, row, trainer))
+        finally:
+            with writing(events):
+                writer.close()
+        history = history_table(trainer.history)
+        about = {
+            **{key: value for key, value in pack.settings.items() if key != "made_by"},
+            "part": args.part,
+            "split": args.split,
+            "scaling": args.scaling,
+            "learned_range": learned,
+            "views": args.views,
+            "seed": args.seed,
+            "training": vars(settings),
+            "made_by": record(where),
+            **({"start": start} if start else {}),
+        }
+        write_outputs(args, trainer, history, about)
+    progress.unlink(missing_ok=True)
+
+
+def write_outputs(
+    args: argparse.Namespace, trainer: Trainer, history: pd.DataFrame, about: dict[str, Any]
+) -> None:
+    """Write the four files of a finished run: all, or, as on a full disk, none.
+
+    Raises:
+        DpamError: one cannot be written; the progress is kept.
+    """
+    net = trainer.evaluated.cpu()
+    made: list[Path] = []
+    try:
+        for rule, path in zip(RULES, (args.output, args.released), strict=True):
+            net.load_state_dict(trainer.kept[rule])
+            selected = {
+                "selected_by": trainer.selecting_part(rule) or "last epoch",
+                "selected_epoch": int(history.loc[history[rule] == 1, "epoch"].iloc[0]),
+            }
+            save_checkpoint(path, net, about | selected)
+            made.append(path)
+        write_predictions(args.predictions, trainer)
+        made.append(args.predictions)
+        write_csv(args.history, history)
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def begun(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
+    """The network to train, and what it started from, if from a checkpoint.
+
+    Raises:
+        DpamError: settings that do not fit together, or to the pack, or a start that does not fit.
+    """
+    model = dict(model)
+    start, sha256 = model.pop("start", None), model.pop("start_sha256", None)
+    if start:  # which brings the ViT's weights along
+        model |= {"pretrained": False, "weights": None}
+    try:
+        net = create(image_size=pack.preparation.image_size, **model)
+    except (TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise DpamError(f"--model: {error}; config.yaml explains each setting") from error
+    if "mean" in net.reads and pack.preparation.method == "none":
+        raise DpamError(
+            f"{pack.path}: expected a pack with superpixels, which the network dpam reads; this "
+            "one was made for the network pooled"
+        )
+    return net, start_from(net, start, sha256) if start else {}
+
+
+def fresh_events(folder: Path) -> SummaryWriter:
+    """What writes to TensorBoard; a resumed run reports its earlier epochs again."""
+    for earlier in folder.glob(f"events.out.tfevents.*{EVENTS}"):
+        earlier.unlink()
+    return SummaryWriter(str(folder), filename_suffix=EVENTS)
+
+
+def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
+    """One epoch for TensorBoard, and as a line of the log."""
+    with writing(writer.log_dir):
+        show(writer, row, trainer)
+    numbers = [
+        f"{name.replace('_', ' ').replace('srcc', 'SRCC')} {row[name]:.3f}"
+        for name in ("loss", "train_srcc", "validation_srcc", "test_srcc")
+        if name in row
+    ]
+    log.info("epoch %d/%d: %s", row["epoch"], trainer.settings.epochs, ", ".join(numbers))
+
+
+def show(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
+    """One epoch as scalars and, now and then, pictures."""
+    epoch, epochs = row["epoch"], trainer.settings.epochs
+    for name, value in row.items():
+        if name not in ("epoch", *RULES):
+            writer.add_scalar(name, value, epoch)
+    newest = epoch == len(trainer.history)  # no weights are at hand for those before
+    if newest and (epoch % max(1, epochs // PICTURES) == 0 or epoch == epochs):
+        for part, predictions in trainer.predictions.items():
+            label = trainer.label[trainer.rows[part]]
+            figure = scatter(predictions[-1].numpy(), label, f"{part}, epoch {epoch}")
+            writer.add_figure(f"scatter/{part}", figure, epoch)
+        shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
+        if isinstance(trainer.evaluated, DPAM):
+            maps = quality_maps(trainer.evaluated, trainer.pack, shown, trainer.device)
+            writer.add_figure("quality maps", maps, epoch)

@@ -1,0 +1,49 @@
+"""Check that a dataset is complete: counts, labels and images agree, every image decodes.
+
+Archives (zip, tar, rar) that lie in the folder are unpacked first. Every image is decoded, on
+several cores; what was found is kept in `inspections.json` beside the output, so that the next time
+only changed files are looked at. Findings that spoil results stop with a list of all of them:
+missing_image, undecodable, too_small, unlabelled_image, odd_size, wrong_count. `--allow` accepts
+them, by kind (`odd_size`) or one by one (`odd_size images/I01_01_01.png`); labels of images that
+are then missing, unreadable or too small are left out of everything that follows. What is wrong
+with the labels themselves is said before any image is decoded.
+"""
+
+import argparse
+import logging
+
+from dpam.commands.arguments import add_dataset, add_output
+from dpam.datasets import find, unpack_archives
+from dpam.datasets.labels import normalise
+from dpam.datasets.verification import verify
+from dpam.utils.files import refuse_other, write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this stage."""
+    add_dataset(parser)
+    parser.add_argument(
+        "--allow", metavar="FINDING", nargs="*", default=[], help="findings to accept"
+    )
+    parser.add_argument("--threads", type=int, help="processes that decode; default: all cores")
+    add_output(parser, "--output", metavar="JSON", required=True, help="what was found")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write what was found, or stop with a list of all that is wrong."""
+    dataset = find(args.dataset, args.plain)
+    memory = args.output.with_name("inspections.json")
+    refuse_other(memory, b'{\n  "made_by"')
+    unpack_archives(dataset, args.root)
+    files = dataset.files(args.root)
+    labels = dataset.reader(files)
+    normalise(labels[labels["image"].isin(files.images)], dataset)
+    found = verify(dataset, args.root, args.allow, args.threads, memory)
+    write_json(args.output, found)
+    for finding in found["findings"]:
+        logging.warning("%s", finding)
+    for finding in found["accepted"]:
+        logging.warning("accepted: %s", finding)
+    if found["near_duplicates"]:
+        logging.warning("%d pairs of near-duplicates", len(found["near_duplicates"]))
+    logging.info("%s: %d images verified", found["title"], found["counts"]["images"])

@@ -1,0 +1,1 @@
+"""The demonstration: pseudo-labelled photographs made here."""

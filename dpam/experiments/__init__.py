@@ -1,0 +1,1 @@
+"""What is to be run: the configuration, the table of runs, their cost, what makes one run again."""

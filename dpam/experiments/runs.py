@@ -1,0 +1,254 @@
+"""The runs that a configuration asks for, and what is wrong with it, found before the first job.
+
+A run trains one network or baseline and tests it on one dataset. `config` is everywhere a
+configuration as `dpam.experiments.configuration.validated` returns it.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, lacking
+from dpam.datasets.plain import with_labels
+from dpam.errors import DpamError, listed
+from dpam.evaluation.tables import BASELINES
+
+# Folders below the results that the workflow writes; nothing of the user's may lie there.
+WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
+LEAST_GRID = 4  # patches along a side of the network's input
+
+
+class Run(NamedTuple):
+    """One trained network or baseline on one dataset: a row of scores.csv."""
+
+    experiment: str
+    dataset: str
+    part: str
+    method: str
+    split: str
+    seed: int
+    test_dataset: str
+
+    def folder(self, config: Mapping[str, Any]) -> str:
+        """Where what was trained lies."""
+        results = config["pathvars"]["results"]
+        return (
+            f"{results}/runs/{self.dataset}/{self.part}/{self.method}/{self.split}/seed{self.seed}"
+        )
+
+    def folders(self, config: Mapping[str, Any]) -> list[str]:
+        """Where its predictions lie: held out and, of a network with a test part, as released.
+
+        Without a test part that training sees both are the last epoch: it is tested once.
+        """
+        folder = self.folder(config)
+        once = self.split == "whole" or not config["training"]["watch_test"]
+        if once or self.method in BASELINES:
+            return [folder]
+        return [folder, f"{folder}/released"]
+
+
+def root_of(config: Mapping[str, Any], name: str) -> str:
+    """Where a dataset should lie; the demonstration's are made below the results."""
+    if name in config["roots"]:
+        return str(config["roots"][name])
+    if name in MADE_HERE:
+        return f"{config['pathvars']['results']}/datasets/{name}"
+    homes = DATASETS[name].homes if name in DATASETS else ()
+    return default_root(config["data_root"], name, homes)
+
+
+def is_made_here(config: Mapping[str, Any], name: str) -> bool:
+    """Whether the workflow makes a dataset itself."""
+    return name in MADE_HERE and name not in config["roots"]
+
+
+def facts_of(config: Mapping[str, Any], name: str) -> Dataset:
+    """A dataset's facts, from the package or, for one of the user's own, the configuration.
+
+    Raises:
+        DpamError: no dataset has that name, or its settings are wrong.
+    """
+    return find(name, config["plain"].get(name))
+
+
+def runs_of(config: Mapping[str, Any]) -> list[Run]:
+    """All runs, in the order of the experiments.
+
+    Raises:
+        DpamError: something in the configuration asks for what there is not, or would end in an
+            error hours later; all of it is listed.
+    """
+    runs: dict[Run, None] = {}
+    problems = dict.fromkeys(wrong_settings(config))
+    for block in config["experiments"]:
+        where = f"experiment {block['name']}"
+        try:
+            datasets = {name: facts_of(config, name) for name in named(block)}
+            lines = list(wrong_in_block(config, block, datasets))
+        except DpamError as error:
+            lines = [str(error)]
+        problems |= dict.fromkeys(f"{where}: {line}" for line in lines)
+        if not lines:
+            runs |= dict.fromkeys(runs_of_block(config, block, datasets))
+    if problems:
+        raise listed("the configuration asks for what cannot be", list(problems))
+    return list(runs)
+
+
+def named(block: Mapping[str, Any]) -> list[str]:
+    """The datasets that an experiment names."""
+    targets = [] if isinstance(block["test_on"], str) else block["test_on"]
+    return list(dict.fromkeys([*block["datasets"], *targets]))
+
+
+def targets_of(block: Mapping[str, Any], dataset: str) -> list[str]:
+    """What a network of a dataset is tested on."""
+    others = [other for other in block["datasets"] if other != dataset]
+    known: dict[str, list[str]] = {"self": [dataset], "others": others}
+    return known[block["test_on"]] if isinstance(block["test_on"], str) else block["test_on"]
+
+
+def runs_of_block(
+    config: Mapping[str, Any], block: Mapping[str, Any], datasets: Mapping[str, Dataset]
+) -> Iterator[Run]:
+    """The runs that an experiment stands for."""
+    for dataset, method, split, seed in product(
+        block["datasets"], block["methods"] + block["baselines"], block["splits"], block["seeds"]
+    ):
+        for part in parts_of(config, block, datasets[dataset]):
+            for target in targets_of(block, dataset):
+                yield Run(block["name"], dataset, part, method, split, seed, target)
+
+
+def parts_of(
+    config: Mapping[str, Any], block: Mapping[str, Any], dataset: Dataset
+) -> Sequence[str]:
+    """The distortion types, or `all`, that an experiment trains on one by one."""
+    if block["parts"] != "every":
+        return list(block["parts"])
+    return labelled(config, dataset).distortions
+
+
+def labelled(config: Mapping[str, Any], dataset: Dataset) -> Dataset:
+    """The dataset; one of the user's own with what its labels say, if they are here."""
+    root = Path(root_of(config, dataset.name))
+    if dataset.name not in config["plain"] or lacking(dataset, root):
+        return dataset
+    return with_labels(dataset, root)
+
+
+def wrong_in_block(
+    config: Mapping[str, Any], block: Mapping[str, Any], datasets: Mapping[str, Dataset]
+) -> Iterator[str]:
+    """What is wrong with an experiment, a line each."""
+    network = config["model"]["network"]
+    unfit = [name for name in block["methods"] if (name == "none") != (network == "pooled")]
+    if unfit:
+        yield (
+            f"model.network {network}: it does not read packs of the method {', '.join(unfit)}; "
+            "pooled needs `methods: [none]`, and dpam needs superpixels"
+        )
+    for name in block["datasets"]:
+        targets = targets_of(block, name)
+        if not targets:
+            yield f"test_on: others, but {name} is its only dataset; name what to test on"
+        if "whole" in block["splits"] and name in targets:
+            yield (
+                f"splits: whole, tested on {name} itself: it has no test part, all images train; "
+                "take split00, or test on others"
+            )
+        if block["parts"] != ["all"]:
+            yield from wrong_parts(config, block["parts"], datasets[name])
+        if "official" in block["splits"]:
+            for target in dict.fromkeys([name, *targets]):
+                yield from wrong_official(config, facts_of(config, target))
+
+
+def wrong_parts(
+    config: Mapping[str, Any], parts: str | Sequence[str], dataset: Dataset
+) -> Iterator[str]:
+    """What is wrong with the distortion types that are to be trained on."""
+    own = dataset.name in config["plain"]
+    if own and lacking(dataset, Path(root_of(config, dataset.name))):
+        if parts == "every":
+            yield (
+                f"parts: every, but the labels of {dataset.name} are not here to say which types "
+                f"there are; unpack it in {root_of(config, dataset.name)}, or name the types"
+            )
+        return
+    known = labelled(config, dataset).distortions
+    source = "its labels name" if own else "it has"
+    if parts == "every":
+        if not known:
+            yield f"parts: every, but {dataset.name} has no distortion types; leave `parts` out"
+        lower = [name.lower() for name in known]
+        alike = [name for name in known if lower.count(name.lower()) > 1]
+        if alike:
+            yield f"{dataset.name}: distortion types that differ only by case: {', '.join(alike)}"
+    else:
+        unknown = [part for part in parts if part not in ("all", *known)]
+        if unknown:
+            yield (
+                f"{dataset.name} has no distortion type {', '.join(unknown)}; {source} "
+                f"{', '.join(known) or 'none'}"
+            )
+
+
+def wrong_official(config: Mapping[str, Any], dataset: Dataset) -> Iterator[str]:
+    """What is wrong with the split that a dataset is to have of its own."""
+    advice = "take split00 to split09 or authors"
+    root = Path(root_of(config, dataset.name))
+    if not dataset.official and dataset.name not in config["plain"]:
+        yield f"{dataset.name}: no official split; {advice}"
+    elif not lacking(dataset, root):
+        parts = dataset.read_labels(root)["official"]
+        lack = [part for part in ("train", "test") if part not in set(parts)]
+        if (parts == "").all():
+            yield f"{dataset.name}: its labels ({root}) have no official split; {advice}"
+        elif lack:
+            yield f"{dataset.name}: its official split has no part {' and '.join(lack)}; {advice}"
+
+
+def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the configuration beside the experiments, a line each."""
+    for key in ("roots", "allow"):
+        for name in config[key]:
+            if name not in DATASETS and name not in config["plain"]:
+                known = ", ".join([*DATASETS, *config["plain"]])
+                yield f"{key}.{name}: no such dataset; known are {known}"
+    size, patch = config["image_size"], patch_of(config["model"]["backbone"])
+    if patch and (size % patch or size // patch < LEAST_GRID):
+        low = size - size % patch
+        near = [side for side in (low, low + patch) if side >= LEAST_GRID * patch]
+        yield (
+            f"image_size: expected a multiple of {patch}, the patches of "
+            f"{config['model']['backbone']}, at least {LEAST_GRID * patch}; found {size}; take "
+            f"{' or '.join(map(str, near or [LEAST_GRID * patch]))}"
+        )
+    for key in ("weights", "start"):
+        file = config["model"][key]
+        if file and not Path(file).is_file():
+            yield f"model.{key}: {file}: no such file"
+    results = Path(os.path.abspath(config["pathvars"]["results"]))
+    if Path.cwd().is_relative_to(results):
+        yield f"pathvars.results: {config['pathvars']['results']}: name a folder of its own"
+    for name in dict.fromkeys(name for block in config["experiments"] for name in named(block)):
+        root = Path(os.path.abspath(root_of(config, name)))
+        inside = any(root.is_relative_to(results / folder) for folder in WRITTEN)
+        if inside and not is_made_here(config, name):
+            yield (
+                f"{name}: {root_of(config, name)} lies where the workflow writes, its files would "
+                "be replaced; move it, and name the place as data_root or under roots"
+            )
+
+
+def patch_of(backbone: str) -> int | None:
+    """Side of a Vision Transformer's patches in pixels, by its name; None: the name tells not."""
+    found = re.search(r"_patch(\d+)", backbone)
+    if found:
+        return int(found[1])
+    return 16 if backbone.startswith("test_vit") else None

@@ -1,0 +1,95 @@
+"""Pictures of where the quality of a photograph is lost."""
+
+import hashlib
+import re
+from pathlib import Path, PurePath
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dpam.figures.figures import outlined, style
+from dpam.inference.explanations import Explanation
+from dpam.utils.files import atomic
+
+WIDTH = 12.0  # inches
+DOTS = 120  # per inch
+FAINT = 0.35  # of the photograph under a map
+PANELS = ("photograph", "where quality is lost", "score of each patch")
+MORE = ("superpixels", "texture", "weight of each patch")
+
+
+def file_name(image: str) -> str:
+    """A name for the picture of an image: readable, and another for each image."""
+    words = re.sub(r"[^\w.-]+", "_", PurePath(image).stem)[:80]
+    return f"{words}-{hashlib.sha256(image.encode()).hexdigest()[:8]}.png"
+
+
+def draw(explanation: Explanation, title: str, scale: object) -> Figure:
+    """Photograph, lost quality, scores; superpixels, texture, weights, side by side.
+
+    Args:
+        explanation: what to draw.
+        title: the name of the photograph.
+        scale: of its score, in words.
+    """
+    shown, score = explanation.picture, explanation.score
+    height, width = shown.photo.shape[:2]
+    tall = min(max(height / width, 0.3), 1.5) * WIDTH / 3
+    figure = Figure(figsize=(WIDTH, 1.75 * tall + 1.2), layout="constrained")
+    grid = figure.subplots(2, 3)
+    pictures = [shown.photo, None, None, outlined(shown.photo, shown.label_map), None, None]
+    for axes, heading, image in zip(grid.flat, PANELS + MORE, pictures, strict=True):
+        axes.set_title(heading)
+        axes.set_axis_off()
+        if image is not None:
+            axes.imshow(image)
+    darkest = -1 if shown.signed else 0
+    grid[1, 1].imshow(shown.texture, cmap="gray", vmin=darkest, vmax=1, interpolation="none")
+
+    lost = explanation.lost_map
+    most = max(float(np.nanmax(lost)), 1e-6)
+    overlay(
+        figure, grid[0, 1], shown.photo, lost, "inferno", (min(0.0, float(np.nanmin(lost))), most)
+    )
+    overlay(figure, grid[0, 2], shown.photo, explanation.score_map, "viridis", (0, 1))
+    weight = explanation.weight_map
+    overlay(figure, grid[1, 2], shown.photo, weight, "cividis", (0, float(np.nanmax(weight))))
+    figure.suptitle(
+        f"{title}\n{score.score:.3f} ({scale}); {score.score_100:.1f} of 100",
+        fontsize=10,
+        parse_math=False,  # a $ in a file's name is no formula
+    )
+    return figure
+
+
+def overlay(
+    figure: Figure,
+    axes: Axes,
+    photo: np.ndarray,
+    values: np.ndarray,
+    colours: str,
+    limits: tuple[float, float],
+) -> None:
+    """A map over the photograph in grey, which shows alone where no view lies."""
+    axes.imshow(photo.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+    seen = np.where(np.isnan(values), 0.0, 1 - FAINT)
+    drawn = axes.imshow(
+        np.nan_to_num(values), cmap=colours, vmin=limits[0], vmax=limits[1], alpha=seen
+    )
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.8, pad=0.02)
+    bar.outline.set_visible(False)
+
+
+def write(folder: Path, image: str, explanation: Explanation, scale: object) -> Path:
+    """Draw the picture of an image into a folder, unless it is there; returns its file.
+
+    Raises:
+        DpamError: it cannot be written.
+    """
+    path = folder / file_name(image)
+    if path.exists():
+        return path
+    with style(), atomic(path) as temporary:
+        draw(explanation, PurePath(image).name, scale).savefig(temporary, dpi=DOTS)
+    return path

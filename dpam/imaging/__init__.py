@@ -1,0 +1,1 @@
+"""Photographs as pixels: reading, colours, filters, crops, distortions."""

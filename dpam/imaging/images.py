@@ -1,0 +1,197 @@
+"""Image files, and their pixels as RGB."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from dpam.errors import DpamError
+from dpam.imaging.colours import from_lab, to_srgb
+from dpam.utils.files import cannot_be_read, refuse_special
+
+LARGEST = 200_000_000  # pixels of an image; Pillow's own limit is below the largest cameras
+Image.MAX_IMAGE_PIXELS = LARGEST
+SMALLEST = 32  # pixels, the shorter side of a photograph
+
+HEIF = find_spec("pillow_heif") is not None
+if HEIF:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+JXL = find_spec("pillow_jxl") is not None
+if JXL:
+    import pillow_jxl  # noqa: F401 # registers itself
+
+# Endings of cameras' raw files. Many are TIFF files whose first image is a small preview.
+RAW = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff"),
+    *(".iiq", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf"),
+    *(".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+)
+# Tags of TIFF; bit 0 of the first means a smaller copy of another image.
+SUBFILE, DNG_VERSION = 254, 50706
+
+# Of the formats that Pillow opens: programs (Ghostscript would run PostScript), films, tables of
+# numbers, what only Windows can draw, and what can only be written.
+NO_PHOTOGRAPHS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF")
+
+
+@cache
+def readable() -> list[str]:
+    """The formats of photographs, in the order in which Pillow tries them."""
+    Image.init()
+    return [name for name in Image.ID if name not in NO_PHOTOGRAPHS]
+
+
+@contextmanager
+def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
+    """An image file whose pixels are not read yet; `file` as for `decode`.
+
+    Raises:
+        DpamError: the file is missing, is no image or has more than LARGEST pixels, or its pixels
+            cannot be read in the block.
+    """
+    try:
+        if file is None:
+            refuse_special(path)
+        with Image.open(path if file is None else file, formats=readable()) as image:
+            refuse_huge(image)
+            refuse_preview(image, path)
+            yield image
+    except DpamError:
+        raise
+    except (FileNotFoundError, PermissionError) as error:
+        raise cannot_be_read(path, error) from error
+    except IsADirectoryError as error:
+        raise DpamError(f"{path}: expected an image, found a folder") from error
+    except UnidentifiedImageError as error:
+        reader = reader_of(Path(path).suffix.lower())
+        raise DpamError(
+            f"{path}: expected an image, found something else{f'; {reader}' if reader else ''}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DpamError(f"{path}: the image has more than {LARGEST:,} pixels") from error
+    except Exception as error:  # of a damaged file, Pillow's readers raise anything
+        raise DpamError(f"{path}: the image cannot be decoded: {error}") from error
+
+
+def decode(path: str | Path, file: BinaryIO | None = None, convert: bool = True) -> np.ndarray:
+    """Read an image file completely, upright as its EXIF orientation says.
+
+    Args:
+        path: of the file; with `file`, only what errors call it.
+        file: the open file, or bytes from elsewhere.
+        convert: see `rgb_of`.
+
+    Returns:
+        (H, W, 3) uint8 RGB; transparency is laid on white, 16 bits become 8.
+
+    Raises:
+        DpamError: the file is missing, is no image, is truncated, or has more than LARGEST pixels.
+    """
+    with opened(path, file) as image:
+        return rgb_of(image, path, convert)
+
+
+def upright_size(path: str | Path) -> tuple[int, int]:
+    """Height and width of what `decode` will return, from the file's header.
+
+    Raises:
+        DpamError: the file is missing, is no image, or has more than LARGEST pixels.
+    """
+    with opened(path) as image:
+        lying = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        return image.size if lying else image.size[::-1]
+
+
+def refuse_huge(image: Image.Image) -> None:
+    """Pillow itself only warns of an image of up to twice its limit.
+
+    Raises:
+        Image.DecompressionBombError: it has more than LARGEST pixels.
+    """
+    if image.width * image.height > LARGEST:
+        raise Image.DecompressionBombError
+
+
+def refuse_preview(image: Image.Image, path: str | Path) -> None:
+    """Raise a DpamError if what Pillow opened is not the photograph but a small copy of it."""
+    tags = getattr(image, "tag_v2", {})
+    raw = Path(path).suffix.lower() in RAW or DNG_VERSION in tags
+    if raw or tags.get(SUBFILE, 0) & 1:
+        kind = "a raw file" if raw else "a file"
+        raise DpamError(
+            f"{path}: {kind} of which only a preview of {image.width}x{image.height} can be read; "
+            "convert it to TIFF or JPEG first"
+        )
+
+
+def rgb_of(image: Image.Image, name: object = "the photograph", convert: bool = True) -> np.ndarray:
+    """An open image of any mode of Pillow as `decode` returns it.
+
+    Args:
+        image: what to read.
+        name: what the log calls it.
+        convert: its colours to sRGB, if a colour profile is embedded; else that is ignored.
+
+    Raises:
+        Image.DecompressionBombError: it has more than LARGEST pixels.
+        ValueError: Pillow has no way from its mode to RGB, or it is not known what its numbers
+            count to.
+    """
+    refuse_huge(image)
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "La":  # Pillow knows only the way back to LA
+        upright = upright.convert("LA")
+    if upright.mode.startswith(("I", "F")):
+        upright = Image.fromarray(eight_bits(np.asarray(upright)))
+        upright.info = image.info
+    if upright.mode == "LAB":
+        upright = from_lab(upright)
+    elif convert:
+        upright = to_srgb(upright, name)
+    if upright.has_transparency_data:
+        upright = Image.alpha_composite(
+            Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
+        )
+    return np.asarray(upright.convert("RGB"))
+
+
+def eight_bits(grey: np.ndarray) -> np.ndarray:
+    """Grey of more than 8 bits as uint8, which Pillow would clip instead of scaling.
+
+    Integers of 16 bits count to 65535. Of others no file says what they count to: it is the least
+    of 1 (not for integers), 255 and 65535 that 99 of 100 do not exceed; the rest is cut.
+
+    Raises:
+        ValueError: more than that exceed 65535.
+    """
+    finite = np.nan_to_num(grey, posinf=0, neginf=0)
+    tops = {"u": [65535], "i": [255, 65535]}.get(grey.dtype.kind, [1, 255, 65535])
+    top = next((top for top in tops if (finite > top).mean() <= 0.01), None)
+    if top is None:
+        raise ValueError(f"numbers up to {finite.max():g}, expected up to 65535")
+    return np.asarray((finite * (255 / top)).round().clip(0, 255).astype(np.uint8))
+
+
+def reader_of(ending: str) -> str:
+    """What would help to read files with an ending, in lower case; empty if nothing is known."""
+    if ending in (".heic", ".heif", ".hif") and not HEIF:
+        return "HEIC needs a plugin: `pip install pillow-heif`"
+    if ending == ".jxl" and not JXL:
+        return "JPEG XL needs a plugin: `pip install pillow-jxl-plugin`"
+    if ending in RAW:
+        return "convert raw files to TIFF or JPEG first"
+    return ""
+
+
+def is_image_name(name: str | Path) -> bool:
+    """Whether a file's name ends as those of images that can be decoded here; no hidden files."""
+    path = Path(name)
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    return kind is not None and kind not in NO_PHOTOGRAPHS and not path.name.startswith(".")

@@ -1,0 +1,1 @@
+"""Scores of photographs by a trained network."""

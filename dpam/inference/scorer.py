@@ -1,0 +1,214 @@
+"""A trained network as a judge of photographs.
+
+model = dpam.load("model.safetensors")
+model.score("photograph.jpg")                  # a float, on the scale of the training labels
+model.score(["one.jpg", "two.png"])            # an array
+model.explain("photograph.jpg").lost_map       # where the quality is lost
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from dpam.errors import DpamError
+from dpam.inference.authors import from_release
+from dpam.inference.explanations import Explanation, picture
+from dpam.inference.photographs import Photo, is_one, rgb_array
+from dpam.inference.predict import Answer, answers
+from dpam.inference.scores import Numbers, Scale, Score, learned_range
+from dpam.model import Network
+from dpam.model.checkpoint import load_checkpoint
+from dpam.pack.preparation import Preparation, Prepared, Segmentation, prepare
+from dpam.pack.views import USUAL, VIEWS, Views
+from dpam.utils.runtime import device as device_of
+
+
+class Scorer:
+    """A network that knows how photographs are prepared for it and what its scores mean.
+
+    Attributes:
+        net: the network, on `device`.
+        metadata: all that its checkpoint says of it: what it was trained on, how, by what code.
+        preparation: how photographs become inputs. Embedded colour profiles are converted, even
+            where the training ignored them: so people see the photographs.
+        labels: the scale that its dataset declares.
+        learned_range: (lowest, highest) label that its 0 and 1 mean, of 0, worst, to 1, best;
+            None where that is not known: the authors' networks learned labels stretched by their
+            smallest and largest one, which the files do not tell.
+        scale: of its scores, `labels`, or 0 to 100 where the range is not known.
+        falls: whether the network itself predicts DMOS, 0 being the best.
+        views: of each photograph, see `dpam.pack.batches.fixed_views`.
+        device: where it computes.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        metadata: dict[str, Any],
+        device: torch.device | None = None,
+        views: Views | None = None,
+    ) -> None:
+        if "preparation" not in metadata:
+            raise DpamError(
+                "the checkpoint does not say what it was trained on; say so with `--dataset`, as "
+                "in `dpam import-checkpoint authors.pt model.safetensors --dataset koniq10k`"
+            )
+        self.device = device or device_of()
+        self.net = net.to(self.device).eval()
+        self.metadata = metadata
+        try:
+            how = Preparation.from_json(metadata["preparation"])
+            self.preparation = replace(how, colour_profiles="converted")
+            low, high = map(float, metadata["score_range"])
+            rises = metadata["higher_is_better"]
+            self.labels = Scale(metadata["label_kind"], low, high, rises)
+            self.learned_range = learned_range(metadata)
+            self.views = views or metadata.get("views", USUAL)
+            if self.views not in VIEWS:
+                raise ValueError(f"views {self.views}")
+        except (KeyError, TypeError, ValueError) as error:
+            raise DpamError(
+                f"what it was trained on is not told as it should be: {error}"
+            ) from error
+        self.scale = self.labels
+        if self.learned_range is None:
+            self.scale = Scale("quality", 0.0, 100.0, True)
+        self.falls: bool = metadata.get("predicts_dmos", False)
+
+    def __repr__(self) -> str:
+        size, trained = self.preparation.image_size, self.metadata
+        name = self.net.settings.get("network", "DPAM")
+        dataset = trained.get("title", trained.get("dataset", "a dataset that is not said"))
+        return (
+            f"Scorer({name} with {self.net.settings['backbone']} at {size}x{size}, trained on "
+            f"{dataset}; {self.scale}; views: {self.views}; on {self.device})"
+        )
+
+    def score(self, photos: Photo | Iterable[Photo]) -> float | np.ndarray:
+        """Scores on the scale of the labels that the network was trained with.
+
+        Args:
+            photos: the name of a file; bytes or an open file of an image; an image of Pillow; an
+                array or tensor (H, W, 3), (3, H, W) or, grey, (H, W), of uint8 or floats in [0, 1];
+                or many: any iterable of those, or an array or tensor with another axis first. RGB,
+                both sides at least 32.
+
+        Returns:
+            a number for one, (n,) float64 for many.
+
+        Raises:
+            DpamError: it is something else, a file cannot be decoded, or one is too small.
+        """
+        if is_one(photos):
+            (rated,) = self.rate([cast(Photo, photos)])
+            return rated.score
+        return np.array([rated.score for rated in self.rate(cast(Iterable[Photo], photos))])
+
+    def rate(self, photos: Iterable[Photo]) -> Iterator[Score]:
+        """Scores on both scales, with their spread; of any number of photographs."""
+        how = self.preparation
+        prepared = (prepare(rgb_array(photo, how), how, self.device)[0] for photo in photos)
+        return map(self.rated, self.answers(prepared))
+
+    def explain(self, photo: Photo) -> Explanation:
+        """Where the score of a photograph comes from; errors as of `score`.
+
+        Raises:
+            DpamError: the network does not know.
+        """
+        self.refuse_without_maps()
+        rgb = rgb_array(photo, self.preparation)
+        return self.explain_prepared(rgb, *prepare(rgb, self.preparation, self.device))
+
+    def explain_prepared(
+        self, rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation
+    ) -> Explanation:
+        """As `explain`, of a photograph (H, W, 3) uint8 that is prepared already."""
+        self.refuse_without_maps()
+        (answer,) = self.answers([prepared])
+        size = self.preparation.image_size
+        shown = picture(rgb, prepared, segmentation, size, self.views)
+        return Explanation(self.rated(answer), answer, shown)
+
+    def refuse_without_maps(self) -> None:
+        """Raise a DpamError if the network does not know where quality is lost."""
+        if not self.net.has_maps:
+            raise DpamError(
+                "this network scores a photograph as a whole: it has no maps of where quality is "
+                "lost; take a checkpoint of the network dpam for them"
+            )
+
+    def answers(
+        self, images: Iterable[Prepared], batch_size: int | None = None
+    ) -> Iterator[Answer]:
+        """The network's answers about prepared images, one by one, as qualities; see `meaning`.
+
+        They do not depend on an autocast that is on around the call.
+        """
+        size = self.preparation.image_size
+        found = answers(self.net, images, size, self.views, self.device, batch_size)
+        while True:
+            with torch.autocast(self.device.type, enabled=False):
+                said = next(found, None)
+            if said is None:
+                return
+            yield Answer(
+                self.meaning(said.quality), self.meaning(said.token_score), said.token_weight
+            )
+
+    def meaning(self, predicted: Numbers) -> Numbers:
+        """What the network predicts as quality: 0 is the worst label of `scale`, 1 the best.
+
+        It is not bounded: a network may say a little more than 1, or less than 0.
+        """
+        quality = 1 - predicted if self.falls else predicted
+        low, high = self.learned_range or (0.0, 1.0)
+        return low + quality * (high - low)
+
+    def rated(self, answer: Answer) -> Score:
+        """The score that an answer means: the mean over the views."""
+        quality = float(answer.quality.mean().clip(0, 1))
+        return Score(
+            score=self.scale.native(quality),
+            score_100=100 * quality,
+            spread_100=100 * float(answer.quality.std()),
+        )
+
+
+def load(
+    path: str | Path,
+    dataset: str | None = None,
+    device: str | torch.device = "auto",
+    views: Views | None = None,
+) -> Scorer:
+    """Read a checkpoint: ours (.safetensors), or one in the authors' format (any other ending).
+
+    Args:
+        path: of the file.
+        dataset: what a network in the authors' format was trained on; ours say it themselves.
+        device: where to compute, as of `dpam.utils.runtime.device`.
+        views: squares of each photograph that are scored, see `dpam.pack.batches.fixed_views`;
+            None: as the checkpoint says.
+
+    Raises:
+        DpamError: the file is missing, damaged or of another kind, or it is not known what the
+            network was trained on.
+    """
+    where = device_of(device)
+    if Path(path).suffix == ".safetensors":
+        net, metadata = load_checkpoint(path)
+        if dataset is not None and dataset != metadata.get("dataset"):
+            said = metadata.get("dataset") or "nothing; import it again with --dataset"
+            raise DpamError(
+                f"{path}: expected a network trained on {dataset}; the file says {said}"
+            )
+    else:
+        net, metadata = from_release(path, dataset)
+    try:
+        return Scorer(net, metadata, where, views)
+    except DpamError as error:
+        raise DpamError(f"{path}: {error}") from error

@@ -1,0 +1,1 @@
+"""Photographs, prepared once for training: their preparation, the HDF5 file, batches from it."""

@@ -1,0 +1,1 @@
+"""Training of a network: settings, augmentation, losses, the loop."""

@@ -1,0 +1,56 @@
+"""Which weights learn how fast, and their moving average."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dpam.model import Network, backbone_of
+from dpam.training.settings import TrainingSettings
+
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+def moving_average(
+    decay: float,
+) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """What takes one step of an exponential moving average, for PyTorch's AveragedModel.
+
+    The decay after n steps is at most (1 + n) / (10 + n), as in TensorFlow: otherwise the state
+    before the first step lasts. A batch norm starts with a variance of 1; where the true one is a
+    thousandth, one per cent of that would be ten times as much.
+    """
+
+    def take_step(
+        average: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int
+    ) -> None:
+        share = max(1 - decay, 9 / (10 + int(steps)))
+        for old, new in zip(average, current, strict=True):
+            old.copy_(old.lerp(new, share) if old.is_floating_point() else new)
+
+    return take_step
+
+
+def parameter_groups(net: Network, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """The parameters to train, grouped by learning rate, for an optimiser."""
+    groups: dict[float, list[Tensor]] = {}
+    last = backbone_of(net).taps[-1]
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        rate = settings.learning_rate
+        of_vit = name.removeprefix("backbone.")
+        if of_vit.startswith("vit."):
+            if settings.freeze_backbone or vit_depth(of_vit) < settings.freeze_blocks > 0:
+                parameter.requires_grad_(False)
+                continue
+            rate *= settings.layer_decay ** (last + 1 - vit_depth(of_vit))
+        groups.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+
+
+def vit_depth(name: str) -> int:
+    """Index of the block that a parameter of the ViT belongs to; -1 before the first."""
+    words = name.split(".")  # vit.blocks.3.attn...
+    return int(words[2]) if words[1] == "blocks" else -1

@@ -1,0 +1,58 @@
+"""What TensorBoard shows of a training run besides its numbers: a scatter plot and quality maps."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from dpam.inference.predict import network_inputs
+from dpam.model import DPAM
+from dpam.pack.batches import collate, fixed_views
+from dpam.pack.store import Pack
+
+SHOWN = 4  # images whose maps are drawn
+
+
+def scatter(prediction: np.ndarray, label: np.ndarray, title: str) -> Figure:
+    """Prediction against label, both (n,) and 0 to 1."""
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.axline((0, 0), slope=1, color="0.8", linewidth=1)
+    axes.plot(label, prediction, ".", markersize=4, alpha=0.6)
+    axes.set(title=title, xlabel="label", ylabel="prediction", aspect="equal")
+    axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05))
+    return figure
+
+
+@torch.inference_mode()
+def quality_maps(net: DPAM, pack: Pack, rows: np.ndarray, device: torch.device) -> Figure:
+    """A few images from the worst to the best label: photograph, token scores, token weights.
+
+    Args:
+        net: on `device`; left in evaluation mode.
+        pack: where the images are.
+        rows: of the pack, to choose from.
+        device: where the network lies.
+    """
+    net.eval()
+    size = pack.preparation.image_size
+    label = pack.labels["score"].to_numpy()
+    ordered = rows[np.argsort(label[rows], kind="stable")]
+    chosen = ordered[np.linspace(0, len(ordered) - 1, min(SHOWN, len(ordered))).astype(int)]
+    views = [fixed_views(pack.prepared(int(row)), size, 1)[0] for row in chosen]
+    batch = collate(views, size).to(device)
+    image, texture, mean, covariance = network_inputs(net, batch)
+    score, token_score, token_weight = net(image, texture, mean, covariance, return_maps=True)
+    figure = Figure(figsize=(6, 2 * len(chosen)), layout="constrained")
+    grid = figure.subplots(len(chosen), 3, squeeze=False)
+    for axes, image, row, number, scores, weights in zip(
+        grid, batch.image.cpu(), chosen, score, token_score.cpu(), token_weight.cpu(), strict=True
+    ):
+        axes[0].imshow(image.permute(1, 2, 0).numpy())
+        axes[0].set_title(f"label {label[row]:.2f}, prediction {number:.2f}", fontsize=8)
+        axes[1].imshow(scores.numpy(), vmin=0, vmax=1)
+        axes[1].set_title("score of each token", fontsize=8)
+        axes[2].imshow(weights.numpy(), cmap="gray")
+        axes[2].set_title("its weight", fontsize=8)
+        for ax in axes:
+            ax.set_axis_off()
+    return figure

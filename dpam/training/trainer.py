@@ -1,0 +1,484 @@
+"""Training of one network on one split, resumable at every moment."""
+
+import hashlib
+import json
+import logging
+import math
+import pickle
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+
+from dpam.errors import DpamError, Interrupted
+from dpam.evaluation.correlation import plcc, srcc
+from dpam.experiments.fingerprint import code_fingerprint
+from dpam.inference.predict import network_inputs, predict
+from dpam.model import Network, backbone_of
+from dpam.pack.store import Pack, hdf5
+from dpam.training.augmentation import EpochPlan
+from dpam.training.batch_sources import batch_source
+from dpam.training.losses import linearity, loss_of, ordering
+from dpam.training.optim import OPTIMISERS, moving_average, parameter_groups
+from dpam.training.settings import TrainingSettings, rate_factor
+from dpam.training.teacher import predictions_of
+from dpam.utils.files import atomic, read_json, refuse_other, remove_halves, write_json
+from dpam.utils.progress import track
+from dpam.utils.runtime import autocast_dtype, compiled
+
+log = logging.getLogger(__name__)
+
+PARTS = ("train", "validation", "test")
+# Whose weights are kept: the epoch that `selection` says, for honest results; and, for "released",
+# the one with the largest SRCC + PLCC on the test part, as the paper's numbers were chosen.
+RULES = ("held_out", "released")
+SAVE_EVERY = 600.0  # seconds, within an epoch
+ZIP = b"PK\x03\x04"  # what files of PyTorch begin with
+
+
+def rows_of_parts(pack: Pack, split: pd.Series, part: str) -> dict[str, np.ndarray]:
+    """Rows of the pack in training, validation and test.
+
+    Args:
+        pack: the dataset.
+        split: the part of each image, indexed by image.
+        part: "all", or the distortion type to keep.
+
+    Raises:
+        DpamError: the split does not fit the pack, or there is nothing to train on.
+    """
+    absent = [image for image in pack.labels["image"] if image not in split.index]
+    if absent:
+        raise DpamError(
+            f"{pack.path}: {len(absent)} images are in no part of the split, e.g. {absent[0]}; "
+            "draw the splits again"
+        )
+    assigned = split.loc[pack.labels["image"]].to_numpy()
+    kept = np.ones(len(pack), bool)
+    if part != "all":
+        kept = (pack.labels["distortion"] == part).to_numpy()
+    if not kept.any():
+        known = ", ".join(sorted(set(pack.labels["distortion"]) - {""})) or "none"
+        raise DpamError(f"{pack.path}: no image of distortion type '{part}'; it has: {known}")
+    return {name: np.flatnonzero(kept & (assigned == name)) for name in PARTS}
+
+
+def correlations(prediction: np.ndarray, label: np.ndarray, name: str) -> dict[str, float]:
+    """SRCC and PLCC as columns of the history."""
+    return {f"{name}_srcc": srcc(prediction, label), f"{name}_plcc": plcc(prediction, label)}
+
+
+def selection_value(row: dict[str, Any], part: str) -> float:
+    """What the kept epoch maximises: SRCC + PLCC on a part; without a part, the epoch."""
+    if not part:
+        return float(row["epoch"])
+    value = row[f"{part}_srcc"] + row[f"{part}_plcc"]
+    return -math.inf if math.isnan(value) else float(value)
+
+
+class Trainer:
+    """One training run and all of its state.
+
+    Progress is kept in `progress`, a file beside the outputs, after every epoch, every ten minutes
+    within one, and when a signal asks to stop. It holds a hash of settings, split, data and code;
+    one made under others is ignored. That the loss was not a number is kept beside it, as
+    `NAME.diverged.json` beside `NAME.progress.pt`, so that the next attempt ends at once.
+
+    Attributes:
+        history: a row per finished epoch.
+        predictions: of validation and test part, a (n,) float32 tensor per finished epoch.
+        kept: the weights that each of RULES keeps.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        pack: Pack,
+        rows: dict[str, np.ndarray],
+        settings: TrainingSettings,
+        seed: int,
+        device: torch.device,
+        progress: Path,
+    ) -> None:
+        self.net = net.to(device)
+        self.pack, self.rows, self.settings = pack, rows, settings
+        self.seed, self.device, self.progress = seed, device, progress
+        self.diverged = progress.with_suffix("").with_suffix(".diverged.json")
+        if (settings.crop or settings.degraded) and not pack.preparation.in_full:
+            raise DpamError(
+                "training.crop, training.degraded: expected a pack of whole images that are kept "
+                "in full; pack the dataset with a stored_side, or set both to 0"
+            )
+        self.source = batch_source(pack, device)
+        self.label = pack.labels["score"].to_numpy(np.float64)
+        self.target = self.label
+        if settings.teacher:
+            told = predictions_of(settings.teacher, pack.labels["image"], rows["train"])
+            self.target = self.label + settings.teacher_weight * (told - self.label)
+        self.batches = len(rows["train"]) // settings.batch_size
+        if self.batches == 0:
+            raise DpamError(
+                f"{pack.path}: {len(rows['train'])} training images do not fill one batch of "
+                f"{settings.batch_size}; lower training.batch_size"
+            )
+        steps = math.ceil(self.batches / settings.accumulation) * settings.epochs
+        self.optimizer = OPTIMISERS[settings.optimiser](
+            parameter_groups(self.net, settings), weight_decay=settings.weight_decay
+        )
+        self.schedule = LambdaLR(self.optimizer, lambda step: rate_factor(settings, step, steps))
+        self.average: AveragedModel | None = None
+        if settings.ema:
+            self.average = AveragedModel(
+                self.net, multi_avg_fn=moving_average(settings.ema), use_buffers=True
+            )
+        backbone_of(self.net).recompute(settings.recompute)
+        self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net
+        self.autocast = autocast_dtype(settings.precision, device)
+        self.history: list[dict[str, Any]] = []
+        watched = PARTS[1:] if settings.watch_test else PARTS[1:2]
+        self.predictions: dict[str, list[Tensor]] = {
+            name: [] for name in watched if len(rows[name])
+        }
+        self.kept: dict[str, dict[str, Tensor]] = {}
+        self.begun: dict[str, Any] = {}  # of an epoch that is not finished
+        self.asked_to_stop = ""
+        self.saved = time.monotonic()
+        self.identity = self._identity()
+
+    def _identity(self) -> str:
+        """Hash of what the weights depend on."""
+        facts = {
+            "net": self.net.settings,
+            "settings": asdict(self.settings),
+            "pack": self.pack.settings,
+            "seed": self.seed,
+            "code": code_fingerprint("dpam.commands.train"),
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for name in PARTS:
+            digest.update(self.rows[name].tobytes())
+        digest.update(self.label.tobytes())
+        digest.update(self.target.tobytes())
+        return digest.hexdigest()
+
+    @property
+    def evaluated(self) -> Network:
+        """The network whose weights are evaluated and kept."""
+        if self.average is None:
+            return self.net
+        assert isinstance(self.average.module, Network)
+        return self.average.module
+
+    def resume(self) -> None:
+        """Go on from the progress file, if it belongs to this run.
+
+        What a kill left half written beside it is removed.
+
+        Raises:
+            DpamError: this very run has diverged before, or the files are there and not ours.
+        """
+        refuse_other(self.diverged, b'{\n  "identity"')
+        refuse_other(self.progress, ZIP)
+        if self.diverged.is_file():
+            before = read_json(self.diverged)
+            if before["identity"] == self.identity:
+                raise DpamError(f"{before['message']}; to try again, remove {self.diverged}")
+            self.diverged.unlink()
+        if self.progress.parent.is_dir():
+            remove_halves(self.progress, ZIP)
+        if not self.progress.is_file():
+            return
+        try:
+            state = torch.load(self.progress, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            log.warning("%s: unreadable (%s); starting again", self.progress, error)
+            return
+        if state["identity"] != self.identity:
+            log.info("%s: made under other settings, data or code; starting again", self.progress)
+            return
+        for name, holder in self._holders().items():
+            holder.load_state_dict(state[name])
+        self.history, self.predictions = state["history"], state["predictions"]
+        self.kept, self.begun = state["kept"], state["begun"]
+        where = f", batch {self.begun['batch']} of the next" if self.begun else ""
+        log.info("resuming after epoch %d%s", len(self.history), where)
+
+    def save_progress(self) -> None:
+        """Keep everything that the rest of the run depends on."""
+        state = {
+            "identity": self.identity,
+            **{name: holder.state_dict() for name, holder in self._holders().items()},
+            "history": self.history,
+            "predictions": self.predictions,
+            "kept": self.kept,
+            "begun": self.begun,
+        }
+        with atomic(self.progress, ZIP) as temporary:
+            torch.save(state, temporary)
+        self.saved = time.monotonic()
+
+    def _holders(self) -> dict[str, Any]:
+        holders = {"net": self.net, "optimizer": self.optimizer, "schedule": self.schedule}
+        return holders if self.average is None else holders | {"average": self.average}
+
+    def train_one_epoch(self, epoch: int) -> dict[str, Any]:
+        """One pass over the training part; the epoch's row of the history so far.
+
+        Order, crops, flips and dropout depend on the seed and the epoch's number alone, so that
+        a resumed run sees what the undisturbed one would have seen.
+
+        Raises:
+            Interrupted: a signal asked to stop; the progress is saved.
+            DpamError: the loss is not a number.
+        """
+        settings = self.settings
+        plan = EpochPlan.draw(
+            self.rows["train"],
+            settings.batch_size,
+            settings.flip,
+            [self.seed, epoch],
+            settings.crop,
+            settings.degraded > 0,
+        )
+        begun = self.begun or {
+            "batch": 0,
+            "learning_rate": max(group["lr"] for group in self.optimizer.param_groups),
+            "losses": [],
+            "predictions": [],
+            "seconds": 0.0,
+        }
+        losses, predictions = begun["losses"], begun["predictions"]
+        first = begun["batch"]
+        if first:
+            set_random_state(begun["random"], self.device)
+        else:
+            torch.manual_seed(self.seed * 1_000_003 + epoch)
+        start = time.perf_counter() - begun["seconds"]
+        self.net.train()
+        batches = track(
+            plan.batches(self.source, first),
+            f"epoch {epoch}/{settings.epochs}",
+            self.batches - first,
+            unit="batch",
+        )
+        for index, (chosen, batch) in enumerate(batches, first):
+            with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+                score = self.call(*network_inputs(self.net, batch.to(self.device)))
+            levels = None if plan.pairs is None else torch.from_numpy(plan.pairs.levels[index])
+            loss = self.loss(score, chosen, levels)
+            if not torch.isfinite(loss):
+                self.end_diverged(epoch, chosen, loss.item())
+            group = index - index % settings.accumulation  # its first batch; the last may be short
+            together = min(settings.accumulation, self.batches - group)
+            (loss / together).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.item())
+            predictions.append(score[: len(chosen)].detach().float().cpu())
+            done = index + 1
+            if done % settings.accumulation and done < self.batches:
+                continue
+            self.step()
+            if self.asked_to_stop or time.monotonic() - self.saved > SAVE_EVERY:
+                self.begun = begun | {
+                    "batch": done,
+                    "seconds": time.perf_counter() - start,
+                    "random": random_state(self.device),
+                }
+                self.save_progress()
+            if self.asked_to_stop:
+                raise Interrupted(
+                    f"{self.asked_to_stop}: stopped in epoch {epoch}, batch {done} of "
+                    f"{self.batches}; the same command goes on from {self.progress}"
+                )
+        self.begun = {}
+        seconds = time.perf_counter() - start
+        label = self.label[plan.order[: len(losses) * settings.batch_size]]
+        return {
+            "epoch": epoch,
+            "learning_rate": begun["learning_rate"],
+            "loss": float(np.mean(losses)),
+            **correlations(torch.cat(predictions).numpy(), label, "train"),
+            "seconds": seconds,
+            "images_per_second": len(label) / seconds,
+        }
+
+    def loss(self, score: Tensor, rows: np.ndarray, levels: Tensor | None) -> Tensor:
+        """What a batch costs.
+
+        Args:
+            score: (B + 2 P,) of the B images of the batch, then of the better and of the worse
+                copies of P pairs.
+            rows: (B,) of the pack.
+            levels: (P, 2) of the pairs' defects; None: there are none.
+        """
+        settings = self.settings
+        target = torch.from_numpy(self.target[rows]).float().to(self.device)
+        own, copies = score[: len(rows)], score[len(rows) :].float()
+        loss = loss_of(settings.loss, own, target)
+        if settings.plcc_weight:
+            loss = loss + settings.plcc_weight * 2 * linearity(own.float(), target)
+        if levels is not None:
+            better, worse = copies.chunk(2)
+            loss = loss + settings.degraded * ordering(better, worse, levels.to(copies))
+        return loss
+
+    def step(self) -> None:
+        """One step of the optimiser, from the gradients that are there."""
+        if self.settings.clip_grad:
+            torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.settings.clip_grad)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.schedule.step()
+        if self.average is not None:
+            self.average.update_parameters(self.net)
+
+    def end_diverged(self, epoch: int, rows: np.ndarray, loss: float) -> NoReturn:
+        """Leave word for the next attempt, and end.
+
+        Raises:
+            DpamError: always.
+        """
+        names = ", ".join(self.pack.labels["image"].iloc[rows])
+        message = (
+            f"epoch {epoch}: the loss is {loss} on the batch {names}; lower "
+            f"training.learning_rate, or look at these images ({self.progress} is kept)"
+        )
+        diverged = {"identity": self.identity, "message": message}
+        write_json(self.diverged, diverged, replace=True)
+        raise DpamError(message)
+
+    def evaluate(self, name: str) -> np.ndarray:
+        """Predictions (n,) of a part, from one central view of each image."""
+        images = (self.pack.prepared(int(row)) for row in self.rows[name])
+        size = self.pack.preparation.image_size
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            prediction, _ = predict(self.evaluated, images, size, views=1, device=self.device)
+        return prediction
+
+    def epoch(self, epoch: int) -> None:
+        """Train one epoch, evaluate, keep the weights that a rule prefers to all before."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        row = self.train_one_epoch(epoch)
+        start = time.perf_counter()
+        for name, predictions in self.predictions.items():
+            prediction = self.evaluate(name)
+            predictions.append(torch.tensor(prediction, dtype=torch.float32))
+            row |= correlations(prediction, self.label[self.rows[name]], name)
+        row["seconds"] += time.perf_counter() - start
+        row["memory_gb"] = peak_memory(self.device) / 1e9
+        for rule in RULES:
+            part = self.selecting_part(rule)
+            if all(selection_value(row, part) > selection_value(r, part) for r in self.history):
+                self.kept[rule] = {
+                    name: tensor.detach().cpu().clone()
+                    for name, tensor in self.evaluated.state_dict().items()
+                }
+                for earlier in self.history:
+                    earlier[rule] = 0
+                row[rule] = 1
+            else:
+                row[rule] = 0
+        self.history.append(row)
+
+    def selecting_part(self, rule: str) -> str:
+        """The part that a rule looks at; "" where it keeps the last epoch."""
+        part = self.settings.selection if rule == "held_out" else "test"
+        return part if part in self.predictions else ""
+
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or too many were no better on validation."""
+        if len(self.history) >= self.settings.epochs:
+            return True
+        best = next((row["epoch"] for row in self.history if row["held_out"]), 0)
+        patience = self.settings.early_stop
+        return 0 < patience <= len(self.history) - best
+
+    def run(self, report: Callable[[dict[str, Any]], None]) -> None:
+        """Train to the end; `report(row)` is called with each epoch's row.
+
+        Raises:
+            Interrupted: a signal asked to stop; the progress is saved.
+            DpamError: the loss is not a number.
+        """
+        with stopping_on_signals(self):
+            self.resume()
+            for row in self.history:
+                report(row)
+            while not self.is_over():
+                self.epoch(len(self.history) + 1)
+                self.save_progress()
+                report(self.history[-1])
+
+
+@contextmanager
+def stopping_on_signals(trainer: Trainer) -> Iterator[None]:
+    """SIGTERM, SIGUSR1: stop at the next step of the optimiser. Clusters send them in advance."""
+
+    def ask_to_stop(number: int, _: FrameType | None) -> None:
+        trainer.asked_to_stop = signal.Signals(number).name
+
+    before = {
+        number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGUSR1)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """The state of PyTorch's random numbers that dropout draws from."""
+    state = {"cpu": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """Go on with the random numbers after `state`."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Largest number of bytes taken: on a GPU in this epoch, else by the process so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def history_table(history: list[dict[str, Any]]) -> pd.DataFrame:
+    """The history with its columns in order; parts that the split lacks stay empty."""
+    columns = ["epoch", "learning_rate", "loss"]
+    columns += [f"{part}_{number}" for part in PARTS for number in ("srcc", "plcc")]
+    columns += ["seconds", "images_per_second", "memory_gb", *RULES]
+    return pd.DataFrame(history).reindex(columns=columns)
+
+
+def write_predictions(path: str | Path, trainer: Trainer) -> None:
+    """Write what every epoch predicted, so that any rule of selection can be applied later.
+
+    Layout (E epochs, n images of a part): for each of validation and test, where the split has it,
+    <part>/image (n,) text, <part>/score (n,) labels, <part>/prediction (E, n) float32.
+    """
+    with atomic(path) as temporary, hdf5(temporary, "w") as file:
+        for part, predictions in trainer.predictions.items():
+            rows = trainer.rows[part]
+            images = trainer.pack.labels["image"].iloc[rows].tolist()
+            file.create_dataset(f"{part}/image", data=images, dtype=h5py.string_dtype())
+            file.create_dataset(f"{part}/score", data=trainer.label[rows])
+            every = torch.stack(predictions).numpy()
+            file.create_dataset(f"{part}/prediction", data=every, compression="gzip")

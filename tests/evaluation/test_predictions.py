@@ -1,0 +1,40 @@
+"""The table of predictions, and what groups alone predict."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dpam.evaluation.predictions import COPIED, group_means, predictions_table
+
+
+@pytest.fixture
+def labels() -> pd.DataFrame:
+    table = pd.DataFrame({"image": list("abcdef"), "score": [0.1, 0.3, 0.9, 0.5, 0.7, 0.4]})
+    table = table.assign(reference="", distortion="", level="", label_kind="MOS")
+    return table.assign(group=["dark", "dark", "light", "dark", "light", "new"])
+
+
+SPLIT = pd.Series(["train", "test", "train", "validation", "test", "test"], list("abcdef"))
+
+
+def test_a_group_predicts_its_mean_in_training(labels: pd.DataFrame) -> None:
+    found = group_means(labels, SPLIT.iloc[::-1])
+    assert found.tolist() == pytest.approx([0.1, 0.1, 0.9, 0.1, 0.9, 0.5])  # 0.5: mean of all
+    assert group_means(labels.assign(group=""), SPLIT).isna().all()
+    assert group_means(labels.drop(columns="group"), SPLIT).isna().all()  # of an older pack
+
+
+def test_only_tested_images_stand_in_the_table(labels: pd.DataFrame) -> None:
+    parts = pd.Series(["", "test", "", "validation", "test", ""])
+    means = group_means(labels, SPLIT)
+    table = predictions_table(labels, parts, np.arange(3), 0.0, "validation", means)
+    more = ["part", "prediction", "spread", "selection", "group_mean"]
+    assert table.columns.tolist() == [*COPIED, *more]
+    assert table["image"].tolist() == ["b", "d", "e"]
+    assert table["prediction"].tolist() == [0, 1, 2]
+    assert table["part"].tolist() == ["test", "validation", "test"]
+    assert table["group_mean"].tolist() == pytest.approx([0.1, 0.1, 0.9])
+    elsewhere = predictions_table(labels, parts, np.arange(3), 0.0, "validation", np.nan)
+    assert elsewhere["group_mean"].isna().all()
+    with pytest.raises(AssertionError, match="every image is scored"):
+        predictions_table(labels, parts, np.arange(2), 0.0, "validation", means)

@@ -1,0 +1,126 @@
+"""A wrong configuration is refused in words that say where, what and what else."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from dpam.errors import DpamError
+from dpam.experiments.configuration import validated
+
+TOP = Path(__file__).resolve().parents[2]
+SCHEMA = TOP / "workflow/schemas/config.schema.yaml"
+
+
+def configuration():
+    return yaml.safe_load((TOP / "config.yaml").read_text())
+
+
+def test_the_paper_s_experiment_says_what_the_defaults_say():
+    given = configuration()
+    bare = {"pathvars": given["pathvars"], "experiments": given["experiments"]}
+    keys = (
+        "splits image_size stored_side resize model superpixels training plain roots allow labels"
+    )
+    for key in keys.split():
+        assert validated(bare, SCHEMA)[key] == given[key]
+
+
+def test_the_preset_as_released_is_what_the_release_does():
+    given = configuration()
+    update_config(given, yaml.safe_load((TOP / "workflow/presets/as_released.yaml").read_text()))
+    found = validated(given, SCHEMA)
+    release = {
+        "training": {
+            "optimiser": "adam",
+            "learning_rate": 1e-5,
+            "weight_decay": 1e-5,
+            "layer_decay": 1,
+            "schedule": "batch_cosine",
+            "loss": "mse",
+            "epochs": 200,
+            "batch_size": 12,
+            "flip": 0.7,
+            "ema": 0,
+            "warmup": 0,
+            "accumulation": 1,
+            "freeze_backbone": False,
+            "selection": "last",
+            "early_stop": 0,
+            "precision": "float32",
+        },
+        "superpixels": {
+            "backend": "opencv",
+            "statistics": "sampled",
+            "texture": "wrapped",
+            "colour_profiles": "ignored",
+        },
+        "model": {
+            "backbone": "vit_base_patch8_224",
+            "pretrained": True,
+            "weights": None,
+            "taps": None,
+            "embed_dim": 768,
+            "dropout": 0.1,
+            "score_bias": None,
+        },
+        "labels": {"scaling": "faithful"},
+        "splits": {"validation": False},
+    }
+    for part, expected in release.items():
+        assert {key: found[part][key] for key in expected} == expected
+    assert (found["image_size"], found["views"]) == (224, 1)
+    for block in found["experiments"]:
+        assert set(block["splits"]) <= {"authors", "whole"}
+        assert (block["seeds"], block["methods"], block["baselines"]) == ([20], ["slic"], [])
+
+
+@pytest.mark.parametrize("preset", sorted((TOP / "workflow/presets").glob("*.yaml")))
+def test_presets_are_valid(preset):
+    validated({**configuration(), **yaml.safe_load(preset.read_text())}, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trainin": {}}, "unknown key trainin; known: .*training"),
+        ({"training": {"lr": 1}}, "training: unknown key lr; known: .*learning_rate"),
+        ({"training": {"epochs": "many"}}, "training.epochs: 'many' is not of type 'integer'"),
+        ({"training": {"schedule": "x"}}, "training.schedule: 'x' is not one of"),
+        ({"image_size": 8}, "image_size: 8 is less than the minimum of 32"),
+        ({"experiments": []}, "experiments"),
+        (
+            {"experiments": [{"name": "a", "datasets": ["../x"], "test_on": "self"}]},
+            "experiments.0.datasets.0",
+        ),
+        ({"plain": {"mine": {"labels": "a.csv"}}}, "plain.mine: 'score_range' is a required"),
+    ],
+)
+def test_faults_are_explained(change, message):
+    with pytest.raises(DpamError, match=message):
+        validated({**configuration(), **change}, SCHEMA)
+
+
+def test_a_number_that_yaml_reads_as_text_is_one():
+    """PyYAML wants a point and a sign: of 1e-4, 1E5, 1.0e5 it makes text."""
+    written = "{learning_rate: 1e-4, weight_decay: 5E-2, ema: 0.998, loss: mse}"
+    given = {**configuration(), "training": yaml.safe_load(written)}
+    found = validated(given, SCHEMA)["training"]
+    assert (found["learning_rate"], found["weight_decay"], found["ema"]) == (1e-4, 0.05, 0.998)
+    assert found["loss"] == "mse"
+    with pytest.raises(DpamError, match=r"training.learning_rate: '1e-4x' is not of type 'number'"):
+        validated({**configuration(), "training": {"learning_rate": "1e-4x"}}, SCHEMA)
+    with pytest.raises(DpamError, match="learning_rate"):
+        validated({**configuration(), "training": {"learning_rate": "nan"}}, SCHEMA)
+
+
+def test_every_key_of_the_schema_has_a_description():
+    def undescribed(schema, where):
+        for key, part in schema.get("properties", {}).items():
+            if "description" not in part:
+                yield f"{where}.{key}"
+            yield from undescribed(part, f"{where}.{key}")
+            yield from undescribed(part.get("items", {}), f"{where}.{key}")
+
+    assert list(undescribed(yaml.safe_load(SCHEMA.read_text()), "")) == []

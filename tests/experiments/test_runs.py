@@ -1,0 +1,142 @@
+"""What a configuration asks for is listed, or refused before the first job: a line a fault."""
+
+import json
+from pathlib import Path
+
+import miniatures
+import pytest
+import yaml
+
+from dpam.datasets import DATASETS
+from dpam.errors import DpamError
+from dpam.experiments.configuration import REPOSITORY, validated
+from dpam.experiments.runs import Run, root_of, runs_of
+
+SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
+OWN = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
+
+
+def configured(*experiments: dict, **more: object) -> dict:
+    base = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    blocks = [{"name": "a", "test_on": "self", **experiment} for experiment in experiments]
+    return validated({**base, **json.loads(json.dumps(more)), "experiments": blocks}, SCHEMA)
+
+
+@pytest.fixture(autouse=True)
+def _own(tmp_path, monkeypatch):
+    """In the current folder: data/mine with types and half a split, data/bare with neither."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i}.png,{i},{('JPEG', 'blur-2')[i % 2]},{'train' if i else ''}" for i in range(4)]
+    miniatures.write_text(Path("data/mine/scores.csv"), "image,score,distortion,split", *rows)
+    miniatures.write_text(Path("data/bare/scores.csv"), "image,score", "a.png,1", "b.png,2")
+    miniatures.koniq10k(Path("data/koniq10k"))
+
+
+def plain(*names: str) -> dict:
+    return dict.fromkeys(names, OWN)
+
+
+def test_the_runs_of_the_paper():
+    config = validated(yaml.safe_load((REPOSITORY / "config.yaml").read_text()), SCHEMA)
+    runs = runs_of(config)
+    assert len(runs) == len(set(runs)) == 7 * 10 + 7 * 6 + 24 + 6 + 7 * 3
+    assert Run("individual", "live", "all", "slic", "split09", 20, "live") in runs
+    assert Run("cross_dataset", "live", "all", "slic", "whole", 20, "spaq") in runs
+    assert Run("single_distortion", "csiq", "jpeg", "slic", "split00", 20, "csiq") in runs
+    run = runs[0]
+    folder = "results/runs/live/all/slic/split00/seed20"
+    assert run.folder(config) == folder
+    assert run.folders(config) == [folder, f"{folder}/released"]
+    assert run._replace(split="whole").folders(config) == [folder.replace("split00", "whole")]
+    assert len(run._replace(method="vit_ridge").folders(config)) == 1
+    unwatched = config | {"training": config["training"] | {"watch_test": False}}
+    assert run.folders(unwatched) == [folder]
+
+
+def test_types_of_one_s_own_are_those_of_its_labels():
+    for parts in ("every", ["JPEG", "blur-2"]):
+        config = configured({"datasets": ["mine"], "parts": parts}, plain=plain("mine"))
+        assert [run.part for run in runs_of(config)] == ["JPEG", "blur-2"]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "line"),
+    [
+        ({"datasets": ["koniq10k"], "parts": "every"},
+         "parts: every, but koniq10k has no distortion types; leave `parts` out"),
+        ({"datasets": ["bare"], "parts": "every"},
+         "parts: every, but bare has no distortion types; leave `parts` out"),
+        ({"datasets": ["gone"], "parts": "every"},
+         "parts: every, but the labels of gone are not here to say which types there are"),
+        ({"datasets": ["mine"], "parts": ["jpeg"]},
+         "mine has no distortion type jpeg; its labels name JPEG, blur-2"),
+        ({"datasets": ["csiq"], "parts": ["jpg"]},
+         "csiq has no distortion type jpg; it has white_noise, jpeg"),
+        ({"datasets": ["csiq", "mine"], "splits": ["split00", "whole"]},
+         "splits: whole, tested on csiq itself: it has no test part"),
+        ({"datasets": ["csiq"], "splits": ["whole"], "test_on": ["live", "csiq"]},
+         "splits: whole, tested on csiq itself"),
+        ({"datasets": ["csiq"], "test_on": "others"},
+         "test_on: others, but csiq is its only dataset; name what to test on"),
+        ({"datasets": ["spaq"], "splits": ["official"]}, "spaq: no official split; take split00"),
+        ({"datasets": ["bare"], "splits": ["official"]},
+         "bare: its labels (data/bare) have no official split; take split00"),
+        ({"datasets": ["koniq10k"], "splits": ["official"]},
+         "koniq10k: its labels (data/koniq10k) have no official split; take split00"),
+        ({"datasets": ["mine"], "splits": ["official"]},
+         "mine: its official split has no part test; take split00"),
+        ({"datasets": ["biq2021"], "splits": ["official"], "test_on": ["spaq"]},
+         "spaq: no official split"),
+        ({"datasets": ["live"], "methods": ["slic", "none"]},
+         "model.network dpam: it does not read packs of the method none; pooled needs"),
+        ({"datasets": ["livee"]}, "livee: no such dataset; known are live, csiq"),
+        ({"datasets": ["live"], "test_on": ["livee"]}, "livee: no such dataset"),
+    ],
+)  # fmt: skip
+def test_experiments_that_would_vanish_or_fail_late(experiment, line):
+    with pytest.raises(DpamError) as caught:
+        runs_of(configured(experiment, plain=plain("mine", "bare", "gone")))
+    assert f"\n  - experiment a: {line}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ({"image_size": 100},
+         "image_size: expected a multiple of 8, the patches of vit_base_patch8_224, at least 32; "
+         "found 100; take 96 or 104"),
+        ({"image_size": 230, "model": {"backbone": "vit_small_patch14_dinov2"}},
+         "image_size: expected a multiple of 14, the patches of vit_small_patch14_dinov2, at least "
+         "56; found 230; take 224 or 238"),
+        ({"image_size": 48, "model": {"backbone": "test_vit"}}, "image_size: expected a multiple of"
+         " 16, the patches of test_vit, at least 64; found 48; take 64"),
+        ({"model": {"weights": "none.bin"}}, "model.weights: none.bin: no such file"),
+        ({"roots": {"lives": "x"}}, "roots.lives: no such dataset; known are live"),
+        ({"allow": {"lives": ["odd_size"]}}, "allow.lives: no such dataset; known are live"),
+        ({"pathvars": {"results": ".", "logs": "l", "benchmarks": "b"}},
+         "pathvars.results: .: name a folder of its own"),
+        ({"roots": {"live": "results/data/live"}},
+         "live: results/data/live lies where the workflow writes"),
+    ],
+)  # fmt: skip
+def test_settings_that_would_fail_late_or_write_over_data(more, line):
+    with pytest.raises(DpamError) as caught:
+        runs_of(configured({"datasets": ["live"]}, **more))
+    assert f"\n  - {line}" in str(caught.value)
+
+
+def test_all_faults_are_said_at_once():
+    experiments = ({"datasets": ["csiq"], "test_on": "others"}, {"datasets": ["livee"]})
+    with pytest.raises(DpamError) as caught:
+        runs_of(configured(*experiments, image_size=100))
+    assert str(caught.value).count("\n  - ") == 3
+
+
+def test_nothing_is_made_where_datasets_lie():
+    config = configured({"datasets": ["live"]}, data_root="else", roots={"csiq": "there"})
+    assert root_of(config, "demo_authentic") == "results/datasets/demo_authentic"
+    assert root_of(config, "csiq") == "there"
+    assert root_of(config, "demo_mine") == "else/demo_mine"
+    assert {root_of(config, name) for name in DATASETS if name.startswith("demo_")} == {
+        "results/datasets/demo_authentic", "results/datasets/demo_synthetic"
+    }  # fmt: skip

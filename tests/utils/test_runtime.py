@@ -1,0 +1,63 @@
+"""Compilation, which may fail and changes no result, and precision."""
+
+import logging
+
+import pytest
+import torch
+from torch import Tensor
+
+from dpam.errors import DpamError
+from dpam.utils.runtime import autocast_dtype, compiled, device, device_name
+
+
+def test_where_it_fails_the_function_is_used_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nowhere/c++",))
+    calls = compiled(lambda x: (x * 3).relu() + 1)
+    with caplog.at_level(logging.WARNING, "dpam.utils.runtime"):
+        assert torch.equal(calls(torch.ones(7)), torch.full((7,), 4.0))
+        assert torch.equal(calls(torch.ones(8)), torch.full((8,), 4.0))
+    said = [record.message for record in caplog.records if record.name == "dpam.utils.runtime"]
+    assert len(said) == 1
+    assert "torch.compile does not work here" in said[0]
+
+
+def test_what_the_function_itself_raises_is_raised() -> None:
+    def product(x: Tensor) -> Tensor:
+        return x @ x
+
+    with pytest.raises(RuntimeError, match="shape"):
+        compiled(product)(torch.ones(2, 3))
+
+
+def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    assert device() == device("auto") == torch.device("cuda")
+    for name in ("cpu", "cuda", "cuda:1", "mps", torch.device("cuda:1")):
+        assert device(name) == torch.device(name)
+    with pytest.raises(DpamError, match="cuda:1, mps; found cuda:2"):
+        device("cuda:2")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert device() == torch.device("cpu")
+    for name in ("cuda", "mps", "gpu", ""):
+        with pytest.raises(DpamError, match="expected auto, cpu; found"):
+            device(name)
+    assert device_name(torch.device("cpu")).startswith("CPU, ")
+
+
+def test_a_processor_that_only_imitates_bfloat16_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cpu = torch.device("cpu")
+    for features, warnings in ({"avx2": True, "avx512_bw": False}, 1), ({"bf16": True}, 0):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda features=features: features)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "dpam.utils.runtime"):
+            assert autocast_dtype("auto", cpu) is None
+            assert autocast_dtype("float32", cpu) is None
+            assert not caplog.records
+            assert autocast_dtype("bfloat16", cpu) == torch.bfloat16
+        assert len(caplog.records) == warnings
