@@ -1,9 +1,10 @@
 """Superpixels of your own photographs, to look at.
 
-For each photograph two files are written to --output-dir: NAME-METHOD.png, the photograph with the
-superpixels' borders drawn, and NAME-METHOD-labels.png, the label map (16-bit grey; equal values are
-one superpixel). A table is printed: the number of superpixels, the share of the colours' variance
-that their means explain, and their compactness (squares have 0.785).
+For each photograph two files are written to --output-dir, named after it without its ending:
+NAME-METHOD.png, the photograph with the superpixels' borders drawn, and NAME-METHOD-labels.png, the
+label map (16-bit grey; equal values are one superpixel). A table is printed: the number of
+superpixels, the share of the colours' variance that their means explain, and their compactness
+(squares have 0.785).
 
 A photograph that cannot be read is named at the end; then the exit status is 3.
 
@@ -13,6 +14,7 @@ A photograph that cannot be read is named at the end; then the exit status is 3.
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ from dpam.figures.figures import outlined
 from dpam.imaging.folders import image_files
 from dpam.pack.preparation import Preparation, read_photograph, segment
 from dpam.superpixels.quality import compactness, explained_variation
-from dpam.utils.files import atomic, refuse_existing, refuse_same
+from dpam.utils.files import atomic, refuse_existing
 from dpam.utils.progress import track
 from dpam.utils.runtime import device
 
@@ -67,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     failures: list[str] = []
     files, passed = image_files(args.photographs)
     drawn = [args.output_dir / f"{path.stem}-{args.method}.png" for path in files]
+    refuse_namesakes(files, drawn)
     label_maps = [path.with_name(f"{path.stem}-labels.png") for path in drawn]
     refuse_existing([*drawn, *label_maps])
-    refuse_same([*drawn, *label_maps])
     for path, *pictures in zip(track(files, "segmenting"), drawn, label_maps, strict=True):
         try:
             rgb = read_photograph(path)
@@ -102,3 +104,15 @@ def run(args: argparse.Namespace) -> int:
         log.error("%s", listed(title, failures))
         return SOME_FAILED
     return 0
+
+
+def refuse_namesakes(files: Sequence[Path], drawn: Sequence[Path]) -> None:
+    """Raise a DpamError if two photographs would be drawn as one file."""
+    named: dict[Path, Path] = {}
+    for file, picture in zip(files, drawn, strict=True):
+        if picture in named:
+            raise DpamError(
+                f"{named[picture]} and {file} would both be drawn as {picture}; name them in two "
+                "commands, each with an --output-dir of its own"
+            )
+        named[picture] = file

@@ -161,6 +161,11 @@ def wrong_in_block(
                 f"splits: whole, tested on {name} itself: it has no test part, all images train; "
                 "take split00, or test on others"
             )
+        if reads_in_full(config) and datasets[name].network_input == "crop":
+            yield (
+                f"training.crop, training.degraded: expected whole images, of {name} the network "
+                "reads crops; set both to 0"
+            )
         if block["parts"] != ["all"]:
             yield from wrong_parts(config, block["parts"], datasets[name])
         if "official" in block["splits"]:
@@ -229,6 +234,11 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
             f"{config['model']['backbone']}, at least {LEAST_GRID * patch}; found {size}; take "
             f"{' or '.join(map(str, near or [LEAST_GRID * patch]))}"
         )
+    if reads_in_full(config) and config["stored_side"] is None:
+        yield (
+            "training.crop, training.degraded: expected packs that keep images larger than what "
+            "the network reads; set stored_side, or both to 0"
+        )
     for key in ("weights", "start"):
         file = config["model"][key]
         if file and not Path(file).is_file():
@@ -244,6 +254,11 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: {root_of(config, name)} lies where the workflow writes, its files would "
                 "be replaced; move it, and name the place as data_root or under roots"
             )
+
+
+def reads_in_full(config: Mapping[str, Any]) -> bool:
+    """Whether training reads whole images in the size in which packs keep them."""
+    return bool(config["training"]["crop"] or config["training"]["degraded"])
 
 
 def patch_of(backbone: str) -> int | None:

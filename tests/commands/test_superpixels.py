@@ -25,7 +25,7 @@ def test_pictures_label_maps_and_numbers(tmp_path, capsys):
     out = tmp_path / "out"
     status = main(["superpixels", str(tmp_path), "--region-size", "20", "--output-dir", str(out)])
     said = capsys.readouterr()
-    assert status == 1
+    assert status == 3
     assert "1 of 2 photographs were not segmented" in said.err
     assert "text.png: expected an image" in said.err
     labels = np.asarray(Image.open(out / "a photo [1]-slic-labels.png"))
@@ -42,6 +42,15 @@ def test_pictures_label_maps_and_numbers(tmp_path, capsys):
     np.testing.assert_array_equal(drawn[~border], rgb[~border])
     assert border[:, 1:][labels[:, 1:] != labels[:, :-1]].all()
     assert len(list(out.iterdir())) == 2
+
+
+def test_photographs_of_one_name_are_refused_before_any_is_drawn(tmp_path, capsys):
+    for name in ("a.png", "b.png", "b.jpg"):
+        Image.fromarray(photograph(0)).save(tmp_path / name)
+    assert main(["superpixels", str(tmp_path), "--output-dir", str(tmp_path / "out")]) == 1
+    one, other = tmp_path / "b.jpg", tmp_path / "b.png"
+    assert f"{one} and {other} would both be drawn as" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_weights_of_ainet_that_do_not_know_their_padding_are_told(tmp_path):

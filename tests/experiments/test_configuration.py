@@ -76,6 +76,14 @@ def test_the_preset_as_released_is_what_the_release_does():
         assert (block["seeds"], block["methods"], block["baselines"]) == ([20], ["slic"], [])
 
 
+@pytest.mark.parametrize(
+    "training",
+    [{"early_stop": 3}, {"selection": "last"}, {"teacher": "a.csv", "teacher_weight": 0.5}],
+)
+def test_keys_that_fit_together(training):
+    validated({**configuration(), "training": training}, SCHEMA)
+
+
 @pytest.mark.parametrize("preset", sorted((TOP / "workflow/presets").glob("*.yaml")))
 def test_presets_are_valid(preset):
     validated({**configuration(), **yaml.safe_load(preset.read_text())}, SCHEMA)
@@ -88,6 +96,9 @@ def test_presets_are_valid(preset):
         ({"training": {"lr": 1}}, "training: unknown key lr; known: .*learning_rate"),
         ({"training": {"epochs": "many"}}, "training.epochs: 'many' is not of type 'integer'"),
         ({"training": {"schedule": "x"}}, "training.schedule: 'x' is not one of"),
+        ({"training": {"early_stop": 3, "selection": "last"}}, "early_stop: 0 was expected"),
+        ({"training": {"teacher": "a.csv"}}, "training.teacher_weight: 0 is .*who is named"),
+        ({"training": {"teacher_weight": 0.5}}, "training.teacher_weight: 0 was .*none is named"),
         ({"image_size": 8}, "image_size: 8 is less than the minimum of 32"),
         ({"experiments": []}, "experiments"),
         (

@@ -111,6 +111,8 @@ def test_experiments_that_would_vanish_or_fail_late(experiment, line):
         ({"image_size": 48, "model": {"backbone": "test_vit"}}, "image_size: expected a multiple of"
          " 16, the patches of test_vit, at least 64; found 48; take 64"),
         ({"model": {"weights": "none.bin"}}, "model.weights: none.bin: no such file"),
+        ({"training": {"crop": 0.5}},
+         "training.crop, training.degraded: expected packs that keep images larger"),
         ({"roots": {"lives": "x"}}, "roots.lives: no such dataset; known are live"),
         ({"allow": {"lives": ["odd_size"]}}, "allow.lives: no such dataset; known are live"),
         ({"pathvars": {"results": ".", "logs": "l", "benchmarks": "b"}},
@@ -123,6 +125,14 @@ def test_settings_that_would_fail_late_or_write_over_data(more, line):
     with pytest.raises(DpamError) as caught:
         runs_of(configured({"datasets": ["live"]}, **more))
     assert f"\n  - {line}" in str(caught.value)
+
+
+def test_degraded_copies_need_whole_images():
+    """As soon as packs keep them, which is the other test's."""
+    more = {"training": {"degraded": 0.3}, "stored_side": 512}
+    assert runs_of(configured({"datasets": ["koniq10k"]}, **more))
+    with pytest.raises(DpamError, match="expected whole images, of live the network reads crops"):
+        runs_of(configured({"datasets": ["live"]}, **more))
 
 
 def test_all_faults_are_said_at_once():
