@@ -186,7 +186,8 @@ def test_two_runs_agree_to_the_bit(photos, tmp_path):
 
 def test_the_plain_head_reads_the_image_alone_from_pack_to_score(photos, tmp_path, monkeypatch):
     """Neither packing nor scoring makes superpixels or texture; a file scores as from the pack."""
-    for part in ("preparation.slico", "preparation.label_map_statistics", "crops.textures"):
+    for part in ("pack.preparation.slico", "pack.preparation.label_map_statistics",
+                 "imaging.crops.textures"):  # fmt: skip
         monkeypatch.setattr(f"dpam.{part}", None)
     out = prepare_data(photos, tmp_path)
     full = ["--method", "none", "--stored-side", "72", "--resize", "antialias"]
@@ -287,7 +288,9 @@ def test_the_size_of_the_input_is_the_pack_s(photos, tmp_path, capsys):
     assert "--model: image_size is the pack's" in capsys.readouterr().err
 
 
-def test_a_device_that_is_not_there_is_refused(photos, tmp_path, capsys):
+def test_a_device_that_is_not_there_is_refused(tmp_path, capsys):
+    for name in ("slic.h5", "s.csv"):
+        (tmp_path / name).touch()
     assert train(tmp_path, "--device", "cuda:77") == 1
     assert "device: expected auto, cpu" in capsys.readouterr().err
 
@@ -364,7 +367,7 @@ def test_photographs_that_cannot_be_scored_are_named_and_the_rest_is_scored(
     train(out)
     (photos / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
     capsys.readouterr()
-    assert call("predict", photos, "--checkpoint", out / "run/model.safetensors") == 1
+    assert call("predict", photos, "--checkpoint", out / "run/model.safetensors") == 3
     printed = capsys.readouterr()
     assert printed.err.rstrip().endswith("; 1 failed")
     assert "broken.jpg" in printed.err
