@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> None:
         dataset = with_labels(dataset, root)
     print(card(dataset, root))
     if args.svg:
-        from dpam.figures import figures  # matplotlib takes a second to import
+        from dpam.figures import curves, style  # matplotlib takes a second to import
 
         scores = normalise(dataset.read_labels(root), dataset)["score"]
-        with figures.style():
-            picture = figures.score_histogram(scores, dataset.title, dataset.label_kind)
-            figures.save(picture, args.svg)
+        with style.style():
+            picture = curves.score_histogram(scores, dataset.title, dataset.label_kind)
+            style.save(picture, args.svg)

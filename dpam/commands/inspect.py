@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from dpam.commands.arguments import add_output
-from dpam.figures.figures import outlined
+from dpam.figures.photographs import draw_borders
 from dpam.pack.store import Pack
 from dpam.utils.files import atomic
 
@@ -96,7 +96,7 @@ def contact_sheet(pack: Pack) -> Image.Image:
     pictures = [(pack.image(row), row) for row in chosen]
     for row in pack.examples:
         example = pack.example(row)
-        pictures.append((outlined(example.image, example.label_map), row))
+        pictures.append((draw_borders(example.image, example.label_map), row))
     cell = SIDE + MARGIN
     height = -(-len(chosen) // COLUMNS) + -(-len(pack.examples) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * cell, height * cell), "white")

@@ -28,7 +28,7 @@ from dpam.evaluation.tables import (
     read_scores,
     types_and_levels,
 )
-from dpam.figures import figures
+from dpam.figures import curves, photographs, style
 from dpam.figures.gallery import most_wrong, read_gallery
 from dpam.pack.store import Pack
 from dpam.utils.files import read_csv, refuse_existing, write_json
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     """Read scores, histories, predictions, packs and maps; write the figures."""
     scores = held_out(read_scores(args.scores).drop_duplicates(["run", "test_dataset"]))
     output = Path(args.output_dir)
-    with figures.style(), ExitStack() as stack:
+    with style.style(), ExitStack() as stack:
         packs = {
             name: [stack.enter_context(Pack(path)) for path in paths]
             for name, paths in by_dataset(args.packs).items()
@@ -71,20 +71,20 @@ def run(args: argparse.Namespace) -> None:
             "labels": labels(packs),
             "quality_maps": quality_maps(args.maps),
             "superpixels": superpixels(packs),
-            "cross_dataset": figures.cross_dataset(scores),
+            "cross_dataset": curves.cross_dataset(scores),
         }
         files = [f"{name}.{ending}" for name in drawn for ending in ("svg", "pdf")]
         refuse_existing(output / file for file in ["most_wrong.json", *files])
         write_json(output / "most_wrong.json", wrong)
         for name, figure in drawn.items():
-            figures.save(figure, output / f"{name}.svg")
-            figures.save_pdf(figure, output / f"{name}.pdf")
+            style.save(figure, output / f"{name}.svg")
+            style.save_pdf(figure, output / f"{name}.pdf")
 
 
 def pick(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, int]:
     """At most PANELS rows, the first of each kind of run before the second; how many are left."""
     turn = rows.groupby(by, sort=False).cumcount()
-    chosen = turn.sort_values(kind="stable").index[: figures.PANELS]
+    chosen = turn.sort_values(kind="stable").index[: style.PANELS]
     return rows.loc[sorted(chosen)], len(rows) - len(chosen)
 
 
@@ -97,9 +97,9 @@ def training_curves(scores: pd.DataFrame) -> Figure:
         read_csv(history_file(run), HISTORY).apply(pd.to_numeric, errors="coerce")
         for run in shown["run"]
     ]
-    titles = figures.titles(shown)
-    curves = [figures.Curves(*pair) for pair in zip(titles, histories, strict=True)]
-    return figures.training_curves(curves, hidden)
+    titles = style.titles(shown)
+    drawn = [curves.Curves(*pair) for pair in zip(titles, histories, strict=True)]
+    return curves.training_curves(drawn, hidden)
 
 
 def scatter(
@@ -108,7 +108,7 @@ def scatter(
     """The predictions of the runs, and of each image numbered there a thumbnail and its numbers."""
     shown, hidden = pick(scores, ["dataset", "part", "method", "test_dataset"])
     clouds, wrong = [], []
-    titles = figures.titles(shown)
+    titles = style.titles(shown)
     for panel, (title, row) in enumerate(zip(titles, shown.to_dict("records"), strict=True)):
         table = predictions(row["run"], row["test_dataset"])
         label, prediction = table["score"].to_numpy(), table["prediction"].to_numpy()
@@ -134,8 +134,8 @@ def scatter(
         converged = row["logistic_status"] == "converged"
         logistic = tuple(row[name] for name in LOGISTIC) if converged else None
         numbers = label, prediction, row["srcc"], logistic, links
-        clouds.append(figures.Cloud(title, row["label_kind"], *numbers))
-    return figures.scatter(clouds, hidden), wrong
+        clouds.append(curves.Scatter(title, row["label_kind"], *numbers))
+    return curves.scatter(clouds, hidden), wrong
 
 
 def thumbnail(pack: Pack, image: str) -> str:
@@ -160,9 +160,9 @@ def distortion_types(listed: str) -> Figure:
     table = table[(table["by"] == "distortion") & (table["part"] == "all")]
     settings = ["dataset", "test_dataset", "part", "method"]
     panels = table.drop_duplicates(settings)
-    titles = figures.titles(panels.assign(split="", seed=0))
-    shown = panels[settings].assign(title=titles)[: figures.PANELS]
-    return figures.distortion_types(table.merge(shown, on=settings), len(panels) - len(shown))
+    titles = style.titles(panels.assign(split="", seed=0))
+    shown = panels[settings].assign(title=titles)[: style.PANELS]
+    return curves.distortion_types(table.merge(shown, on=settings), len(panels) - len(shown))
 
 
 def predictions(run: str, test_dataset: str) -> pd.DataFrame:
@@ -174,12 +174,12 @@ def predictions(run: str, test_dataset: str) -> pd.DataFrame:
 def labels(packs: dict[str, list[Pack]]) -> Figure:
     """The labels of each dataset."""
     shown = [several[0] for several in packs.values()]
-    return figures.histograms(
+    return curves.histograms(
         [
-            figures.Histogram(
+            curves.Histogram(
                 pack.settings["title"], pack.settings["label_kind"], pack.labels["score"].to_numpy()
             )
-            for pack in shown[: figures.PANELS]
+            for pack in shown[: style.PANELS]
         ]
     )
 
@@ -187,14 +187,14 @@ def labels(packs: dict[str, list[Pack]]) -> Figure:
 def quality_maps(files: list[str]) -> Figure:
     """The quality maps of the first networks."""
     galleries = [read_gallery(file) for file in files[:MAPPED]]
-    return figures.quality_maps(galleries, len(files) - len(galleries))
+    return photographs.quality_maps(galleries, len(files) - len(galleries))
 
 
 def examples(scores: pd.DataFrame, packs: dict[str, list[Pack]]) -> Figure:
     """Images of each pack, with their label and, where there is one, a prediction."""
     albums = []
     first = [several[0] for several in packs.values()]
-    for pack in first[: figures.PANELS // 3]:
+    for pack in first[: style.PANELS // 3]:
         dataset, kind = pack.settings["dataset"], pack.settings["label_kind"]
         predicted = predictions_of(scores, dataset)
         images, label = pack.labels["image"].tolist(), pack.labels["score"].tolist()
@@ -202,10 +202,10 @@ def examples(scores: pd.DataFrame, packs: dict[str, list[Pack]]) -> Figure:
         for index in pack.examples:
             shown = pack.example(index)
             note = f"label {label[index]:.2f}\n{predicted.get(images[index], '')}"
-            pictures.append(figures.Example(shown.image, shown.label_map, note.rstrip()))
+            pictures.append(photographs.Example(shown.image, shown.label_map, note.rstrip()))
         title = f"{pack.settings['title']}, {pack.preparation.method}, label: {kind}"
-        albums.append(figures.Album(title, pictures))
-    return figures.examples(albums, len(first) - len(albums))
+        albums.append(photographs.ExampleSet(title, pictures))
+    return photographs.examples(albums, len(first) - len(albums))
 
 
 def by_dataset(packs: list[str]) -> dict[str, list[str]]:
@@ -231,9 +231,9 @@ def superpixels(packs: dict[str, list[Pack]]) -> Figure:
                 images.setdefault(index, shown.image)
                 maps = label_maps.setdefault(index, {})
                 maps[pack.preparation.method] = shown.label_map
-        rows = [figures.Compared(images[index], label_maps[index]) for index in images]
-        comparisons.append(figures.Comparison(alike[0].settings["title"], rows))
-    return figures.superpixels(comparisons, len(several) - len(comparisons))
+        rows = [photographs.Compared(images[index], label_maps[index]) for index in images]
+        comparisons.append(photographs.Comparison(alike[0].settings["title"], rows))
+    return photographs.superpixels(comparisons, len(several) - len(comparisons))
 
 
 def predictions_of(scores: pd.DataFrame, dataset: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ from dpam.datasets.labels import labels_of_photographs
 from dpam.datasets.native import read_scores
 from dpam.errors import SOME_FAILED, DpamError
 from dpam.evaluation import metrics
-from dpam.figures import figures, quality_maps
+from dpam.figures import curves, quality_maps, style
 from dpam.imaging.folders import PassedOver
 from dpam.inference.explanations import Explanation, Picture, picture
 from dpam.inference.score_table import (
@@ -377,8 +377,8 @@ def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Nam
     )
     if args.scatter is None:
         return
-    with figures.style():
+    with style.style():
         srcc = float("nan") if result["srcc"] is None else result["srcc"]
         title = args.checkpoint.name
-        cloud = figures.Cloud(title, args.labels.name, label, prediction, srcc)
-        figures.save(figures.scatter([cloud]), args.scatter)
+        cloud = curves.Scatter(title, args.labels.name, label, prediction, srcc)
+        style.save(curves.scatter([cloud]), args.scatter)

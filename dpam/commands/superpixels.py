@@ -23,7 +23,7 @@ from PIL import Image
 
 from dpam.commands.arguments import add_superpixels
 from dpam.errors import SOME_FAILED, DpamError, listed
-from dpam.figures.figures import outlined
+from dpam.figures.photographs import draw_borders
 from dpam.imaging.folders import image_files
 from dpam.pack.preparation import Preparation, read_photograph, segment
 from dpam.superpixels.quality import compactness, explained_variation
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         segmentation = segment([rgb], preparation, device())[0]
         image, labels = segmentation.image, segmentation.label_map
-        for picture, pixels in zip(pictures, (outlined(image, labels), labels), strict=True):
+        for picture, pixels in zip(pictures, (draw_borders(image, labels), labels), strict=True):
             with atomic(picture) as temporary:
                 Image.fromarray(pixels).save(temporary)
         rows.append(

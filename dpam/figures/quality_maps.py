@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dpam.figures.figures import outlined, style
+from dpam.figures.photographs import draw_borders
+from dpam.figures.style import style
 from dpam.inference.explanations import Explanation
 from dpam.utils.files import atomic
 
@@ -38,7 +39,7 @@ def draw(explanation: Explanation, title: str, scale: object) -> Figure:
     tall = min(max(height / width, 0.3), 1.5) * WIDTH / 3
     figure = Figure(figsize=(WIDTH, 1.75 * tall + 1.2), layout="constrained")
     grid = figure.subplots(2, 3)
-    pictures = [shown.photo, None, None, outlined(shown.photo, shown.label_map), None, None]
+    pictures = [shown.photo, None, None, draw_borders(shown.photo, shown.label_map), None, None]
     for axes, heading, image in zip(grid.flat, PANELS + MORE, pictures, strict=True):
         axes.set_title(heading)
         axes.set_axis_off()

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from dpam.figures.figures import COLOURS, NOTHING
+from dpam.figures.style import COLOURS, NOTHING
 from dpam.report.table import link
 from dpam.utils.files import UNREADABLE, cannot_be_read
 
@@ -118,4 +118,4 @@ def inline_svg(text: str, name: str, wrong: list[dict[str, Any]]) -> Markup:
     text = text.replace("<svg", "<svg data-small" if width < LEGIBLE else "<svg", 1)
     for role, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{role})")
-    return Markup(text)  # noqa: S704 - written by dpam.figures.figures, which escapes its text
+    return Markup(text)  # noqa: S704 - written by dpam.figures.style, which escapes its text

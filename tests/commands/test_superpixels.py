@@ -7,7 +7,7 @@ from PIL import Image
 from samples import photograph
 
 from dpam.cli import main
-from dpam.figures.figures import OUTLINE
+from dpam.figures.photographs import OUTLINE
 from dpam.pack import preparation
 from dpam.pack.preparation import Preparation, prepare, prepare_all
 from dpam.superpixels.ainet import AINet

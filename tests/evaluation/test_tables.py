@@ -32,7 +32,7 @@ from dpam.evaluation.tables import (
     summarise,
     types_and_levels,
 )
-from dpam.figures.figures import style
+from dpam.figures.style import style
 
 NUMBERS = {
     "krcc": 0.6,

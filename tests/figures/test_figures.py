@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dpam.figures import figures
+from dpam.figures import curves, photographs, style
 from dpam.figures.gallery import Gallery, QualityExample
 
 HISTORY = pd.DataFrame(
@@ -28,7 +28,7 @@ HISTORY = pd.DataFrame(
 
 
 def saved(figure: Figure, path: Path) -> str:
-    figures.save(figure, path)
+    style.save(figure, path)
     return path.read_text(encoding="utf-8")
 
 
@@ -39,35 +39,35 @@ def words(svg: str) -> str:
     )
 
 
-def cloud(n: int, title: str = "a") -> figures.Cloud:
+def cloud(n: int, title: str = "a") -> curves.Scatter:
     label = np.linspace(0, 1, n)
-    return figures.Cloud(title, "pseudo-MOS (HaarPSI)", label, label**2, 1.0)
+    return curves.Scatter(title, "pseudo-MOS (HaarPSI)", label, label**2, 1.0)
 
 
-def album(title: str = "demo") -> figures.Album:
+def album(title: str = "demo") -> photographs.ExampleSet:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)
     label_map = np.repeat(np.arange(8, dtype=np.uint16), 10)[None].repeat(60, axis=0)
-    return figures.Album(title, [figures.Example(image, label_map, "label 0.50")] * 2)
+    return photographs.ExampleSet(title, [photographs.Example(image, label_map, "label 0.50")] * 2)
 
 
 @pytest.fixture(autouse=True)
 def _style():
-    with figures.style():
+    with style.style():
         yield
 
 
 def test_training_curves(tmp_path: Path) -> None:
-    curves = [figures.Curves("demo_a", HISTORY), figures.Curves("demo_b", HISTORY[:1])]
-    text = words(saved(figures.training_curves(curves, hidden=3), tmp_path / "f.svg"))
+    runs = [curves.Curves("demo_a", HISTORY), curves.Curves("demo_b", HISTORY[:1])]
+    text = words(saved(curves.training_curves(runs, hidden=3), tmp_path / "f.svg"))
     for expected in ["demo_a", "demo_b", "loss", "SRCC", "epoch (2 kept)", "validation", "0.01"]:
         assert expected in text.split("\n")
     assert "3 more runs not shown" in text
 
 
 def test_lines_are_drawn_only_for_parts_that_were_measured(tmp_path: Path) -> None:
-    svg = saved(figures.training_curves([figures.Curves("a", HISTORY)]), tmp_path / "f.svg")
-    colours = [figures.COLOURS[name] for name in ("muted", "first", "second")]
+    svg = saved(curves.training_curves([curves.Curves("a", HISTORY)]), tmp_path / "f.svg")
+    colours = [style.COLOURS[name] for name in ("muted", "first", "second")]
     in_plot = svg[: svg.index('id="legend_1"')]
     assert [f"stroke: {colour}; stroke-width: 1.5" in in_plot for colour in colours] == [
         True,
@@ -78,8 +78,8 @@ def test_lines_are_drawn_only_for_parts_that_were_measured(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("loss", [[np.nan] * 3, [0.0] * 3, [1e-9, 5, 1e4], [0.02] * 3])
 def test_any_loss_can_be_drawn(loss: list[float], tmp_path: Path) -> None:
-    curves = [figures.Curves("a", HISTORY.assign(loss=loss))]
-    assert "loss" in words(saved(figures.training_curves(curves), tmp_path / "f.svg"))
+    runs = [curves.Curves("a", HISTORY.assign(loss=loss))]
+    assert "loss" in words(saved(curves.training_curves(runs), tmp_path / "f.svg"))
 
 
 @pytest.mark.parametrize(
@@ -93,31 +93,31 @@ def test_any_loss_can_be_drawn(loss: list[float], tmp_path: Path) -> None:
     ],
 )
 def test_round_ends(low: float, high: float, ends: tuple[float, float]) -> None:
-    assert figures.round_ends(low, high) == pytest.approx(ends)
+    assert curves.round_ends(low, high) == pytest.approx(ends)
 
 
 def test_scatter(tmp_path: Path) -> None:
-    text = words(saved(figures.scatter([cloud(30), cloud(9, "b")], hidden=1), tmp_path / "f.svg"))
+    text = words(saved(curves.scatter([cloud(30), cloud(9, "b")], hidden=1), tmp_path / "f.svg"))
     assert "SRCC 1.000, 30 images" in text
     assert text.count("label: pseudo-MOS (HaarPSI), 0 to 1") == 2
     assert "1 more panel not shown" in text
 
 
 def test_many_points_become_one_transparent_picture(tmp_path: Path) -> None:
-    svg = saved(figures.scatter([cloud(3000)]), tmp_path / "f.svg")
+    svg = saved(curves.scatter([cloud(3000)]), tmp_path / "f.svg")
     assert len(svg) < 200_000
     assert "data:image/png;base64" in svg
 
 
 def test_undefined_srcc_is_a_dash(tmp_path: Path) -> None:
-    constant = figures.Cloud("a", "MOS", np.zeros(3), np.zeros(3), float("nan"))
+    constant = curves.Scatter("a", "MOS", np.zeros(3), np.zeros(3), float("nan"))
     assert "SRCC \N{EN DASH}, 3 images" in words(
-        saved(figures.scatter([constant]), tmp_path / "f.svg")
+        saved(curves.scatter([constant]), tmp_path / "f.svg")
     )
 
 
 def test_examples_are_small_jpegs_and_notes(tmp_path: Path) -> None:
-    svg = saved(figures.examples([album("one"), album("two")]), tmp_path / "f.svg")
+    svg = saved(photographs.examples([album("one"), album("two")]), tmp_path / "f.svg")
     text = words(svg)
     assert "one" in text
     assert "two" in text
@@ -132,18 +132,20 @@ def test_outline_marks_the_borders_of_superpixels() -> None:
     image = np.zeros((640, 320, 3), dtype=np.uint8)
     label_map = np.zeros((640, 320), dtype=np.uint16)
     label_map[320:] = 1
-    small, outlined = figures.outline(image, label_map)
+    small, outlined = photographs.outline(image, label_map)
     assert small.shape == outlined.shape == (320, 160, 3)
     assert not small.any()
     assert np.flatnonzero(outlined.any(axis=(1, 2))).tolist() == [160]
-    assert (outlined[160] == figures.OUTLINE).all()
+    assert (outlined[160] == photographs.OUTLINE).all()
 
 
 def test_superpixel_methods_side_by_side(tmp_path: Path) -> None:
     image = np.zeros((60, 80, 3), dtype=np.uint8)
     halves = np.repeat([[0, 1]], 10, axis=0).repeat(5, axis=1)
-    row = figures.Compared(image, {"slic": halves, "rim": halves.T})
-    svg = saved(figures.superpixels([figures.Comparison("Tiny", [row, row])]), tmp_path / "f.svg")
+    row = photographs.Compared(image, {"slic": halves, "rim": halves.T})
+    svg = saved(
+        photographs.superpixels([photographs.Comparison("Tiny", [row, row])]), tmp_path / "f.svg"
+    )
     text = words(svg).split("\n")
     assert {"Tiny", "photograph", "slic", "rim"} <= set(text)
     pictures = re.findall(r"data:image/(\w+);base64,([^\"]+)", svg)
@@ -161,9 +163,9 @@ def test_the_fitted_logistic_is_drawn_and_the_most_wrong_are_linked(tmp_path: Pa
     label = np.linspace(0.2, 0.8, 30)
     upper, lower, centre, width = 0.9, 0.1, 0.5, 0.2
     links = {3: "#wrong-1-1", 29: "#wrong-1-2"}
-    plain = figures.Cloud("a", "MOS", label, label, 1.0)
-    more = figures.Cloud("a", "MOS", label, label, 1.0, (upper, lower, centre, width), links)
-    figure = figures.scatter([more])
+    plain = curves.Scatter("a", "MOS", label, label, 1.0)
+    more = curves.Scatter("a", "MOS", label, label, 1.0, (upper, lower, centre, width), links)
+    figure = curves.scatter([more])
     (axes,) = figure.axes
     curve = next(line for line in axes.lines if len(line.get_xdata()) == 100)
     x, y = np.asarray(curve.get_xdata()), np.asarray(curve.get_ydata())
@@ -172,20 +174,20 @@ def test_the_fitted_logistic_is_drawn_and_the_most_wrong_are_linked(tmp_path: Pa
     svg = saved(figure, tmp_path / "f.svg")
     assert re.findall(r'xlink:href="(#wrong-[^"]+)"', svg) == list(links.values())
     assert {"1", "2"} <= set(words(svg).split("\n"))
-    svg = saved(figures.scatter([plain]), tmp_path / "f.svg")
+    svg = saved(curves.scatter([plain]), tmp_path / "f.svg")
     assert "#wrong" not in svg
-    assert f"stroke: {figures.COLOURS['second']}" not in svg
+    assert f"stroke: {style.COLOURS['second']}" not in svg
 
 
 def test_pdf_has_text_and_no_links_and_the_same_bytes_again(tmp_path: Path) -> None:
     label = np.linspace(0, 1, 9)
     files = []
     for number in range(2):
-        figure = figures.scatter(
-            [figures.Cloud("a", "MOS", label, label, 1.0, None, {0: "#there"})]
+        figure = curves.scatter(
+            [curves.Scatter("a", "MOS", label, label, 1.0, None, {0: "#there"})]
         )
         files.append(tmp_path / f"{number}.pdf")
-        figures.save_pdf(figure, files[-1])
+        style.save_pdf(figure, files[-1])
     first, second = (file.read_bytes() for file in files)
     assert first.startswith(b"%PDF")
     assert first == second
@@ -204,7 +206,7 @@ def test_bars_of_distortion_types(tmp_path: Path) -> None:
             "srcc_each": ["", "-0.35 -0.15", "nan"],
         }
     )
-    figure = figures.distortion_types(table, hidden=2)
+    figure = curves.distortion_types(table, hidden=2)
     first, _ = figure.axes
     bars = [bar for bar in first.patches if bar.get_width() in (0.5, -0.25)]
     assert [bar.get_width() for bar in bars] == [0.5, -0.25]
@@ -221,7 +223,7 @@ def test_bars_of_distortion_types(tmp_path: Path) -> None:
 
 def test_histograms_of_labels(tmp_path: Path) -> None:
     scores = np.array([0.01, 0.02, 0.51, 1.0])
-    figure = figures.histograms([figures.Histogram("Tiny", "MOS", scores)])
+    figure = curves.histograms([curves.Histogram("Tiny", "MOS", scores)])
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     assert (len(heights), heights[0], heights[10], heights[19]) == (20, 2, 1, 1)
     text = words(saved(figure, tmp_path / "f.svg")).split("\n")
@@ -232,7 +234,7 @@ def test_quality_maps_beside_each_other(tmp_path: Path) -> None:
     photo = np.full((20, 30, 3), 100, dtype=np.uint8)
     lost = np.linspace(0, 0.8, 600).reshape(20, 30)
     example = QualityExample("most wrong", "a.png", 0.9, 0.25, photo, lost, 1 - lost)
-    figure = figures.quality_maps([Gallery("Tiny, split00", [example, example])])
+    figure = photographs.quality_maps([Gallery("Tiny, split00", [example, example])])
     svg = saved(figure, tmp_path / "f.svg")
     assert len(re.findall("data:image/", svg)) == 2 * 3 + 2  # with the two scales
     text = words(svg)
@@ -243,7 +245,7 @@ def test_quality_maps_beside_each_other(tmp_path: Path) -> None:
 def test_a_map_lies_over_the_grey_photograph_except_where_it_is_not_defined() -> None:
     photo = np.zeros((1, 2, 3), dtype=np.uint8)
     photo[:] = (10, 20, 60)
-    mixed = figures.overlaid(photo, np.array([[np.nan, 1.0]]), "viridis")
+    mixed = photographs.overlay(photo, np.array([[np.nan, 1.0]]), "viridis")
     assert mixed[0, 0].tolist() == [30, 30, 30]
     yellow = 255 * np.array([0.993248, 0.906157, 0.143936])  # the end of viridis
     assert mixed[0, 1] == pytest.approx(0.35 * 30 + 0.65 * yellow, abs=1)
@@ -264,7 +266,7 @@ def test_cross_dataset(tmp_path: Path) -> None:
         test_dataset=["b", "b", "b", "a", "a"],
         srcc=[0.5, 0.7, 0.6, -0.25, 0.99],
     )
-    text = words(saved(figures.cross_dataset(table), tmp_path / "f.svg")).split("\n")
+    text = words(saved(curves.cross_dataset(table), tmp_path / "f.svg")).split("\n")
     assert "0.600" in text
     assert "\N{MINUS SIGN}0.250" in text
     assert "0.990" not in text
@@ -275,28 +277,28 @@ def test_cross_dataset_by_method_and_with_undefined_values(tmp_path: Path) -> No
     table = scores(
         dataset=["a", "a"], test_dataset=["b", "b"], method=["slic", "rim"], srcc=[0.5, np.nan]
     )
-    text = words(saved(figures.cross_dataset(table), tmp_path / "f.svg")).split("\n")
+    text = words(saved(curves.cross_dataset(table), tmp_path / "f.svg")).split("\n")
     assert {"DPAM, SLIC", "DPAM, RIM", "0.500"} <= set(text)
 
 
 def test_nothing_to_show_is_said_in_words(tmp_path: Path) -> None:
     own = scores(dataset=["a"], test_dataset=["a"], srcc=[0.5])
     for figure in [
-        figures.training_curves([]),
-        figures.scatter([]),
-        figures.examples([]),
-        figures.superpixels([]),
-        figures.cross_dataset(own),
-        figures.histograms([]),
-        figures.quality_maps([]),
-        figures.distortion_types(pd.DataFrame({"title": []})),
+        curves.training_curves([]),
+        curves.scatter([]),
+        photographs.examples([]),
+        photographs.superpixels([]),
+        curves.cross_dataset(own),
+        curves.histograms([]),
+        photographs.quality_maps([]),
+        curves.distortion_types(pd.DataFrame({"title": []})),
     ]:
         assert re.match(r"No .+\.$", words(saved(figure, tmp_path / "f.svg")))
 
 
 def test_same_numbers_give_same_bytes(tmp_path: Path) -> None:
-    first = saved(figures.scatter([cloud(20)]), tmp_path / "f.svg")
-    assert saved(figures.scatter([cloud(20)]), tmp_path / "f.svg") == first
+    first = saved(curves.scatter([cloud(20)]), tmp_path / "f.svg")
+    assert saved(curves.scatter([cloud(20)]), tmp_path / "f.svg") == first
     assert "<dc:date>" not in first
 
 
@@ -304,7 +306,7 @@ def test_same_numbers_give_same_bytes(tmp_path: Path) -> None:
     "title", ["<script>alert(1)</script>", "a$x^$b", "a & b", '"quoted"', r"\frac"]
 )
 def test_hostile_titles_are_text(title: str, tmp_path: Path) -> None:
-    svg = saved(figures.scatter([cloud(5, title)]), tmp_path / "f.svg")
+    svg = saved(curves.scatter([cloud(5, title)]), tmp_path / "f.svg")
     assert title in words(svg)
     assert "<script" not in svg
 
@@ -320,9 +322,9 @@ def test_titles_name_what_tells_rows_apart() -> None:
             "seed": 20,
         }
     )
-    assert figures.titles(rows) == [
+    assert style.titles(rows) == [
         "kadid10k, blur, split00",
         "kadid10k \N{RIGHTWARDS ARROW} live, whole",
     ]
-    assert figures.titles(rows[:1]) == ["kadid10k, blur"]
-    assert "\n" in figures.titles(rows[:1].assign(part="a_very_long_name_of_a_distortion"))[0]
+    assert style.titles(rows[:1]) == ["kadid10k, blur"]
+    assert "\n" in style.titles(rows[:1].assign(part="a_very_long_name_of_a_distortion"))[0]

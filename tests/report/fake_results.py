@@ -225,7 +225,7 @@ def make_page(results: Path, planned: int = 0, pdf: bool = False) -> Path:
     listed = str(results / "scores.csv")
     assert main(["tabulate", listed, "--output-dir", tables]) == 0
     drawn = ["--packs", *packs, "--maps", *maps, "--output-dir", figures]
-    with nullcontext() if pdf else patch("dpam.figures.figures.save_pdf"):
+    with nullcontext() if pdf else patch("dpam.figures.style.save_pdf"):
         assert main(["plot", listed, *drawn]) == 0
     arguments = ["--tables-dir", tables, "--figures-dir", figures]
     arguments += ["--benchmarks-dir", str(results / "benchmarks"), "--results-dir", str(results)]

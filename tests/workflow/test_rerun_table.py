@@ -149,8 +149,8 @@ ROWS = [
     ),
     Row(
         "figure code",
-        "`dpam/figures/figures.py`",
-        edit("dpam/figures/figures.py", "\nimport ", "\nimport bz2\nimport "),
+        "`dpam/figures/curves.py`",
+        edit("dpam/figures/curves.py", "\nimport ", "\nimport bz2\nimport "),
         "plot",
     ),
     Row(
