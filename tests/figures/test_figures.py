@@ -28,6 +28,7 @@ HISTORY = pd.DataFrame(
 
 
 def saved(figure: Figure, path: Path) -> str:
+    path.unlink(missing_ok=True)
     style.save(figure, path)
     return path.read_text(encoding="utf-8")
 

@@ -57,6 +57,7 @@ def test_a_gallery_is_read_as_it_was_written(tmp_path) -> None:
         for name, value in vars(expected).items():
             np.testing.assert_array_equal(getattr(one, name), value)
     before = path.read_bytes()
+    path.unlink()
     write_gallery(path, Gallery("Tiny, split00", examples))
     assert path.read_bytes() == before
 
