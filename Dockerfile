@@ -11,7 +11,7 @@ RUN apt-get update \
 COPY pyproject.toml README.md LICENSE /dpam/
 COPY envs/constraints.txt /dpam/envs/
 COPY dpam /dpam/dpam
-RUN pip install --no-cache-dir --constraint /dpam/envs/constraints.txt "/dpam[parquet,slurm]"
+RUN pip install --no-cache-dir --constraint /dpam/envs/constraints.txt "/dpam[pipeline,demo,slurm,parquet]"
 # The package of the folder that it is called in, if that is a checkout; else the one installed.
 RUN printf '#!/bin/sh\nexec python -m dpam.cli "$@"\n' > /usr/local/bin/dpam
 ENTRYPOINT []

@@ -88,9 +88,9 @@ chromium: ## install Chromium and bsdtar for the tests that need them (Debian, a
 	@command -v chromium >/dev/null && command -v bsdtar >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium libarchive-tools >/dev/null; }
 
 pins: $(READY) ## write the versions now in .venv to envs/
-	$(BIN)/pip freeze --exclude-editable --exclude dpam > envs/constraints.txt
+	$(BIN)/pip freeze --exclude-editable --exclude dpam-iqa > envs/constraints.txt
 	$(BIN)/python envs/render.py
 
 clean: ## remove everything made, but not .venv; asks first
-	@set -- $(wildcard results .snakemake); [ $$# -gt 0 ] || { echo "nothing to remove"; exit 0; }; du -sh "$$@"; \
+	@set -- $(filter-out results/README.md,$(wildcard results/* .snakemake)); [ $$# -gt 0 ] || { echo "nothing to remove"; exit 0; }; du -sh "$$@"; \
 	  printf 'Remove all of it? yes or no: '; read answer; if [ "$$answer" = yes ]; then rm -rf "$$@"; fi

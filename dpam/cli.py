@@ -196,6 +196,12 @@ def refuse_edited(module: str) -> None:
         )
 
 
+def missing_package(error: Exception) -> str | None:
+    """The package of others that an import did not find, if the error says so."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    return None if name is None or name.startswith("dpam") else name.partition(".")[0]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -237,7 +243,11 @@ def main(arguments: list[str] | None = None) -> int:
         name = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         logging.error("dpam %s: %s%s", command, name, error.strerror or error)
         return 1
-    except Exception:
+    except Exception as error:
+        if missing := missing_package(error):
+            logging.error("dpam %s: needs %s, which is not installed; pip install "
+                          "'dpam-iqa[pipeline,demo]' installs all", command, missing)  # fmt: skip
+            return 1
         logging.exception("dpam %s: this is a bug in dpam", command)
         return 70
 

@@ -11,8 +11,8 @@ HERE = Path(__file__).resolve().parent
 
 
 def key(name: str) -> str:
-    """A package's name as the index compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    """The name in a requirement, such as `numpy>=2`, as the index compares it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", name)[0]).lower()
 
 
 def pins() -> dict[str, str]:
@@ -25,7 +25,8 @@ def rendered() -> str:
     """The text of envs/dpam.yaml."""
     project = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
     versions = pins()
-    names = project["dependencies"] + project["optional-dependencies"]["parquet"]
+    extras = [project["optional-dependencies"][name] for name in ("pipeline", "demo", "parquet")]
+    names = sum(extras, project["dependencies"])
     return "\n".join(
         [
             "# Made by envs/render.py from pyproject.toml and envs/constraints.txt. Do not edit.",

@@ -56,7 +56,6 @@ from dpam.datasets.labels import labels_of_photographs
 from dpam.datasets.native import read_scores
 from dpam.errors import SOME_FAILED, DpamError
 from dpam.evaluation import metrics
-from dpam.figures import curves, quality_maps, style
 from dpam.imaging.folders import PassedOver
 from dpam.inference.explanations import Explanation, Picture, picture
 from dpam.inference.score_table import (
@@ -288,6 +287,8 @@ class Run:
     def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
         """A row for each photograph that can be read."""
         args, scorer = self.args, self.scorer
+        if args.maps:
+            from dpam.figures import quality_maps  # only these need matplotlib
         on_gpu = scorer.preparation.uses_gpu and scorer.device.type == "cuda"
         work = partial(job, scorer=scorer, with_picture=bool(args.maps))
         jobs = in_order(work, found, 1 if on_gpu else args.workers)
@@ -377,6 +378,8 @@ def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Nam
     )
     if args.scatter is None:
         return
+    from dpam.figures import curves, style  # only these need matplotlib
+
     with style.style():
         srcc = float("nan") if result["srcc"] is None else result["srcc"]
         title = args.checkpoint.name

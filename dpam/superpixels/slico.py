@@ -95,7 +95,7 @@ def opencv() -> Any:
         from cv2 import ximgproc  # noqa: F401 - other builds of OpenCV lack it
     except ImportError as error:
         raise DpamError(
-            "superpixel backend opencv is not installed: pip install 'dpam[opencv]', "
+            "superpixel backend opencv is not installed: pip install 'dpam-iqa[opencv]', "
             "or choose numba or scikit-image"
         ) from error
     return cv2

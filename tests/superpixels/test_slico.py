@@ -24,7 +24,7 @@ from dpam.superpixels.statistics import sampled_statistics
 
 CASES = json.loads((Path(__file__).parents[1] / "data/preprocessing.json").read_text())["cases"]
 needs_opencv = pytest.mark.skipif(
-    not find_spec("cv2"), reason="OpenCV is not installed: pip install 'dpam[opencv]'"
+    not find_spec("cv2"), reason="OpenCV is not installed: pip install 'dpam-iqa[opencv]'"
 )
 EACH_BACKEND = [
     pytest.param(name, marks=needs_opencv if name == "opencv" else ()) for name in BACKENDS
@@ -186,5 +186,5 @@ def test_numba_is_imported_when_it_is_needed():
 
 def test_a_missing_opencv_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(DpamError, match=r"opencv is not installed: pip install 'dpam\[opencv\]'"):
+    with pytest.raises(DpamError, match=r"is not installed: pip install 'dpam-iqa\[opencv\]'"):
         slico(np.zeros((40, 40, 3), np.uint8), 10, 10, 1, "opencv")
