@@ -24,7 +24,7 @@ from dpam.datasets.dataset import Download
 OWN = {"labels": "scores.csv", "score_range": [0, 100], "higher_is_better": True}
 DATA = ("mine", "--root", "photos", "--plain", json.dumps(OWN))
 MODEL = json.dumps({"backbone": "test_vit", "embed_dim": 16})
-VIT = json.dumps({"backbone": "test_vit", "pretrained": False, "weights": None, "taps": [5]})
+VIT = json.dumps({"backbone": "test_vit", "pretrained": False, "weights": None, "out_indices": [5]})
 RUN = "runs/mine/all/slic/split00/seed20"
 IDENTITY = {"dataset": "mine", "part": "all", "split": "split00", "seed": 20}
 SIDES = [

@@ -6,8 +6,8 @@ float32 and under bfloat16 autocast, at several batch sizes. Memory is what a st
 beyond weights, gradients and inputs. "of peak" is the share of this device's measured rate in
 products of large matrices, with the products of our inference as PyTorch counts them, three times
 as many in training. "recomputing" keeps less of the backbone for the backward pass and computes it
-again (`training.recompute`). The plain form is the oracle of the tests: run this in a checkout of
-the repository.
+again (`training.grad_checkpointing`). The plain form is the oracle of the tests: run this in a
+checkout of the repository.
 """
 
 import argparse
@@ -142,12 +142,12 @@ def inputs_of(name: str, image_size: int, batch: int, where: torch.device) -> tu
 
 
 def recomputing(net: DPAM) -> Callable[..., Tensor]:
-    """The network, with `Backbone.recompute` while it is called."""
+    """The network, with `Backbone.grad_checkpointing` while it is called."""
 
     def call(image: Tensor, texture: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-        net.backbone.recompute(True)
+        net.backbone.grad_checkpointing(True)
         score = net(image, texture, mean, covariance)
-        net.backbone.recompute(False)
+        net.backbone.grad_checkpointing(False)
         return score
 
     return call

@@ -22,7 +22,7 @@ from dpam.utils.files import read_csv, write_array
 from dpam.utils.progress import track
 from dpam.utils.runtime import device
 
-KEYS = ("backbone", "pretrained", "weights", "taps")
+KEYS = ("backbone", "pretrained", "weights", "out_indices")
 SEED = 20  # of a backbone without pretrained weights; the same for all datasets
 
 
@@ -47,7 +47,11 @@ def run(args: argparse.Namespace) -> None:
     torch.manual_seed(SEED)
     model = args.model
     backbone = Backbone(
-        model["backbone"], model["pretrained"], args.image_size, model["taps"], model["weights"]
+        model["backbone"],
+        model["pretrained"],
+        args.image_size,
+        model["out_indices"],
+        model["weights"],
     ).to(device())
 
     def seen() -> Iterator[list[np.ndarray]]:

@@ -36,11 +36,11 @@ class Backbone(nn.Module):
         name: a Vision Transformer of timm.
         pretrained: whether to load timm's weights of that name from the hub.
         image_size: side of the square image in pixels; None: the ViT's own.
-        taps: indices of the blocks to read, ascending; None: `default_taps`.
+        out_indices: indices of the blocks to read, ascending; None: `default_taps`.
         weights: a local file with the ViT's weights, used instead of the hub.
 
     Raises:
-        DpamError: no such ViT, an image size or taps that it does not allow, or no weights.
+        DpamError: no such ViT, an image size or out_indices that it does not allow, or no weights.
     """
 
     def __init__(
@@ -48,29 +48,32 @@ class Backbone(nn.Module):
         name: str,
         pretrained: bool,
         image_size: int | None,
-        taps: Sequence[int] | None,
+        out_indices: Sequence[int] | None,
         weights: str | Path | None,
     ) -> None:
         super().__init__()
         self.vit = create_vit(name, image_size, from_hub=pretrained and weights is None)
         depth = len(self.vit.blocks)
-        self.taps = default_taps(name, depth) if taps is None else tuple(taps)
-        if list(self.taps) != sorted(set(self.taps) & set(range(depth))) or not self.taps:
+        self.out_indices = default_taps(name, depth) if out_indices is None else tuple(out_indices)
+        if (
+            list(self.out_indices) != sorted(set(self.out_indices) & set(range(depth)))
+            or not self.out_indices
+        ):
             raise DpamError(
-                f"taps {list(self.taps)}: expected ascending indices of the {depth} blocks of "
-                f"{name}, 0 to {depth - 1}"
+                f"out_indices {list(self.out_indices)}: expected ascending indices of the {depth} "
+                f"blocks of {name}, 0 to {depth - 1}"
             )
         if weights is not None:
-            load_weights(self.vit, self.taps[-1], weights)
+            load_weights(self.vit, self.out_indices[-1], weights)
 
         data_config = resolve_model_data_config(self.vit)  # type: ignore[no-untyped-call]
         self.mean: tuple[float, ...] = tuple(data_config["mean"])
         self.std: tuple[float, ...] = tuple(data_config["std"])
         self.image_size: int = self.vit.patch_embed.img_size[0]
         self.grid: int = self.vit.patch_embed.grid_size[0]
-        self.channels: int = len(self.taps) * self.vit.embed_dim
+        self.channels: int = len(self.out_indices) * self.vit.embed_dim
         for parameter_name, parameter in self.vit.named_parameters():
-            parameter.requires_grad_(not is_unused(parameter_name, self.taps[-1]))
+            parameter.requires_grad_(not is_unused(parameter_name, self.out_indices[-1]))
 
     def forward(self, image: Tensor) -> Tensor:
         """Features of an image.
@@ -79,7 +82,7 @@ class Backbone(nn.Module):
             image: (B, 3, H, W), normalised with `mean` and `std`.
 
         Returns:
-            (B, C, T): C = taps · width of the ViT, T = grid².
+            (B, C, T): C = out_indices · width of the ViT, T = grid².
         """
         return torch.cat(self.tokens(image), dim=2).mT.contiguous()  # else each reader copies it
 
@@ -87,14 +90,14 @@ class Backbone(nn.Module):
         """The patch tokens after each tapped block, (B, T, width of the ViT) each."""
         outputs: list[Tensor] = self.vit.forward_intermediates(
             image,
-            indices=list(self.taps),
+            indices=list(self.out_indices),
             stop_early=True,
             intermediates_only=True,
             output_fmt="NLC",
         )
         return outputs
 
-    def recompute(self, enable: bool) -> None:
+    def grad_checkpointing(self, enable: bool) -> None:
         """Whether training keeps only each block's input, and computes the rest again in backward.
 
         The result is the same to the bit.

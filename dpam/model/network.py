@@ -42,7 +42,7 @@ class DPAM(nn.Module):
         embed_dim: width of the first enhancement unit, a multiple of 8; the second has half of it.
         dropout: 0 switches every dropout off; with any other value those in the two kinds of
             channel attention stay at the published 0.1.
-        taps: which blocks of the ViT to read; None: four, 6 to 9 of a depth of 12.
+        out_indices: which blocks of the ViT to read; None: four, 6 to 9 of a depth of 12.
         weights: a local file with the ViT's weights, used instead of the hub.
         texture: "used", or "constant": whatever the image, its texture is taken to be that of an
             evenly grey one, 0, so that this branch tells nothing.
@@ -69,7 +69,7 @@ class DPAM(nn.Module):
         image_size: int | None = None,
         embed_dim: int = 768,
         dropout: float = 0.1,
-        taps: Sequence[int] | None = None,
+        out_indices: Sequence[int] | None = None,
         weights: str | Path | None = None,
         texture: str = "used",
         superpixels: str = "used",
@@ -83,7 +83,7 @@ class DPAM(nn.Module):
             if choice not in BRANCHES:
                 raise DpamError(f"{name}: expected {' or '.join(BRANCHES)}, found {choice!r}")
 
-        self.backbone = Backbone(backbone, pretrained, image_size, taps, weights)
+        self.backbone = Backbone(backbone, pretrained, image_size, out_indices, weights)
         channels, grid = self.backbone.channels, self.backbone.grid
         tokens = grid**2
 
@@ -113,7 +113,7 @@ class DPAM(nn.Module):
             "image_size": self.image_size,
             "embed_dim": embed_dim,
             "dropout": dropout,
-            "taps": list(self.backbone.taps),
+            "out_indices": list(self.backbone.out_indices),
         }
         self.constant = {name for name, choice in branches.items() if choice == "constant"}
         self.settings |= {name: "constant" for name in branches if name in self.constant}

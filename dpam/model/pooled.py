@@ -22,7 +22,7 @@ class PooledViT(Backbone):
         pretrained: load the ViT's weights from timm's hub.
         image_size: side of the square input in pixels; None: the ViT's own.
         dropout: before the last layer.
-        taps: which blocks of the ViT to read; None: four, 6 to 9 of a depth of 12.
+        out_indices: which blocks of the ViT to read; None: four, 6 to 9 of a depth of 12.
         weights: a local file with the ViT's weights, used instead of the hub.
 
     Attributes:
@@ -43,11 +43,11 @@ class PooledViT(Backbone):
         pretrained: bool = False,
         image_size: int | None = None,
         dropout: float = 0.1,
-        taps: Sequence[int] | None = None,
+        out_indices: Sequence[int] | None = None,
         weights: str | Path | None = None,
     ) -> None:
-        super().__init__(backbone, pretrained, image_size, taps, weights)
-        del self.vit.blocks[self.taps[-1] + 1 :]
+        super().__init__(backbone, pretrained, image_size, out_indices, weights)
+        del self.vit.blocks[self.out_indices[-1] + 1 :]
         for name in BEHIND_THE_BLOCKS:
             if isinstance(getattr(self.vit, name.rstrip("."), None), nn.Module):
                 setattr(self.vit, name.rstrip("."), nn.Identity())
@@ -61,7 +61,7 @@ class PooledViT(Backbone):
             "backbone": backbone,
             "image_size": self.image_size,
             "dropout": dropout,
-            "taps": list(self.taps),
+            "out_indices": list(self.out_indices),
         }
 
     def __call__(self, image: Tensor) -> Tensor:

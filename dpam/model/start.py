@@ -51,16 +51,16 @@ def start_from(net: Network, path: str | Path, sha256: str | None = None) -> dic
     about: dict[str, Any] = {"file": Path(path).name, "sha256": digest}
     if header.get("format") == FORMAT:
         about |= {key: json.loads(header[key]) for key in ("settings", "metadata")}
-        taps = about["settings"]["taps"]
+        out_indices = about["settings"]["out_indices"]
     elif "out.weight" in tensors and "vit.pos_embed" in tensors:
-        tensors, taps = from_linear(tensors), None
+        tensors, out_indices = from_linear(tensors), None
     else:
         raise DpamError(
             f"{path}: expected a checkpoint of dpam, found other tensors; weights of a ViT alone "
             "are named as model.weights"
         )
     try:
-        taken = fill_all(net, tensors, taps)
+        taken = fill_all(net, tensors, out_indices)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
     count = len(net.state_dict())
@@ -68,26 +68,28 @@ def start_from(net: Network, path: str | Path, sha256: str | None = None) -> dic
     return about
 
 
-def fill_all(net: Network, tensors: Mapping[str, Tensor], taps: list[int] | None) -> int:
+def fill_all(net: Network, tensors: Mapping[str, Tensor], out_indices: list[int] | None) -> int:
     """Fill a network as `start_from` says; how many tensors it took.
 
     Args:
         net: to be changed.
         tensors: of another network.
-        taps: the blocks of the ViT that it reads; None: some, up to its last block.
+        out_indices: the blocks of the ViT that it reads; None: some, up to its last block.
 
     Raises:
         DpamError: its ViT is another one.
     """
     backbone = backbone_of(net)
-    last = backbone.taps[-1]
+    last = backbone.out_indices[-1]
     part, built = vit_part(tensors), backbone.vit.state_dict().keys()
     deepest = max(
         (int(name.split(".")[1]) for name in part if name.startswith("blocks.")), default=0
     )
     part = {name: t for name, t in part.items() if name in built or not is_unused(name, last)}
     taken = fill(backbone.vit, last, part)
-    if (taps is None and deepest != last) or (taps is not None and tuple(taps) != backbone.taps):
+    if (out_indices is None and deepest != last) or (
+        out_indices is not None and tuple(out_indices) != backbone.out_indices
+    ):
         log.info("it reads other blocks of the ViT: all behind the ViT starts anew")
         return taken
     own = net.state_dict()

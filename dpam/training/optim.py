@@ -35,7 +35,7 @@ def moving_average(
 def parameter_groups(net: Network, settings: TrainingSettings) -> list[dict[str, Any]]:
     """The parameters to train, grouped by learning rate, for an optimiser."""
     groups: dict[float, list[Tensor]] = {}
-    last = backbone_of(net).taps[-1]
+    last = backbone_of(net).out_indices[-1]
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -10,8 +10,8 @@ SELECTIONS = ("validation", "last")
 OPTIMISERS = ("adam", "adamw")
 SCHEDULES = ("batch_cosine", "epoch_cosine", "cosine", "constant")
 KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-SHARES = ("flip", "crop", "teacher_weight", "warmup")  # at most 1
-LEAST = {"epochs": 1, "batch_size": 1, "accumulation": 1}  # of the others: 0
+SHARES = ("hflip", "crop", "teacher_weight", "warmup")  # at most 1
+LEAST = {"epochs": 1, "batch_size": 1, "grad_accumulation": 1}  # of the others: 0
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -22,8 +22,8 @@ class TrainingSettings:
     Attributes:
         epochs: passes over the training part.
         batch_size: images per forward pass; an incomplete last batch is left out.
-        accumulation: batches per step of the optimiser, whose gradient is their mean; the last step
-            of an epoch may have fewer.
+        grad_accumulation: batches per step of the optimiser, whose gradient is their mean; the last
+            step of an epoch may have fewer.
         optimiser: "adam" (weight decay is added to the gradient) or "adamw" (decoupled).
         learning_rate: its largest.
         weight_decay: of the optimiser.
@@ -45,25 +45,25 @@ class TrainingSettings:
         teacher: a table of predictions (CSV of `dpam predict` or `dpam test`) that are mixed with
             the labels; see `dpam.training.teacher`.
         teacher_weight: share of the teacher's prediction in what is learned; 0: none.
-        flip: probability of mirroring left-right.
+        hflip: probability of mirroring left-right.
         crop: probability of reading 0.9 to 1 of either side of an image instead of all of it.
         ema: decay per step of the moving average of the weights, which then is what is evaluated
             and kept; smaller in the first steps (see `moving_average`). 0: none.
         selection: which epoch's weights are kept as held out: the one with the largest SRCC + PLCC
             on "validation", or the "last" one, for data whose validation part says too little.
-        early_stop: epochs without a better one on validation after which to stop; 0: never.
+        patience: epochs without a better one on validation after which to stop; 0: never.
         clip_grad: largest norm of the gradient, which is scaled down to it; 0: no limit.
         watch_test: whether every epoch is tested on the test part as well; if not, that part is out
             of reach of training, and what stands for the epoch best on it is the last one.
         precision: "auto": bfloat16 on a GPU that computes in it, else float32; or one of these.
         compile: whether to compile the network for training.
-        recompute: whether to keep only each backbone block's input and compute what lies in it anew
-            for its gradient: the same weights with half the memory and a ninth more work.
+        grad_checkpointing: whether to keep only each backbone block's input and compute what lies
+            in it anew for its gradient: the same weights, half the memory, a ninth more work.
     """
 
     epochs: int = 200
     batch_size: int = 12
-    accumulation: int = 1
+    grad_accumulation: int = 1
     optimiser: str = "adam"
     learning_rate: float = 1e-5
     weight_decay: float = 1e-5
@@ -77,16 +77,16 @@ class TrainingSettings:
     degraded: float = 0.0
     teacher: str | None = None
     teacher_weight: float = 0.0
-    flip: float = 0.7
+    hflip: float = 0.7
     crop: float = 0.0
     ema: float = 0.0
     selection: str = "validation"
-    early_stop: int = 0
+    patience: int = 0
     clip_grad: float = 0.0
     watch_test: bool = True
     precision: str = "auto"
     compile: bool = False
-    recompute: bool = False
+    grad_checkpointing: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -120,10 +120,10 @@ class TrainingSettings:
                 "training.teacher: expected a table together with a training.teacher_weight above "
                 f"0, or neither; found {self.teacher}, {self.teacher_weight}"
             )
-        if self.early_stop and self.selection == "last":
+        if self.patience and self.selection == "last":
             raise DpamError(
-                "training.early_stop: expected 0 with training.selection last, which never looks "
-                f"at validation; found {self.early_stop}"
+                "training.patience: expected 0 with training.selection last, which never looks "
+                f"at validation; found {self.patience}"
             )
 
 

@@ -134,7 +134,7 @@ class Trainer:
                 f"{pack.path}: {len(rows['train'])} training images do not fill one batch of "
                 f"{settings.batch_size}; lower training.batch_size"
             )
-        steps = math.ceil(self.batches / settings.accumulation) * settings.epochs
+        steps = math.ceil(self.batches / settings.grad_accumulation) * settings.epochs
         self.optimizer = OPTIMISERS[settings.optimiser](
             parameter_groups(self.net, settings), weight_decay=settings.weight_decay
         )
@@ -144,7 +144,7 @@ class Trainer:
             self.average = AveragedModel(
                 self.net, multi_avg_fn=moving_average(settings.ema), use_buffers=True
             )
-        backbone_of(self.net).recompute(settings.recompute)
+        backbone_of(self.net).grad_checkpointing(settings.grad_checkpointing)
         self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net
         self.autocast = autocast_dtype(settings.precision, device)
         self.history: list[dict[str, Any]] = []
@@ -248,7 +248,7 @@ class Trainer:
         plan = EpochPlan.draw(
             self.rows["train"],
             settings.batch_size,
-            settings.flip,
+            settings.hflip,
             [self.seed, epoch],
             settings.crop,
             settings.degraded > 0,
@@ -281,13 +281,15 @@ class Trainer:
             loss = self.loss(score, chosen, levels)
             if not torch.isfinite(loss):
                 self.end_diverged(epoch, chosen, loss.item())
-            group = index - index % settings.accumulation  # its first batch; the last may be short
-            together = min(settings.accumulation, self.batches - group)
+            group = (
+                index - index % settings.grad_accumulation
+            )  # its first batch; the last may be short
+            together = min(settings.grad_accumulation, self.batches - group)
             (loss / together).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.item())
             predictions.append(score[: len(chosen)].detach().float().cpu())
             done = index + 1
-            if done % settings.accumulation and done < self.batches:
+            if done % settings.grad_accumulation and done < self.batches:
                 continue
             self.step()
             if self.asked_to_stop or time.monotonic() - self.saved > SAVE_EVERY:
@@ -403,7 +405,7 @@ class Trainer:
         if len(self.history) >= self.settings.epochs:
             return True
         best = next((row["epoch"] for row in self.history if row["held_out"]), 0)
-        patience = self.settings.early_stop
+        patience = self.settings.patience
         return 0 < patience <= len(self.history) - best
 
     def run(self, report: Callable[[dict[str, Any]], None]) -> None:

@@ -14,7 +14,7 @@ from dpam.cli import main
 from dpam.datasets.splits import draw
 from dpam.utils.files import read_array
 
-MODEL = {"backbone": "test_vit", "pretrained": False, "weights": None, "taps": [5]}
+MODEL = {"backbone": "test_vit", "pretrained": False, "weights": None, "out_indices": [5]}
 IMAGES = 40
 
 

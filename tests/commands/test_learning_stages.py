@@ -192,7 +192,7 @@ def test_the_plain_head_reads_the_image_alone_from_pack_to_score(photos, tmp_pat
     out = prepare_data(photos, tmp_path)
     full = ["--method", "none", "--stored-side", "72", "--resize", "antialias"]
     assert pack(photos, out, *full) == 0
-    pooled = {"network": "pooled", "backbone": "test_vit", "taps": [1, 3], "embed_dim": 768}
+    pooled = {"network": "pooled", "backbone": "test_vit", "out_indices": [1, 3], "embed_dim": 768}
     rest = {"degraded": 0.3, "crop": 0.5, "watch_test": False}
     options = ["--model", json.dumps(pooled), "--training", json.dumps(TRAINING | rest)]
     assert train(out, *options) == 0

@@ -41,13 +41,13 @@ def test_the_preset_as_released_is_what_the_release_does():
             "loss": "mse",
             "epochs": 200,
             "batch_size": 12,
-            "flip": 0.7,
+            "hflip": 0.7,
             "ema": 0,
             "warmup": 0,
-            "accumulation": 1,
+            "grad_accumulation": 1,
             "freeze_backbone": False,
             "selection": "last",
-            "early_stop": 0,
+            "patience": 0,
             "precision": "float32",
         },
         "superpixels": {
@@ -60,7 +60,7 @@ def test_the_preset_as_released_is_what_the_release_does():
             "backbone": "vit_base_patch8_224",
             "pretrained": True,
             "weights": None,
-            "taps": None,
+            "out_indices": None,
             "embed_dim": 768,
             "dropout": 0.1,
             "score_bias": None,
@@ -78,7 +78,7 @@ def test_the_preset_as_released_is_what_the_release_does():
 
 @pytest.mark.parametrize(
     "training",
-    [{"early_stop": 3}, {"selection": "last"}, {"teacher": "a.csv", "teacher_weight": 0.5}],
+    [{"patience": 3}, {"selection": "last"}, {"teacher": "a.csv", "teacher_weight": 0.5}],
 )
 def test_keys_that_fit_together(training):
     validated({**configuration(), "training": training}, SCHEMA)
@@ -96,7 +96,7 @@ def test_presets_are_valid(preset):
         ({"training": {"lr": 1}}, "training: unknown key lr; known: .*learning_rate"),
         ({"training": {"epochs": "many"}}, "training.epochs: 'many' is not of type 'integer'"),
         ({"training": {"schedule": "x"}}, "training.schedule: 'x' is not one of"),
-        ({"training": {"early_stop": 3, "selection": "last"}}, "early_stop: 0 was expected"),
+        ({"training": {"patience": 3, "selection": "last"}}, "patience: 0 was expected"),
         ({"training": {"teacher": "a.csv"}}, "training.teacher_weight: 0 is .*who is named"),
         ({"training": {"teacher_weight": 0.5}}, "training.teacher_weight: 0 was .*none is named"),
         ({"image_size": 8}, "image_size: 8 is less than the minimum of 32"),

@@ -84,7 +84,7 @@ def remade(model: Path):
         "settings: a ResNet": {"settings": settings | {"backbone": "resnet18"}},
         "settings: weights of a file": {"settings": settings | {"weights": "/etc/passwd"}},
         "settings: pretrained": {"settings": settings | {"pretrained": True}},
-        "settings: taps 99": {"settings": settings | {"taps": [99]}},
+        "settings: out_indices 99": {"settings": settings | {"out_indices": [99]}},
         "settings: dropout 7": {"settings": settings | {"dropout": 7}},
         "metadata: a list": {"metadata": []},
         "metadata: no preparation": {"metadata": ABOUT},

@@ -62,15 +62,16 @@ def test_every_value_of_the_configuration_replaced(strange, note):
 TRAINING = [
     {"epochs": "many"}, {"epochs": 0}, {"epochs": -3}, {"epochs": None}, {"epochs": 1.5},
     {"batch_size": 0}, {"batch_size": "12"}, {"batch_size": 10**9}, {"learning_rate": "fast"},
-    {"learning_rate": -1}, {"learning_rate": None}, {"accumulation": 0}, {"warmup": "slow"},
-    {"flip": "often"}, {"ema": "x"}, {"early_stop": "soon"}, {"loss": 7}, {"loss": []},
+    {"learning_rate": -1}, {"learning_rate": None}, {"grad_accumulation": 0}, {"warmup": "slow"},
+    {"hflip": "often"}, {"ema": "x"}, {"patience": "soon"}, {"loss": 7}, {"loss": []},
     {"optimiser": {}}, {"schedule": None}, {"precision": 16}, {"freeze_backbone": "no"},
     {"unknown": 1}, {"weight_decay": []},
 ]  # fmt: skip
 MODEL = [
     {"embed_dim": "16"}, {"embed_dim": 0}, {"embed_dim": None}, {"embed_dim": 16.0},
-    {"backbone": 7}, {"backbone": "nothing"}, {"backbone": None}, {"taps": "all"}, {"taps": 5},
-    {"taps": [99]}, {"taps": ["a"]}, {"dropout": "some"}, {"dropout": 2}, {"unknown": 1},
+    {"backbone": 7}, {"backbone": "nothing"}, {"backbone": None}, {"out_indices": "all"},
+    {"out_indices": 5}, {"out_indices": [99]}, {"out_indices": ["a"]}, {"dropout": "some"},
+    {"dropout": 2}, {"unknown": 1},
     {"weights": 7}, {"weights": "/nowhere"},
 ]  # fmt: skip
 

@@ -23,7 +23,7 @@ def threads():
 
 def pooled() -> PooledViT:
     torch.manual_seed(0)
-    net = create("pooled", backbone="test_vit", image_size=64, taps=[1, 3])
+    net = create("pooled", backbone="test_vit", image_size=64, out_indices=[1, 3])
     torch.nn.init.normal_(net.out.weight, 0, 0.05)
     assert isinstance(net, PooledViT)
     return net.eval()

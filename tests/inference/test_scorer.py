@@ -275,7 +275,9 @@ def test_a_module_gives_the_scores(path):
 def test_images_in_full_are_judged_and_optimised_by_either_network(tmp_path, method):
     """The differentiable score is that of the file, but for rounding to 8 bits."""
     torch.manual_seed(3)
-    settings = {"network": "pooled", "taps": [1, 3]} if method == "none" else {"embed_dim": 16}
+    settings = (
+        {"network": "pooled", "out_indices": [1, 3]} if method == "none" else {"embed_dim": 16}
+    )
     net = create(backbone="test_vit", image_size=64, **settings)
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1)

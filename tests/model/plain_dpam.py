@@ -133,7 +133,7 @@ class PlainDPAM(nn.Module):
 
     Args:
         vit: name of a timm Vision Transformer.
-        taps: the four blocks to read.
+        out_indices: the four blocks to read.
         embed_dim: e.
         vit_options: further arguments for timm.
     """
@@ -141,15 +141,15 @@ class PlainDPAM(nn.Module):
     def __init__(
         self,
         vit: str = "vit_base_patch8_224",
-        taps: tuple[int, ...] = (6, 7, 8, 9),
+        out_indices: tuple[int, ...] = (6, 7, 8, 9),
         embed_dim: int = 768,
         dropout: float = 0.0,
         **vit_options: int,
     ) -> None:
         super().__init__()
         self.vit = timm.create_model(vit, **vit_options)
-        self.taps = taps
-        channels, half = len(taps) * self.vit.embed_dim, embed_dim // 2
+        self.out_indices = out_indices
+        channels, half = len(out_indices) * self.vit.embed_dim, embed_dim // 2
         grid = self.grid = self.vit.patch_embed.grid_size[0]
         tokens = grid * grid
         self.simi_matrix = SimilarityMatrix()
@@ -185,12 +185,12 @@ class PlainDPAM(nn.Module):
             self.vit.blocks[tap].register_forward_hook(
                 lambda _module, _inputs, output, tap=tap: outputs.update({tap: output})
             )
-            for tap in self.taps
+            for tap in self.out_indices
         ]
         self.vit.forward_features(image)
         for hook in hooks:
             hook.remove()
-        patches = [outputs[tap][:, self.vit.num_prefix_tokens :] for tap in self.taps]
+        patches = [outputs[tap][:, self.vit.num_prefix_tokens :] for tap in self.out_indices]
         return torch.cat(patches, dim=2).transpose(1, 2)
 
     def unit(self, number: int, x: Tensor) -> Tensor:  # (B, w, g, g) -> (B, w, g, g)

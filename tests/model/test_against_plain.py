@@ -52,8 +52,8 @@ def make_case(
 ) -> Case:
     torch.manual_seed(seed)
     ours = DPAM(vit, image_size=image_size, embed_dim=embed_dim, dropout=0).double()
-    taps = tuple(ours.settings["taps"])
-    plain = PlainDPAM(vit, taps, embed_dim, img_size=image_size).double()
+    out_indices = tuple(ours.settings["out_indices"])
+    plain = PlainDPAM(vit, out_indices, embed_dim, img_size=image_size).double()
     for name, tensor in plain.state_dict().items():  # nothing at 0 or 1, where errors could hide
         if name.endswith("running_var"):
             tensor.copy_(0.5 + torch.rand_like(tensor))

@@ -57,7 +57,7 @@ def test_score_is_finite_where_all_weights_underflow():
 
 
 def test_settings_rebuild_the_network():
-    net = small_net(dropout=0.3, taps=(0, 2, 5))
+    net = small_net(dropout=0.3, out_indices=(0, 2, 5))
     settings = json.loads(json.dumps(net.settings))
     again = DPAM(**settings)
     assert again.settings == net.settings
@@ -80,7 +80,7 @@ def test_scores_start_in_the_middle_or_as_pytorch_starts_them():
 
 
 def test_taps_choose_the_blocks():
-    net = small_net(taps=(0, 3)).eval()
+    net = small_net(out_indices=(0, 3)).eval()
     assert net.backbone.channels == 2 * 64
     net.backbone.vit.blocks[4].register_forward_hook(pytest.fail)
     net(*batch()).sum().backward()
@@ -91,7 +91,7 @@ def test_taps_choose_the_blocks():
 
 
 @pytest.mark.parametrize(
-    ("depth", "taps"),
+    ("depth", "out_indices"),
     [
         (12, (6, 7, 8, 9)),
         (6, (2, 3, 4, 5)),
@@ -100,8 +100,8 @@ def test_taps_choose_the_blocks():
         (40, (20, 23, 26, 29)),
     ],
 )
-def test_default_taps(depth, taps):
-    assert default_taps("a_vit", depth) == taps
+def test_default_taps(depth, out_indices):
+    assert default_taps("a_vit", depth) == out_indices
 
 
 def test_image_size_and_normalisation_are_the_vits_own():
@@ -212,9 +212,9 @@ def test_folded_batch_norm_is_batch_norm(training):
         ({"image_size": 70}, ["70x70", "multiple of 16"]),
         ({"image_size": 48}, ["48x48", "4x4 patches"]),
         ({"embed_dim": 20}, ["embed_dim 20", "multiple of 8"]),
-        ({"taps": (1, 6)}, ["[1, 6]", "0 to 5"]),
-        ({"taps": (2, 1)}, ["[2, 1]", "ascending"]),
-        ({"taps": ()}, ["[]"]),
+        ({"out_indices": (1, 6)}, ["[1, 6]", "0 to 5"]),
+        ({"out_indices": (2, 1)}, ["[2, 1]", "ascending"]),
+        ({"out_indices": ()}, ["[]"]),
     ],
 )
 def test_settings_that_do_not_fit(settings, words):
@@ -248,9 +248,9 @@ def test_without_a_network_the_error_names_both_ways(monkeypatch):
 
 def test_recomputing_keeps_less_for_the_same_gradients():
     kept, gradients = [], []
-    for recompute in (False, True):
+    for grad_checkpointing in (False, True):
         net = small_net(dropout=0.1).train()
-        net.backbone.recompute(recompute)
+        net.backbone.grad_checkpointing(grad_checkpointing)
         storages = {}
 
         def keep(tensor, storages=storages):

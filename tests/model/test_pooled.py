@@ -15,7 +15,7 @@ from dpam.model import DPAM, Network, PooledViT, create
 from dpam.model.checkpoint import load_checkpoint, save_checkpoint
 from dpam.model.start import start_from
 
-SETTINGS = {"network": "pooled", "backbone": "test_vit", "image_size": 64, "taps": [1, 3]}
+SETTINGS = {"network": "pooled", "backbone": "test_vit", "image_size": 64, "out_indices": [1, 3]}
 
 
 def pooled(seed: int = 0, **changes: object) -> PooledViT:
@@ -147,7 +147,7 @@ def test_a_start_of_dpam_takes_heads_of_the_same_shape(tmp_path: Path) -> None:
 
 def test_a_start_without_blocks_that_are_never_read_is_complete(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    source = DPAM("test_vit", image_size=64, embed_dim=16, taps=[1, 3])
+    source = DPAM("test_vit", image_size=64, embed_dim=16, out_indices=[1, 3])
     save_checkpoint(tmp_path / "whole.safetensors", source, {})
     header = {"format": "dpam-model-2", "settings": json.dumps(source.settings), "metadata": "{}"}
     state = load_file(tmp_path / "whole.safetensors")
@@ -155,7 +155,7 @@ def test_a_start_without_blocks_that_are_never_read_is_complete(tmp_path: Path) 
     less = {name: tensor for name, tensor in state.items() if not name.startswith(gone)}
     assert len(less) < len(state)
     save_file(less, tmp_path / "less.safetensors", header)
-    net = DPAM("test_vit", image_size=64, embed_dim=16, taps=[1, 3])
+    net = DPAM("test_vit", image_size=64, embed_dim=16, out_indices=[1, 3])
     start_from(net, tmp_path / "less.safetensors")
     for name, tensor in less.items():
         assert torch.equal(net.state_dict()[name], tensor)
@@ -163,9 +163,9 @@ def test_a_start_without_blocks_that_are_never_read_is_complete(tmp_path: Path) 
 
 def test_another_network_or_other_blocks_give_their_vit_alone(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    source = DPAM("test_vit", image_size=64, embed_dim=16, taps=[2, 3])
+    source = DPAM("test_vit", image_size=64, embed_dim=16, out_indices=[2, 3])
     save_checkpoint(tmp_path / "dpam.safetensors", source, {})
-    other = pooled(3, taps=[0, 3])
+    other = pooled(3, out_indices=[0, 3])
     save_checkpoint(tmp_path / "pooled.safetensors", other, {})
     line = {**other.state_dict(), "vit.blocks.4.norm1.weight": torch.ones(64)}
     save_file(line, tmp_path / "deeper.safetensors")
@@ -191,7 +191,7 @@ def test_starts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         start_from(pooled(), tmp_path / "a.safetensors", "ab")
     with pytest.raises(DpamError, match=r"none.safetensors: no such file"):
         start_from(pooled(), tmp_path / "none.safetensors")
-    other = create("pooled", backbone="vit_tiny_patch16_224", image_size=64, taps=[1, 3])
+    other = create("pooled", backbone="vit_tiny_patch16_224", image_size=64, out_indices=[1, 3])
     save_checkpoint(tmp_path / "b.safetensors", other, {})
     with pytest.raises(DpamError, match=r"b.safetensors: .* tensors do not fit"):
         start_from(pooled(), tmp_path / "b.safetensors")

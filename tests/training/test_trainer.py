@@ -93,7 +93,7 @@ def test_a_run_that_is_stopped_ends_as_the_undisturbed_one(pack_file, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_saves_in_the_middle_of_an_epoch(pack_file, tmp_path, monkeypatch, number):
     """Dropout, averaged weights and accumulated gradients go on as if nothing had been."""
-    changes = {"batch_size": 2, "accumulation": 2, "ema": 0.9}
+    changes = {"batch_size": 2, "grad_accumulation": 2, "ema": 0.9}
     with Pack(pack_file) as pack:
         undisturbed = trainer(pack, tmp_path / "a", **changes)
         undisturbed.run(ignore)
@@ -128,7 +128,7 @@ def pooled_trainer(pack, tmp_path, **changes):
         **{"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "schedule": "constant"} | changes
     )
     torch.manual_seed(0)
-    net = create("pooled", backbone="test_vit", image_size=64, taps=[1, 3], dropout=0)
+    net = create("pooled", backbone="test_vit", image_size=64, out_indices=[1, 3], dropout=0)
     torch.nn.init.normal_(net.out.weight, 0, 0.05)
     rows = rows_of_parts(pack, split(pack), "all")
     return Trainer(net, pack, rows, settings, 3, CPU, tmp_path / "progress.pt")
@@ -319,7 +319,7 @@ def test_progress_under_other_settings_or_code_or_broken_is_ignored(
 
 def test_training_lowers_the_loss(pack_file, tmp_path):
     with Pack(pack_file) as pack:
-        run = trainer(pack, tmp_path, epochs=12, flip=0.0)
+        run = trainer(pack, tmp_path, epochs=12, hflip=0.0)
         run.run(lambda row: None)
         losses = [row["loss"] for row in run.history]
         assert min(losses[-3:]) < losses[0] / 2
@@ -377,7 +377,7 @@ def test_it_stops_early_once_validation_is_no_better(pack_file, tmp_path, monkey
 
     monkeypatch.setattr("dpam.training.trainer.correlations", correlations)
     with Pack(pack_file) as pack:
-        run = trainer(pack, tmp_path, epochs=9, early_stop=2)
+        run = trainer(pack, tmp_path, epochs=9, patience=2)
         run.run(ignore)
         assert len(run.history) == 4
 
@@ -398,9 +398,11 @@ def test_predictions_of_every_epoch_reproduce_the_history(pack_file, tmp_path):
 def test_accumulated_batches_are_one_large_batch(pack_file, tmp_path):
     """But for batch norm, which sees each batch by itself: here it is kept from doing so."""
     weights = {}
-    for size, accumulation in ((8, 1), (4, 2)):
+    for size, grad_accumulation in ((8, 1), (4, 2)):
         with Pack(pack_file) as pack:
-            run = trainer(pack, tmp_path, epochs=1, batch_size=size, accumulation=accumulation)
+            run = trainer(
+                pack, tmp_path, epochs=1, batch_size=size, grad_accumulation=grad_accumulation
+            )
             run.net.double()
             for module in run.net.modules():
                 if isinstance(module, torch.nn.BatchNorm2d | torch.nn.Dropout):
@@ -418,14 +420,14 @@ def test_accumulated_batches_are_one_large_batch(pack_file, tmp_path):
 def test_the_last_accumulated_step_of_an_epoch_is_the_mean_of_its_batches(pack_file, tmp_path):
     """Four batches, three to a step: the second step's gradient is that of the fourth batch."""
     gradients = {}
-    for accumulation in (1, 3):
+    for grad_accumulation in (1, 3):
         with Pack(pack_file) as pack:
-            run = trainer(pack, tmp_path, batch_size=2, accumulation=accumulation)
+            run = trainer(pack, tmp_path, batch_size=2, grad_accumulation=grad_accumulation)
             for module in run.net.modules():
                 if isinstance(module, torch.nn.BatchNorm2d | torch.nn.Dropout):
                     module.train(False)
                     module.train = lambda mode, module=module: module
-            steps = gradients.setdefault(accumulation, [])
+            steps = gradients.setdefault(grad_accumulation, [])
             run.optimizer.step = lambda *_, run=run, steps=steps: steps.append(
                 run.net.halve.weight.grad.clone()
             )
@@ -475,11 +477,11 @@ def test_layer_decay_and_a_frozen_backbone(pack_file, tmp_path):
             for name, own in run.net.named_parameters()
             if own is parameter
         }
-        taps = run.net.backbone.taps
+        out_indices = run.net.backbone.out_indices
         assert rates["halve.weight"] == 1e-3
-        assert rates[f"backbone.vit.blocks.{taps[-1]}.attn.qkv.weight"] == 0.5e-3
-        assert rates[f"backbone.vit.blocks.{taps[-1] - 1}.attn.qkv.weight"] == 0.25e-3
-        assert rates["backbone.vit.patch_embed.proj.weight"] == 1e-3 * 0.5 ** (taps[-1] + 2)
+        assert rates[f"backbone.vit.blocks.{out_indices[-1]}.attn.qkv.weight"] == 0.5e-3
+        assert rates[f"backbone.vit.blocks.{out_indices[-1] - 1}.attn.qkv.weight"] == 0.25e-3
+        assert rates["backbone.vit.patch_embed.proj.weight"] == 1e-3 * 0.5 ** (out_indices[-1] + 2)
 
         frozen = trainer(pack, tmp_path, freeze_backbone=True, epochs=1)
         before = {name: value.clone() for name, value in frozen.net.state_dict().items()}
@@ -503,7 +505,7 @@ def test_the_first_blocks_can_be_kept_as_they_are(pack_file, tmp_path):
             for name, value in run.net.backbone.state_dict().items()
             if not torch.equal(value, before[name])
         }
-        assert changed == {f"blocks.{k}" for k in range(1, run.net.backbone.taps[-1] + 1)}
+        assert changed == {f"blocks.{k}" for k in range(1, run.net.backbone.out_indices[-1] + 1)}
 
 
 def test_a_loss_that_is_no_number_names_the_images(pack_file, tmp_path):
@@ -565,8 +567,8 @@ def test_too_few_images_for_a_batch_and_unknown_schedules_are_refused(pack_file,
         TrainingSettings(schedule="linear")
     with pytest.raises(DpamError, match=r"loss: expected mse, smooth_l1, plcc, rank; found 'l1'"):
         TrainingSettings(loss="l1")
-    with pytest.raises(DpamError, match=r"early_stop: expected 0 with .*selection last"):
-        TrainingSettings(early_stop=3, selection="last")
+    with pytest.raises(DpamError, match=r"patience: expected 0 with .*selection last"):
+        TrainingSettings(patience=3, selection="last")
 
 
 def test_released_schedule_has_a_period_of_100_batches():

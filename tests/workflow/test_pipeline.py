@@ -209,7 +209,7 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
         "experiments: [{name: a, datasets: [mine], methods: [none], splits: [official], "
         "test_on: self}]\n"
         "image_size: 64\nstored_side: 72\nresize: antialias\n"
-        "model: {network: pooled, backbone: test_vit, pretrained: false, taps: [1, 3]}\n"
+        "model: {network: pooled, backbone: test_vit, pretrained: false, out_indices: [1, 3]}\n"
         "training: {epochs: 1, batch_size: 4, learning_rate: 1e-4, crop: 0.5, degraded: 0.3, "
         "watch_test: false}\n"
     )

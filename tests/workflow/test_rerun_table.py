@@ -239,8 +239,8 @@ ROWS = [
     Row("key of train", "`model.dropout`", edit(DEMO, "dropout: 0", "dropout: 0.2"), "train"),
     Row(
         "key of train, extract_vit",
-        "`model.taps`",
-        edit(DEMO, "taps: [5]", "taps: [4]"),
+        "`model.out_indices`",
+        edit(DEMO, "out_indices: [5]", "out_indices: [4]"),
         "train extract_vit",
     ),
     Row(
