@@ -1,0 +1,247 @@
+"""The sections of the model card as Markdown, of the JSONs of judges."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dpam.errors import DpamError
+from dpam.evaluation.formatting import DASH, decimal
+from dpam.evaluation.published import published
+
+from .figures import LADDERS, SIZES
+from .sizes import BLUR, NOISE, QUALITY
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def number(found: Mapping[str, Any] | None, name: str) -> str:
+    """A number with its interval, in brackets."""
+    if found is None or found[name] is None:
+        return DASH
+    ends = found["intervals"][name]
+    return decimal(found[name]) + (f" [{decimal(ends[0])}, {decimal(ends[1])}]" if ends else "")
+
+
+def points(value: float) -> str:
+    """A score from 0 to 100."""
+    return f"{value:.1f}"
+
+
+def percent(share: float) -> str:
+    """A share; never 100 % of what is a little less."""
+    text = f"{100 * share:.1f}"
+    return ("99.9" if text == "100.0" and share < 1 else text).removesuffix(".0") + " %"
+
+
+def card(judge: Mapping[str, Any]) -> str:
+    """What the file is."""
+    about, settings = judge["about"], judge["about"]["settings"]
+    trained, start = about["trained"], about["start"]
+    epochs = trained.get("training", {}).get("epochs", DASH)
+    millions = about["parameters"] / 1e6
+    side = about["image_size"]
+    facts = {
+        "file": f"`{about['file']}`, {about['bytes'] / 1e6:.1f} MB",
+        "SHA-256": f"`{about['id']}`",
+        "network": f"`{settings.get('network', 'dpam')}`, {millions:.1f} million parameters",
+        "backbone": f"`{settings['backbone']}`, blocks {settings['out_indices']} from 0",
+        "input": f"the whole photograph, resized to {side}x{side} pixels",
+        "trained on": f"{trained.get('title', DASH)}, split {trained.get('split', DASH)}, "
+        f"seed {trained.get('seed', DASH)}",
+        "epoch": f"{trained.get('selected_epoch', DASH)} of {epochs}, "
+        f"selected on: {trained.get('selected_by', DASH)}",
+    }
+    if start["file"]:
+        facts["started from"] = f"`{start['file']}`, SHA-256 `{start['sha256']}`"
+    return table(["", ""], [[name, fact] for name, fact in facts.items()])
+
+
+def test(judges: Sequence[Mapping[str, Any]]) -> str:
+    """The test part: all judges, the floor, and what was published."""
+    names = ("srcc", "plcc", "krcc", "rmse", "srcc_within")
+    head = [
+        "",
+        "SRCC",
+        "PLCC",
+        "KRCC",
+        "RMSE",
+        "SRCC within",
+        "SRCC without near-duplicates",
+        "PLCC without",
+    ]
+
+    def row(title: str, found: Mapping[str, Any]) -> list[str]:
+        apart = found["without near-duplicates"]
+        cells = [number(found["all"], name) for name in names]
+        return [title, *cells, number(apart, "srcc"), number(apart, "plcc")]
+
+    known = [judge for judge in judges if "test" in judge]
+    rows = [row(judge["title"], judge["test"]) for judge in known]
+    if "floor" in known[0]["test"]:
+        rows.append(row("mean of the sub-collection in training", known[0]["test"]["floor"]))
+    rows[0][0] = f"**{rows[0][0]}**"
+    others = published()
+    others = others[(others["dataset"] == "biq2021") & others["srcc"].notna()]
+    rows += [
+        [f"{one['method']}, as published", decimal(one["srcc"]), decimal(one["plcc"]), *[""] * 5]
+        for one in others.sort_values("srcc", ascending=False).to_dict("records")
+    ]
+    found = known[0]["test"]
+    counts = found["all"]["n"], found["all"]["n"] - found["without near-duplicates"]["n"]
+    return table(head, rows) + (
+        f"\n{counts[0]:,} photographs, of which {counts[1]} have a near-duplicate in training or "
+        "validation. PLCC without a fitted logistic; RMSE on the scale from 0 to 1."
+    )
+
+
+def within(judges: Sequence[Mapping[str, Any]]) -> str:
+    """SRCC within each sub-collection."""
+    known = [judge for judge in judges if "test" in judge]
+    groups = known[0]["test"]["groups"]
+    head = ["SRCC within", *(f"{name}, {found['n']} photographs" for name, found in groups.items())]
+    rows = [
+        [judge["title"], *(number(judge["test"]["groups"].get(name), "srcc") for name in groups)]
+        for judge in known
+    ]
+    return table(head, rows)
+
+
+def ladders(judges: Sequence[Mapping[str, Any]], images: str) -> str:
+    """The figure, and a table of what is in the right order."""
+    known = [judge for judge in judges if "ladders" in judge]
+    ours = known[0]["ladders"]
+    head = [
+        "defect",
+        "levels 1 to 5",
+        *(judge["title"] for judge in known),
+        "AUC against levels 3, 4, 5",
+    ]
+    rows = []
+    for kind, found in ours["kinds"].items():
+        name = kind.replace("_", " ") + ("" if found["seen"] else "*")
+        levels = ", ".join(f"{strength:g}" for strength in found["strengths"])
+        shares = [percent(judge["ladders"]["kinds"][kind]["right_order"]) for judge in known]
+        rows.append([name, levels, *shares, ", ".join(map(decimal, found["auc"].values()))])
+    count = len(ours["photographs"])
+    several = len({name for name, _ in ours["photographs"]})
+    return (
+        f"![Mean score by level of each defect]({images}/{LADDERS})\n\n"
+        + table([cell.replace("AUC", f"AUC of {known[0]['title']}") for cell in head], rows)
+        + f"\nShare of pairs in the right order: {count} photographs ({several}, each whole and in "
+        "two parts), the original and five levels of each, 15 pairs a photograph. "
+        "\\* A defect that no training here has seen."
+    )
+
+
+def sizes(judge: Mapping[str, Any], images: str) -> str:
+    """The figure, and what moves how far."""
+    found = judge["sizes"]
+    by_form = {
+        form: np.array([values[form] for values in found["photographs"].values()])
+        for form in next(iter(found["photographs"].values()))
+    }
+    plain = by_form["PNG"]
+    middle = found["sides"].index(512) if 512 in found["sides"] else 0
+    span = np.ptp(plain, axis=1).max()
+    from_middle = np.ptp(plain[:, middle:], axis=1).max()
+    jpeg = np.abs(by_form["JPEG"] - plain).max()
+    grey = by_form["grey"] - plain
+    lost = {form: (plain - by_form[form]).mean(axis=0) for form in ("noise", "blur")}
+    batch = found["in_a_batch"]
+    sides = found["sides"]
+    rows = [
+        [f"{what} costs, on average", *(points(value) for value in lost[form])]
+        for form, what in (
+            ("noise", f"noise of {NOISE:g} grey levels"),
+            ("blur", f"blur by a Gaussian of {BLUR:g} pixels"),
+        )
+    ]
+    return (
+        f"![Score by size of the photograph]({images}/{SIZES})\n\n"
+        f"- From {sides[0]} to {sides[-1]} pixels the score of a photograph moves by at most "
+        f"{points(span)} points, from {sides[middle]} on by {points(from_middle)}.\n"
+        f"- JPEG of quality {QUALITY} instead of PNG: at most {points(jpeg)} points. "
+        f"Grey instead of colour: {grey.mean():+.1f} points on average "
+        f"({grey.min():+.1f} to {grey.max():+.1f}).\n"
+        f"- {batch['photographs']} photographs in a batch or each alone: the largest difference is "
+        f"{batch['largest_difference']:.1g} points.\n\n"
+        + table(["longer side, pixels", *map(str, sides)], rows)
+    )
+
+
+def coverage(judge: Mapping[str, Any]) -> str:
+    """How often the interval holds the label."""
+    found = judge["test"].get("coverage")
+    if found is None:
+        raise DpamError(f"{judge['title']}: gives no intervals; calibrate the checkpoint")
+    parts = {"all": found["all"], **found["groups"]}
+    parts |= {
+        f"scores {points(one['lowest'])} to {points(one['highest'])}": one
+        for one in found["deciles"]
+    }
+    rows = [
+        [name, str(one["n"]), percent(one["inside"]), points(one["width"])]
+        for name, one in parts.items()
+    ]
+    return table(["test photographs", "n", "label within the interval", "mean width, points"], rows)
+
+
+def absurd(judges: Sequence[Mapping[str, Any]]) -> str:
+    """Scores of images that are no photographs, and of optimised ones."""
+    known = [judge for judge in judges if "absurd" in judge]
+    images = known[0]["absurd"]["images"]
+    rows = [
+        [name, *(points(judge["absurd"]["images"][name]) for judge in known)] for name in images
+    ]
+    text = table(["", *(judge["title"] for judge in known)], rows)
+    changed = [
+        [
+            name,
+            points(one["start"]),
+            f"{points(one['raised'])} ({points(one['raised_change'])})",
+            f"{points(one['lowered'])} ({points(one['lowered_change'])})",
+        ]
+        for name, one in known[0]["absurd"]["optimised"].items()
+    ]
+    head = ["optimised from", "score", "raised to", "lowered to"]
+    low, high = judges[0]["bounds"]
+    return (
+        f"{text}\n{table(head, changed)}\nIn brackets: the mean change of a value, of 255. "
+        f"Of all scores measured for this page the lowest is {points(low)}, the highest "
+        f"{points(high)}."
+    )
+
+
+def speed(judges: Sequence[Mapping[str, Any]]) -> str:
+    """Photographs a second."""
+    known = [judge for judge in judges if "speed" in judge]
+    ours = known[0]["speed"]
+    head = ["1024x768, JPEG, from file to score", "photographs a second", "of BRISQUE's features"]
+    rows = []
+    for judge in known:
+        found = judge["speed"]
+        for form, words in (("together", "many at once"), ("alone", "one at a time")):
+            ratio = found[form] / found["brisque"]
+            rows.append(
+                [
+                    f"{judge['title']}, {words}",
+                    f"{found[form]:.1f}",
+                    f"{ratio:.2f}",
+                ]
+            )
+    rows.append(["BRISQUE's features alone, one thread", f"{ours['brisque']:.1f}", "1"])
+    text = table(head, rows)
+    start = (
+        f" A new process takes {ours['start']:.1f} s until its first score."
+        if "start" in ours
+        else ""
+    )
+    return (
+        f"{text}\n{ours['processor']}; {ours['cores']} cores, {ours['threads']} threads, "
+        f"load before {ours['load_before']:.1f}.{start}"
+    )
