@@ -53,7 +53,7 @@ COMMANDS = {
     "info": ("dpam.commands.info", "a card of a checkpoint: network, training, scores, origin"),
     "superpixels": ("dpam.commands.superpixels", "outline the superpixels of your own photographs"),
     "train-ainet": ("dpam.commands.train_ainet", "train the superpixel method AINet, label-free"),
-    "bench": ("dpam.commands.bench", "time and memory of the network, beside the plain form"),
+    "bench": ("dpam.commands.bench", "time and memory of the network, beside the reference"),
     "import-checkpoint": ("dpam.commands.import_checkpoint", "read a checkpoint of the authors"),
     "export-checkpoint": ("dpam.commands.export_checkpoint", "write a checkpoint of the authors"),
 }
@@ -62,17 +62,17 @@ LOG = "# dpam "  # what a log begins with
 # What a command reads: FILE or another word for each argument that stands before all options, and
 # options; one with + takes several.
 READS = {
-    "verify-download": "DATASET --root",
-    "normalise-labels": "DATASET --root --verified",
+    "verify-download": "DATASET",
+    "normalise-labels": "DATASET --verified",
     "draw-splits": "FILE --verified",
-    "pack-superpixels": "DATASET --root --verified --labels --shards+",
+    "pack-superpixels": "DATASET --verified --labels --shards+",
     "estimate": "FILE",
     "inspect": "FILE",
     "train": "FILE --splits",
     "test": "FILE FILE --splits",
     "map-quality": "FILE FILE --predictions",
-    "extract-brisque": "FILE --root",
-    "extract-vit": "DATASET --root --labels",
+    "extract-brisque": "FILE",
+    "extract-vit": "DATASET --labels",
     "train-baseline": "BASELINE --features --labels --splits "
     "--test-features --test-labels --test-splits",
     "score": "FILE --splits --verified --test-verified",
@@ -82,7 +82,6 @@ READS = {
     "predict": "--checkpoint --ckpt_slic --labels --label_path",
     "gather-scores": "FILE FILE",
     "info": "FILE",
-    "bench": "--plain",
     "import-checkpoint": "FILE",
     "export-checkpoint": "FILE",
 }

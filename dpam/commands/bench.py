@@ -1,4 +1,4 @@
-"""Measure the network at its published size: the plain form of its description beside ours.
+"""Measure the network at its published size: the reference, as described, beside ours.
 
 Both forms run in this process on the same random inputs and take turns. One row each for inference
 and for a training step (scores, loss and gradients; the optimiser's step is the same for both), in
@@ -6,20 +6,16 @@ float32 and under bfloat16 autocast, at several batch sizes. Memory is what a st
 beyond weights, gradients and inputs. "of peak" is the share of this device's measured rate in
 products of large matrices, with the products of our inference as PyTorch counts them, three times
 as many in training. "recomputing" keeps less of the backbone for the backward pass and computes it
-again (`training.grad_checkpointing`). The plain form is the oracle of the tests: run this in a
-checkout of the repository.
+again (`training.grad_checkpointing`). The reference is `dpam/model/reference.py`.
 """
 
 import argparse
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from dpam.commands.arguments import add_output
-from dpam.errors import DpamError
 from dpam.experiments.benchmark import (
     MEGABYTE,
     Cost,
@@ -32,12 +28,12 @@ from dpam.experiments.benchmark import (
     training_step,
 )
 from dpam.model import DPAM
+from dpam.model.reference import ReferenceDPAM
 from dpam.superpixels.statistics import pixel_statistics
 from dpam.utils.files import write_text
 from dpam.utils.progress import track
 from dpam.utils.runtime import compiled, device, record
 
-PLAIN = Path("tests/model/plain_dpam.py")
 SUPERPIXELS, PIXELS = 140, 600  # per image and per superpixel, as released for LIVE Challenge
 # Batch sizes of inference and of training; the released one is 12.
 BATCHES = {"cpu": ((1, 4), (2,)), "cuda": ((1, 12, 64), (12, 48))}
@@ -59,7 +55,6 @@ HEADER = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("--plain", type=Path, default=PLAIN, help="file of the plain form")
     parser.add_argument("--repetitions", type=int, default=3, help="timed steps of each form")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile, too")
     add_output(parser, "--output", help="also write the tables here (.md)")
@@ -68,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     where = device()
-    plain, ours = load_plain(args.plain).to(where), DPAM().to(where)
-    nets: dict[str, Callable[..., Tensor]] = {"plain": plain, "ours": ours}
+    reference, ours = ReferenceDPAM(dropout=0.1).to(where), DPAM().to(where)
+    nets: dict[str, Callable[..., Tensor]] = {"reference": reference, "ours": ours}
     if args.compile:
         nets["ours, compiled"] = compiled(ours)
     in_training = nets | {"ours, recomputing": recomputing(ours)}
@@ -79,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     }
     work = {
         name: gflop(Form(nets[name], inputs_of(name, ours.image_size, 12, where))) / 12
-        for name in ("plain", "ours")
+        for name in ("reference", "ours")
     }
     cases = [
         (step, precision, batch)
@@ -89,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     ]
     rows = [HEADER, ["---"] * len(HEADER)]
     for step, precision, batch in track(cases, "measuring", unit="case"):
-        plain.train(step == "training")
+        reference.train(step == "training")
         ours.train(step == "training")
         forms = {
             name: Form(net, inputs_of(name, ours.image_size, batch, where))
@@ -102,16 +97,16 @@ def run(args: argparse.Namespace) -> None:
             rows.append(
                 [
                     *(step, precision, str(batch), name, f"{batch / cost.seconds:.3g}"),
-                    f"{costs['plain'].seconds / cost.seconds:.2f}x",
-                    *memory_columns(cost, costs["plain"], batch),
-                    "" if name == "plain" else f"{share:.0%}",
+                    f"{costs['reference'].seconds / cost.seconds:.2f}x",
+                    *memory_columns(cost, costs["reference"], batch),
+                    "" if name == "reference" else f"{share:.0%}",
                 ]
             )
     made_by = record()
     versions = ", ".join(f"{name} {made_by['versions'][name]}" for name in ("torch", "timm"))
     text = (
-        f"{made_by['device']}; Python {made_by['python']}, {versions}. GFLOP per image: plain "
-        f"{work['plain']:.0f}, ours {work['ours']:.0f}. Products of {SIDES[where.type]}x"
+        f"{made_by['device']}; Python {made_by['python']}, {versions}. GFLOP per image: reference "
+        f"{work['reference']:.0f}, ours {work['ours']:.0f}. Products of {SIDES[where.type]}x"
         f"{SIDES[where.type]} matrices: "
         + ", ".join(f"{peak / 1000:.3g} TFLOP/s in {name}" for name, peak in peaks.items())
         + ".\n\n"
@@ -122,20 +117,20 @@ def run(args: argparse.Namespace) -> None:
         write_text(args.output, text)
 
 
-def memory_columns(cost: Cost, plain: Cost, batch: int) -> list[str]:
-    """Memory per image, and how many times less it is than the plain form's."""
-    if cost.memory is None or plain.memory is None:
+def memory_columns(cost: Cost, reference: Cost, batch: int) -> list[str]:
+    """Memory per image, and how many times less it is than the reference's."""
+    if cost.memory is None or reference.memory is None:
         return ["not measured", ""]
     return [
         f"{cost.memory / batch / MEGABYTE:.0f}",
-        f"1/{plain.memory / max(cost.memory, 1):.1f}",
+        f"1/{reference.memory / max(cost.memory, 1):.1f}",
     ]
 
 
 def inputs_of(name: str, image_size: int, batch: int, where: torch.device) -> tuple[Tensor, ...]:
     """The same random batch as the form called `name` takes it."""
     image, texture, pixels = random_inputs(image_size, batch, SUPERPIXELS, PIXELS)
-    if name == "plain":
+    if name == "reference":
         return image.to(where), texture.to(where), pixels.to(where)
     mean, covariance = map(torch.from_numpy, pixel_statistics(pixels.numpy()))
     return tuple(tensor.to(where) for tensor in (image, texture[:, :1], mean, covariance))
@@ -151,18 +146,3 @@ def recomputing(net: DPAM) -> Callable[..., Tensor]:
         return score
 
     return call
-
-
-def load_plain(path: Path) -> torch.nn.Module:
-    """The network of the plain form."""
-    if not path.is_file():
-        raise DpamError(
-            f"{path}: the plain form is not here; run this in a checkout of the repository"
-        )
-    spec = importlib.util.spec_from_file_location("plain_dpam", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    net: torch.nn.Module = module.PlainDPAM(dropout=0.1)
-    return net

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dpam import __version__
 from dpam.datasets.dataset import Dataset
 from dpam.datasets.inspection import Inspection, inspect_all
 from dpam.errors import DpamError, listed
@@ -138,7 +139,10 @@ def verify(
                 for path in {*files.labels, *files.consulted}
             }
         ),
-        "versions": {name: version(name) for name in ("dpam", "pandas", "pillow")},
+        "versions": {
+            "dpam": __version__,
+            **{name: version(name) for name in ("pandas", "pillow")},
+        },
         "findings": [
             *(str(finding) for finding in _duplicates(kept)),
             *(

@@ -4,7 +4,7 @@ import logging
 import platform
 import subprocess
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,15 @@ from dpam.errors import DpamError
 log = logging.getLogger(__name__)
 
 RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "h5py")
+
+
+def installed(package: str) -> bool:
+    """Whether a package of others is there; who only scores has not all of them."""
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def device(name: str | torch.device = "auto") -> torch.device:
@@ -123,5 +132,5 @@ def record(where: torch.device | None = None) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device_name(where),
-        "versions": {name: version(name) for name in RECORDED},
+        "versions": {name: version(name) for name in RECORDED if installed(name)},
     }

@@ -52,16 +52,9 @@ def test_a_training_step_leaves_gradients() -> None:
     assert layer.weight.grad is not None
 
 
-@pytest.mark.parametrize("form", ["plain", "ours"])
+@pytest.mark.parametrize("form", ["reference", "ours"])
 def test_both_forms_get_the_same_image(form: str) -> None:
     image, *_ = bench.inputs_of(form, 32, 2, CPU)
-    other, *_ = bench.inputs_of("plain", 32, 2, CPU)
+    other, *_ = bench.inputs_of("reference", 32, 2, CPU)
     assert image.shape == (2, 3, 32, 32)
     assert torch.equal(image, other)
-
-
-def test_the_plain_form_is_found_in_the_checkout() -> None:
-    path = Path(__file__).parents[1] / "model" / "plain_dpam.py"
-    assert bench.PLAIN.parts == path.parts[-3:]
-    with torch.device("meta"):
-        assert type(bench.load_plain(path)).__name__ == "PlainDPAM"

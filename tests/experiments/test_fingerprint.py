@@ -122,5 +122,5 @@ def test_a_stage_whose_code_was_edited_since_its_run_started_refuses(tmp_path, m
         "dpam info: the code was edited since snakemake was started; start it again, then it runs "
         "with the new code all that this concerns\n"
     )
-    assert main(["bench", "--plain", "none.py"]) == 1, "a command that no rule calls"
+    assert main(["inspect", str(file)]) == 1, "a command that no rule calls"
     assert "edited" not in capsys.readouterr().err

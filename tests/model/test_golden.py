@@ -11,13 +11,13 @@ import golden
 import pytest
 import torch
 import torch.nn.functional as F
-from plain_dpam import PlainDPAM
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from dpam.model import DPAM
 from dpam.model.checkpoint import authors_name, from_authors, published_layout, to_authors
+from dpam.model.reference import ReferenceDPAM
 from dpam.superpixels.statistics import pixel_statistics
 
 # The released parts that ours computes too: the release's name -> ours.
@@ -122,12 +122,12 @@ class Plainly(NamedTuple):
 @pytest.fixture(scope="module")
 def plainly() -> Plainly:
     record = golden.answers("b")
-    net = PlainDPAM().double().eval()
+    net = ReferenceDPAM().double().eval()
     net.load_state_dict(golden.weights(record["salt"], golden.published_layout()))
     return plain_answer(net, record)
 
 
-def plain_answer(net: PlainDPAM, record: dict[str, Any]) -> Plainly:
+def plain_answer(net: ReferenceDPAM, record: dict[str, Any]) -> Plainly:
     image, texture, superpixels, _ = (x.to(net.conv1.weight.dtype) for x in golden.inputs(record))
     names = {name: name for name in (*record["eval"]["taps"], *HEADS)}
     with torch.inference_mode(), outputs(net, names) as parts:
@@ -182,7 +182,7 @@ def test_bfloat16_costs_no_more_than_in_the_plain_form(plainly: Plainly) -> None
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), Bfloat16():
         with outputs(net, PARTS) as parts:
             score, *patches = net(*inputs, return_maps=True)
-        plain = PlainDPAM().eval()
+        plain = ReferenceDPAM().eval()
         plain.load_state_dict(weights)
         rounded = plain_answer(plain, record)
     assert score.dtype == torch.float32

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_dpam import PlainDPAM
 from torch import Tensor
 
 from dpam.model import DPAM
 from dpam.model.checkpoint import authors_name, from_authors
+from dpam.model.reference import ReferenceDPAM
 from dpam.superpixels.statistics import pixel_statistics
 
 
@@ -21,7 +21,7 @@ class Case:
     """A network in both forms, with the same weights, and a batch for each."""
 
     ours: DPAM
-    plain: PlainDPAM
+    plain: ReferenceDPAM
     image: Tensor  # (B, 3, S, S)
     texture: Tensor  # (B, 1, S, S)
     superpixels: Tensor  # (B, N, P, 3)
@@ -53,7 +53,7 @@ def make_case(
     torch.manual_seed(seed)
     ours = DPAM(vit, image_size=image_size, embed_dim=embed_dim, dropout=0).double()
     out_indices = tuple(ours.settings["out_indices"])
-    plain = PlainDPAM(vit, out_indices, embed_dim, img_size=image_size).double()
+    plain = ReferenceDPAM(vit, out_indices, embed_dim, img_size=image_size).double()
     for name, tensor in plain.state_dict().items():  # nothing at 0 or 1, where errors could hide
         if name.endswith("running_var"):
             tensor.copy_(0.5 + torch.rand_like(tensor))
@@ -107,7 +107,7 @@ def assert_same_training_step(case: Case) -> None:
         )
 
 
-def scores_and_gradient(net: DPAM | PlainDPAM, answer: Callable[[], Tensor]) -> list[Tensor]:
+def scores_and_gradient(net: DPAM | ReferenceDPAM, answer: Callable[[], Tensor]) -> list[Tensor]:
     """Scores (B,) of a training step, and its gradient by all weights as one vector."""
     net.train()
     score = answer()
