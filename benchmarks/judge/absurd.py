@@ -27,7 +27,7 @@ SHIPPED = {
     "a retina": "retina.jpg",
     "galaxies, by a telescope": "hubble_deep_field.jpg",
 }
-STEPS, RATE = 40, 2 / 255  # of gradient ascent by Adam
+STEPS, RATE = 30, 0.5 / 255  # of gradient ascent by Adam
 STARTS = ("coffee", "astronaut", "noise")
 
 

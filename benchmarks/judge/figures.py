@@ -29,7 +29,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def ladders(judges: list[dict[str, Any]], path: Path) -> None:
-    """Mean score by level of each defect, a line for each judge.
+    """Mean score by level of each defect, a line for each judge; a star: never trained on.
 
     Args:
         judges: JSONs of judges, those without ladders left out.
@@ -45,7 +45,7 @@ def ladders(judges: list[dict[str, Any]], path: Path) -> None:
                 mean = np.mean(judge["ladders"]["kinds"][kind]["scores"], axis=0)
                 axes.plot(mean, color=COLOURS[colour], marker="o", ms=3, label=judge["title"])
             seen = judges[0]["ladders"]["kinds"][kind]["seen"]
-            axes.set_title(kind.replace("_", " ") + ("" if seen else " (never trained on)"))
+            axes.set_title(kind.replace("_", " ") + ("" if seen else "*"))
             finish(axes, index, columns, "level")
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False)

@@ -19,7 +19,7 @@ from dpam.imaging.images import decode
 from .judges import Judge, Network
 
 SIZE = (1024, 768)
-COUNT = 48
+COUNT = 24
 ROUNDS = 3
 START = "import sys, dpam; dpam.load(sys.argv[1]).score(sys.argv[2])"
 

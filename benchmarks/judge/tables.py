@@ -1,6 +1,7 @@
 """The sections of the model card as Markdown, of the JSONs of judges."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from dpam.errors import DpamError
 from dpam.evaluation.formatting import DASH, decimal
 from dpam.evaluation.published import published
+from dpam.training.settings import TrainingSettings
 
 from .figures import LADDERS, SIZES
 from .sizes import BLUR, NOISE, QUALITY
@@ -39,7 +41,7 @@ def percent(share: float) -> str:
 
 
 def card(judge: Mapping[str, Any]) -> str:
-    """What the file is."""
+    """What the file is; of its training what differs from the defaults."""
     about, settings = judge["about"], judge["about"]["settings"]
     trained, start = about["trained"], about["start"]
     epochs = trained.get("training", {}).get("epochs", DASH)
@@ -56,6 +58,10 @@ def card(judge: Mapping[str, Any]) -> str:
         "epoch": f"{trained.get('selected_epoch', DASH)} of {epochs}, "
         f"selected on: {trained.get('selected_by', DASH)}",
     }
+    usual = asdict(TrainingSettings())
+    chosen = {k: v for k, v in trained.get("training", {}).items() if usual.get(k) != v}
+    if chosen:
+        facts["settings of training"] = ", ".join(f"`{k}: {v}`" for k, v in chosen.items())
     if start["file"]:
         facts["started from"] = f"`{start['file']}`, SHA-256 `{start['sha256']}`"
     return table(["", ""], [[name, fact] for name, fact in facts.items()])
