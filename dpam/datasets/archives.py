@@ -226,6 +226,8 @@ def _look_through(archive: Path, folder: Path, limits: Limits) -> None:
             continue  # renamed by the program at this moment
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise _unsafe(archive, str(path.relative_to(folder)), "is a link or a special file")
+        if path == folder / OURS:
+            continue
         count += 1
         total += status.st_size
     _check_limits(archive, count, total, limits)

@@ -71,7 +71,8 @@ def test_both_datasets_test_on_the_same_photographs(made):
     parts = []
     for name in NAMES:
         table = labels.normalise(DATASETS[name].read_labels(made / name), DATASETS[name])
-        drawn = splits.draw(table, 20)
+        none = pd.DataFrame(columns=["image", "other"])
+        drawn = splits.draw(table, none, 20)
         parts.append(dict(zip(table["reference"], drawn["split00"], strict=True)))
     assert parts[0] == parts[1]
 
