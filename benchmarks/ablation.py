@@ -182,7 +182,9 @@ def main() -> None:
     columns = ["form", "epoch", "validation_srcc", "validation_plcc", "srcc", "srcc_interval"]
     columns += ["less_first", "plcc", "plcc_interval", "seconds"]
     result = pd.DataFrame(table)[columns]
-    write_csv(args.output_dir / "ablation.csv", result)
+    file = args.output_dir / "ablation.csv"
+    file.unlink(missing_ok=True)  # of an earlier start
+    write_csv(file, result)
     print(result.round(3).to_string(index=False))
 
 

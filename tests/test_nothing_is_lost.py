@@ -56,7 +56,10 @@ class Case:
 def score(method: str) -> Case:
     folder = RUN.replace("slic", method)
     identity = json.dumps(IDENTITY | {"method": method, "test_dataset": "mine"})
-    words = (f"{folder}/on-mine.csv", "--identity", identity, "--splits", "data/splits.csv")
+    words = (
+        *(f"{folder}/on-mine.csv", "--identity", identity, "--splits", "data/splits.csv"),
+        *("--verified", "data/verified.json", "--test-verified", "data/verified.json"),
+    )
     output = f"{folder}/on-mine.json"
     return Case((*words, "--output", output), (output,))
 
@@ -148,7 +151,7 @@ CASES = {
     "report": Case(
         ("--tables-dir", "tables", "--figures-dir", "figures", "--benchmarks-dir", "benchmarks",
          "--verified", "data/verified.json", "--results-dir", ".", "--config", "{}",
-         "--paper", "{}", "--output", "report/index.html"),
+         "--as-released", "{}", "--output", "report/index.html"),
         ("report/index.html", "report/jobs.csv", "report/disk.csv"),
     ),
     "estimate": Case(

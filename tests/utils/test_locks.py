@@ -79,7 +79,7 @@ def test_packs_where_there_are_no_locks(tmp_path: Path) -> None:
         ["gcc", "-shared", "-fPIC", "-o", library, tmp_path / "without.c", "-ldl"], check=True
     )
     answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)],
+        [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1])],
         env=os.environ | {"LD_PRELOAD": str(library)},
         cwd=tmp_path,
         capture_output=True,
