@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dpam.model import DPAM
+from dpam.model import DPAM, create
 from dpam.model.checkpoint import save_checkpoint
 from dpam.pack.preparation import Preparation
 
@@ -88,4 +88,15 @@ def save_network(file: Path, network_input: str = "crop", spread: float | None =
         for parameter in net.parameters():
             torch.nn.init.normal_(parameter, 0, spread)
     save_checkpoint(file, net, {**ABOUT, "preparation": vars(preparation(network_input))})
+    return file
+
+
+def save_judge(file: Path) -> Path:
+    """Write the weights of a small network that reads the image alone, the same each time."""
+    torch.manual_seed(3)
+    net = create("pooled", backbone="test_vit", image_size=64, taps=[1, 3])
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(file, net, {**ABOUT, "preparation": vars(in_full())})
     return file

@@ -1,5 +1,6 @@
 """Print the card of a checkpoint: what network it is, trained on what, how, and by what code.
 
+dpam info                      # of the judge that comes with the package
 dpam info model.safetensors
 """
 
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dpam.inference.judge import judge
 from dpam.inference.scores import Scale, learned_range
 from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
@@ -27,13 +29,16 @@ TRAINING = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("checkpoint", type=Path, help="weights (.safetensors)")
+    parser.add_argument(
+        "checkpoint", nargs="?", type=Path, help="weights (.safetensors); default: the judge"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    net, metadata = load_checkpoint(args.checkpoint)
-    lines = [("checkpoint", str(args.checkpoint)), *card(net, metadata)]
+    checkpoint = args.checkpoint or judge()
+    net, metadata = load_checkpoint(checkpoint)
+    lines = [("checkpoint", str(checkpoint)), *card(net, metadata)]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         print(f"{name:<{width}}  {text}")

@@ -1,4 +1,4 @@
-"""Score your own photographs with a trained network.
+"""Score your own photographs, with the judge of the package or with another trained network.
 
 One line per photograph: the score on the scale of the dataset that the network was trained on, the
 score from 0 (worst) to 100 (best), and the standard deviation of the latter over the views that
@@ -6,10 +6,13 @@ were scored. A table on a terminal, CSV elsewhere. Scores stay within their rang
 network says. Where it is not known how labels and predictions belong together, as for checkpoints
 of the authors, both scores go from 0 to 100.
 
+    dpam predict photo.jpg
+    dpam predict -r holidays/ archive.zip 'more/*.png' --top 20
+    find . -name '*.jpg' | dpam predict - --threshold 60
+    dpam predict -r photos/ --output scores.csv --resume
     dpam predict photo.jpg --checkpoint model.safetensors
-    dpam predict -r holidays/ archive.zip 'more/*.png' --checkpoint model.safetensors --top 20
-    find . -name '*.jpg' | dpam predict - --checkpoint model.safetensors --threshold 60
-    dpam predict -r photos/ --checkpoint model.safetensors --output scores.csv --resume
+
+Without --checkpoint the judge scores that comes with the package; `dpam info` says what it is.
 
 Folders, patterns and zip and tar archives stand for the images in them; archives are not unpacked.
 What else is in them is counted at the end, by ending, with what would read it. Links are followed.
@@ -58,6 +61,7 @@ from dpam.errors import SOME_FAILED, DpamError
 from dpam.evaluation import metrics
 from dpam.imaging.folders import PassedOver
 from dpam.inference.explanations import Explanation, Picture, picture
+from dpam.inference.judge import judge
 from dpam.inference.score_table import (
     Row,
     about_table,
@@ -89,9 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         "--ckpt_slic",
         type=Path,
-        required=True,
         metavar="FILE",
-        help="weights (.safetensors), or the authors' (.pt)",
+        help="weights (.safetensors), or the authors' (.pt); default: the judge",
     )
     parser.add_argument(
         "--dataset",
@@ -156,6 +159,7 @@ def run(args: argparse.Namespace) -> int:
     if args.scatter and not args.labels:
         raise DpamError("--scatter needs --labels, to plot against")
     refuse_to_replace(args)
+    args.checkpoint = args.checkpoint or judge()
     table = read_scores(args.labels) if args.labels else None
     scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
 

@@ -24,6 +24,7 @@ from torch.utils.tensorboard import SummaryWriter
 from dpam.commands.arguments import add_device, add_output, add_views, json_object
 from dpam.datasets.scaling import extremes, stretched_in_parts
 from dpam.errors import DpamError
+from dpam.inference.judge import NAME, judge
 from dpam.model import DPAM, Network, create
 from dpam.model.checkpoint import save_checkpoint
 from dpam.model.start import start_from
@@ -55,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
     parser.add_argument(
-        "--model", type=json_object, default={}, help="JSON: network, start, and arguments of it"
+        "--model",
+        type=json_object,
+        default={},
+        help="JSON: network, start (a file, or judge), arguments",
     )
     parser.add_argument("--training", type=json_object, default={}, help="JSON: TrainingSettings")
     parser.add_argument(
@@ -172,6 +176,8 @@ def begun(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
     """
     model = dict(model)
     start, sha256 = model.pop("start", None), model.pop("start_sha256", None)
+    if start == NAME:
+        start = judge()
     if start:  # which brings the ViT's weights along
         model |= {"pretrained": False, "weights": None}
     try:

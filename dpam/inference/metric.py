@@ -1,6 +1,6 @@
 """A trained network as a module that maps images to scores, also as a loss to optimise images by.
 
-metric = dpam.create_metric("model.safetensors", as_loss=True)
+metric = dpam.create_metric(as_loss=True)      # of the package's judge, or of a checkpoint
 metric(images).sum().backward()                # images (N, 3, H, W) in [0, 1]
 """
 
@@ -167,13 +167,13 @@ def colours(image: Tensor, label_map: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def create_metric(
-    path: str | Path,
+    path: str | Path | None = None,
     as_loss: bool = False,
     dataset: str | None = None,
     device: str | torch.device = "auto",
     views: Views | None = None,
 ) -> IqaMetric:
-    """A checkpoint as a module; arguments as of `IqaMetric` and `dpam.load`.
+    """The package's judge or a checkpoint as a module; arguments as of `IqaMetric` and `dpam.load`.
 
     Raises:
         DpamError: the checkpoint cannot be read.

@@ -1,6 +1,6 @@
 """A trained network as a judge of photographs.
 
-model = dpam.load("model.safetensors")
+model = dpam.load()                            # the judge of the package, or a checkpoint's name
 model.score("photograph.jpg")                  # a float, on the scale of the training labels
 model.score(["one.jpg", "two.png"])            # an array
 model.explain("photograph.jpg").lost_map       # where the quality is lost
@@ -17,6 +17,7 @@ import torch
 from dpam.errors import DpamError
 from dpam.inference.authors import from_release
 from dpam.inference.explanations import Explanation, picture
+from dpam.inference.judge import judge
 from dpam.inference.photographs import Photo, is_one, rgb_array
 from dpam.inference.predict import Answer, answers
 from dpam.inference.scores import Numbers, Scale, Score, learned_range
@@ -180,7 +181,7 @@ class Scorer:
 
 
 def load(
-    path: str | Path,
+    path: str | Path | None = None,
     dataset: str | None = None,
     device: str | torch.device = "auto",
     views: Views | None = None,
@@ -188,7 +189,7 @@ def load(
     """Read a checkpoint: ours (.safetensors), or one in the authors' format (any other ending).
 
     Args:
-        path: of the file.
+        path: of the file; None: the judge that comes with the package.
         dataset: what a network in the authors' format was trained on; ours say it themselves.
         device: where to compute, as of `dpam.utils.runtime.device`.
         views: squares of each photograph that are scored, see `dpam.pack.batches.fixed_views`;
@@ -199,6 +200,7 @@ def load(
             network was trained on.
     """
     where = device_of(device)
+    path = judge() if path is None else path
     if Path(path).suffix == ".safetensors":
         net, metadata = load_checkpoint(path)
         if dataset is not None and dataset != metadata.get("dataset"):

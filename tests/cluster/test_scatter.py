@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
-from samples import photograph, save_network
+from samples import photograph, save_judge
 
 from dpam.pack.store import Pack
 
@@ -25,7 +25,8 @@ def snakemake(folder: Path, configuration: dict, *targets: str) -> str:
     """What Snakemake says of a run in a copy of the workflow."""
     for name in PARTS:
         if (TOP / name).is_dir():
-            shutil.copytree(TOP / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
+            shutil.copytree(TOP / name, folder / name, ignore=ignored, dirs_exist_ok=True)
         else:
             shutil.copy(TOP / name, folder / name)
     (folder / "mine.yaml").write_text(yaml.safe_dump(configuration))
@@ -83,7 +84,7 @@ def test_photographs_are_scored_in_chunks_and_one_that_is_broken_has_its_error(t
     names = [f"photos/{name}" for name in write_photographs(tmp_path / "photos", 5)]
     (tmp_path / names[3]).write_bytes(b"broken")
     (tmp_path / "list.txt").write_text("\n".join(reversed(names)) + "\n")
-    save_network(tmp_path / "model.safetensors")
+    save_judge(tmp_path / "dpam/weights/judge.safetensors")
     preset = yaml.safe_load((TOP / "workflow/presets/score.yaml").read_text())
     preset["scoring"] |= {"photographs": ["list.txt"], "per_job": 3}
     said = snakemake(tmp_path, preset, "score_photographs")

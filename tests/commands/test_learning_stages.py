@@ -13,7 +13,7 @@ import pytest
 import torch
 from icc import PROPHOTO, profile
 from PIL import Image
-from samples import photograph
+from samples import photograph, save_judge
 
 from dpam.cli import main
 from dpam.model.checkpoint import load_checkpoint
@@ -235,6 +235,25 @@ def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
     rmtree(out / "run")
     assert train(out, "--model", json.dumps(model)) == 1
     assert "expected the file with SHA-256 0000" in capsys.readouterr().err
+
+
+def test_a_training_from_the_judge_takes_all_of_it_or_its_backbone(photos, tmp_path, monkeypatch):
+    judge = save_judge(tmp_path / "judge.safetensors")
+    monkeypatch.setattr("dpam.inference.judge.JUDGE", judge)
+    out = prepare_data(photos, tmp_path)
+    assert pack(photos, out) == 0
+    expected = load_checkpoint(judge)[0].state_dict()
+    rate = json.dumps(TRAINING | {"learning_rate": 0.0, "epochs": 1})
+    own = {"network": "pooled", "backbone": "test_vit", "taps": [1, 3], "start": "judge"}
+    other = MODEL | {"taps": [0, 3], "start": "judge"}
+    for model, taken, prefix in ((own, "", ""), (other, "vit.", "backbone.")):
+        assert train(out, "--model", json.dumps(model), "--training", rate) == 0
+        net, about = load_checkpoint(out / "run/model.safetensors")
+        assert about["start"]["file"] == "judge.safetensors"
+        found = net.state_dict()
+        for name in (name for name in expected if name.startswith(taken)):
+            assert torch.equal(found[f"{prefix}{name}"], expected[name]), name
+        rmtree(out / "run")
 
 
 def test_two_trainings_in_one_folder_leave_each_other_alone(photos, tmp_path):

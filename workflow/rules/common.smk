@@ -15,6 +15,7 @@ from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.utils.files import write_text
+from dpam.inference.judge import NAME, judge
 from dpam.experiments.fingerprint import code_fingerprint, edited_since, remember
 from dpam.experiments.runs import facts_of, is_made_here, runs_of
 from dpam.evaluation.tables import BASELINES
@@ -153,10 +154,19 @@ def storage_options():
     return ["--resize", config["resize"], *([] if side is None else ["--stored-side", side])]
 
 
+def the_judge():
+    """The weights that come with the package."""
+    try:
+        return str(judge())
+    except DpamError as error:
+        stop(error)
+
+
 def starts(wildcards):
     """The files that a training starts and learns from, beside the data."""
-    files = config["model"]["start"], config["model"]["weights"], config["training"]["teacher"]
-    return [file for file in files if file]
+    start = config["model"]["start"]
+    files = config["model"]["weights"], config["training"]["teacher"]
+    return [file for file in (the_judge() if start == NAME else start, *files) if file]
 
 
 def superpixel_weights(wildcards):

@@ -28,7 +28,7 @@ checkpoint list_photographs:
 rule predict:
     input:
         list="<results>/photographs/lists/{chunk}.txt",
-        weights=lambda wildcards: scoring("checkpoint", "a file of weights"),
+        weights=lambda wildcards: config["scoring"]["checkpoint"] or the_judge(),
     output:
         scores="<results>/photographs/scores/{chunk}.csv",
         failures="<results>/photographs/scores/{chunk}.failures.txt",

@@ -1,0 +1,79 @@
+"""The judge that comes with the package: a small one in its place."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from samples import photograph, save_judge
+
+import dpam
+from dpam.cli import main
+from dpam.errors import DpamError
+
+TOP = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def judge(tmp_path, monkeypatch):
+    file = save_judge(tmp_path / "judge.safetensors")
+    monkeypatch.setattr("dpam.inference.judge.JUDGE", file)
+    return file
+
+
+@pytest.fixture
+def photo(tmp_path):
+    Image.fromarray(photograph(0)).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_it_scores_where_no_checkpoint_is_named(judge, photo, capsys):
+    score = dpam.load(judge).score(photo)
+    assert dpam.load().score(photo) == score
+    assert dpam.create_metric()(photo).item() == pytest.approx(score)
+    assert main(["predict", str(photo)]) == 0
+    assert f"{photo},{score}" in capsys.readouterr().out
+    assert main(["info"]) == 0
+    card = capsys.readouterr().out
+    assert str(judge) in card
+    assert "pooled" in card
+
+
+@pytest.mark.parametrize("command", [["predict", "photo.png"], ["info"]])
+def test_a_copy_without_it_says_so_in_one_line(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.setattr("dpam.inference.judge.JUDGE", tmp_path / "judge.safetensors")
+    with pytest.raises(DpamError, match=r"judge.safetensors: no such file.*name a checkpoint"):
+        dpam.load()
+    assert main(command) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_an_installed_wheel_scores_in_another_folder(tmp_path, photo):
+    """Built of a copy of the sources, installed without the network, run by its program."""
+    source, site, elsewhere = (tmp_path / name for name in ("source", "site", "elsewhere"))
+    ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
+    shutil.copytree(TOP / "dpam", source / "dpam", ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(TOP / name, source)
+    score = dpam.load(save_judge(source / "dpam/weights/judge.safetensors")).score(photo)
+    pip = [sys.executable, "-m", "pip"]
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path]
+    subprocess.run([*pip, *build, source], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--target", site]
+    subprocess.run([*pip, *install, wheel], check=True)
+    shutil.rmtree(source)
+    elsewhere.mkdir()
+    subprocess.run(
+        [site / "bin/dpam", "predict", photo, "--output", "scores.jsonl"],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        check=True,
+    )
+    assert json.loads((elsewhere / "scores.jsonl").read_text())["score"] == pytest.approx(score)
+    about = json.loads((elsewhere / "scores.jsonl.json").read_text())
+    assert about["checkpoint"]["file"] == str(site / "dpam/weights/judge.safetensors")
