@@ -55,7 +55,10 @@ COMMANDS = {
     "train-ainet": ("dpam.commands.train_ainet", "train the superpixel method AINet, label-free"),
     "bench": ("dpam.commands.bench", "time and memory of the network, beside the reference"),
     "import-checkpoint": ("dpam.commands.import_checkpoint", "read a checkpoint of the authors"),
-    "export-checkpoint": ("dpam.commands.export_checkpoint", "write a checkpoint of the authors"),
+    "export-checkpoint": (
+        "dpam.commands.export_checkpoint",
+        "write a small checkpoint, or one of the authors",
+    ),
 }
 
 LOG = "# dpam "  # what a log begins with

@@ -94,7 +94,7 @@ def save_network(file: Path, network_input: str = "crop", spread: float | None =
 def save_judge(file: Path) -> Path:
     """Write the weights of a small network that reads the image alone, the same each time."""
     torch.manual_seed(3)
-    net = create("pooled", backbone="test_vit", image_size=64, taps=[1, 3])
+    net = create("pooled", backbone="test_vit", image_size=64, out_indices=[1, 3])
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1)
     file.parent.mkdir(parents=True, exist_ok=True)

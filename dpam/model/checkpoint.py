@@ -2,7 +2,8 @@
 
 Our file is a safetensors file. Its header says, each as JSON, the network's settings, from which it
 is rebuilt, and metadata: whatever its maker wants to be known of it. A checksum over all of it
-stands beside them, as the format has none.
+stands beside them, as the format has none. Tensors may be of any precision, and those that no score
+depends on may be left out; a network computes in float32, whatever its file holds.
 """
 
 import hashlib
@@ -17,8 +18,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dpam.errors import DpamError, listed
+from dpam.model.backbone import is_unused
 from dpam.model.network import DPAM
-from dpam.model.networks import Network, create
+from dpam.model.networks import Network, backbone_of, create
 from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import refuse_misfit, shape_text, write_tensors
 
@@ -128,14 +130,58 @@ def save_checkpoint(path: str | Path, net: Network, metadata: Mapping[str, Any])
     Raises:
         DpamError: the file cannot be written.
     """
-    tensors = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+    write_checkpoint(path, net.state_dict(), net.settings, metadata)
+
+
+def to_small(net: Network) -> dict[str, Tensor]:
+    """The state dict of a network in less than half the space.
+
+    Each weight becomes the nearest number of float16: it moves by at most 2^-11 of itself, or,
+    below 6.1e-5, by at most 3e-8. Integers stay. What no score depends on, the ViT behind the last
+    block that is read, is left out.
+
+    Raises:
+        DpamError: a weight is too large for float16.
+    """
+    unread = unread_names(net)
+    small = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in net.state_dict().items()
+        if name not in unread
+    }
+    wrong = [name for name, tensor in small.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise listed("weights that are too large for float16", wrong)
+    return small
+
+
+def write_checkpoint(
+    path: str | Path,
+    state: Mapping[str, Tensor],
+    settings: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+) -> None:
+    """Write the tensors of a network, atomically, its settings and what is to be known of it.
+
+    Raises:
+        DpamError: the file cannot be written.
+    """
+    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     header = {
         "format": FORMAT,
-        "settings": json.dumps(net.settings),
+        "settings": json.dumps(settings),
         "metadata": json.dumps(metadata),
     }
     header["checksum"] = checksum(header, tensors)
     write_tensors(path, tensors, header)
+
+
+def unread_names(net: Network) -> set[str]:
+    """Names of the tensors that no score depends on: of the ViT behind the last tapped block."""
+    backbone = backbone_of(net)
+    prefix = "vit." if backbone is net else "backbone.vit."
+    names = backbone.vit.state_dict()
+    return {f"{prefix}{name}" for name in names if is_unused(name, backbone.out_indices[-1])}
 
 
 def load_checkpoint(path: str | Path) -> tuple[Network, dict[str, Any]]:
@@ -150,11 +196,19 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict[str, Any]]:
     if header.get("checksum") != checksum(header, tensors):
         raise DpamError(f"{path}: a damaged checkpoint, its checksum is wrong; copy it again")
     try:
-        net = rebuilt(json.loads(header["settings"]), tensors)
+        net = rebuilt(read_settings(header), tensors)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
     metadata: dict[str, Any] = json.loads(header["metadata"])
     return net, metadata
+
+
+def read_settings(header: Mapping[str, str]) -> Any:
+    """The settings in a header, by the names that they have today."""
+    settings = json.loads(header["settings"])
+    if isinstance(settings, dict) and "taps" in settings:
+        settings["out_indices"] = settings.pop("taps")
+    return settings
 
 
 def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
@@ -167,7 +221,7 @@ def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
 
 
 def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
-    """The network of a checkpoint.
+    """The network of a checkpoint; what it does not read and the checkpoint lacks is 0.
 
     Raises:
         DpamError: there is no such network, the tensors do not fit it, or are no numbers.
@@ -176,15 +230,17 @@ def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
         raise DpamError(f"expected the settings of a network, found {settings!r:.80}")
     try:
         with torch.device("meta"):  # takes no memory, whatever its size
-            layout = layout_of(create(**settings))
+            empty = create(**settings)
     except Exception as error:  # whatever a network of nonsense raises
         raise DpamError(f"its settings are those of no network: {error}") from error
-    refuse_misfit(tensors, layout)
+    layout, unread = layout_of(empty), unread_names(empty)
+    absent = {name: layout[name] for name in unread - tensors.keys()}
+    refuse_misfit(tensors, {name: size for name, size in layout.items() if name not in absent})
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         raise listed("weights that are no finite numbers, of a training that failed", wrong)
     net = create(**settings)
-    net.load_state_dict(tensors)
+    net.load_state_dict({**tensors, **{name: torch.zeros(size) for name, size in absent.items()}})
     return net
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dpam.errors import DpamError
 from dpam.model.backbone import fill, is_unused, vit_part
-from dpam.model.checkpoint import FORMAT
+from dpam.model.checkpoint import FORMAT, read_settings
 from dpam.model.networks import Network, backbone_of
 from dpam.model.pooled import from_linear
 from dpam.utils.tensors import read_tensors
@@ -50,7 +50,8 @@ def start_from(net: Network, path: str | Path, sha256: str | None = None) -> dic
         header: dict[str, str] = file.metadata() or {}
     about: dict[str, Any] = {"file": Path(path).name, "sha256": digest}
     if header.get("format") == FORMAT:
-        about |= {key: json.loads(header[key]) for key in ("settings", "metadata")}
+        about["settings"] = read_settings(header)
+        about["metadata"] = json.loads(header["metadata"])
         out_indices = about["settings"]["out_indices"]
     elif "out.weight" in tensors and "vit.pos_embed" in tensors:
         tensors, out_indices = from_linear(tensors), None

@@ -1,5 +1,6 @@
 """Our checkpoints, the authors' format, and the two subcommands between them."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from dpam.model.checkpoint import (
     read_metadata,
     save_checkpoint,
     to_authors,
+    to_small,
+    write_checkpoint,
 )
+from dpam.model.start import start_from
 
 METADATA = {"dataset": "demo", "seed": 20, "score_range": [1, 5], "selected_by": None}
 
@@ -88,6 +92,16 @@ def test_a_file_whose_tensors_are_not_those_of_its_settings(net, tmp_path):
     assert "halve.weight: expected 12x24x1x1, found 8x16x1x1" in str(error.value)
 
 
+def test_a_setting_that_was_called_otherwise_is_understood(net, tmp_path):
+    settings = {**net.settings, "taps": net.settings["out_indices"]}
+    del settings["out_indices"]
+    write_checkpoint(tmp_path / "old.safetensors", net.state_dict(), settings, METADATA)
+    assert load_checkpoint(tmp_path / "old.safetensors")[0].settings == net.settings
+    again = DPAM("test_vit", image_size=64, embed_dim=16)
+    assert start_from(again, tmp_path / "old.safetensors")["settings"] == net.settings
+    assert torch.equal(again.halve.weight, net.halve.weight)
+
+
 def test_authors_names_of_any_size(net):
     theirs = to_authors(net.state_dict(), net)
     assert len(theirs) == len(net.state_dict())
@@ -135,6 +149,53 @@ def test_export_refuses_a_network_of_another_size(file, tmp_path, capsys):
     assert "model.safetensors: " in said
     assert "of another shape: fusion.reduce.weight: expected 768x3072x1x1" in said
     assert not (tmp_path / "authors.pt").exists()
+
+
+def test_a_small_copy_rounds_what_scores_depend_on_and_nothing_else(tmp_path):
+    torch.manual_seed(0)
+    net = DPAM("test_vit", image_size=64, embed_dim=16, out_indices=[1, 3])
+    for buffer in net.buffers():
+        buffer += 7
+    source, small = tmp_path / "model.safetensors", tmp_path / "small.safetensors"
+    save_checkpoint(source, net, METADATA)
+    assert main(["export-checkpoint", str(source), str(small)]) == 0
+    assert small.stat().st_size < source.stat().st_size / 2
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    origin = {"file": "model.safetensors", "sha256": digest}
+    again, metadata = load_checkpoint(small)
+    assert metadata == {**METADATA, "exported_from": origin}
+    assert again.settings == net.settings
+    behind = range(4, len(net.backbone.vit.blocks))
+    assert behind
+    unread = (
+        "backbone.vit.norm.",
+        "backbone.vit.head.",
+        *(f"backbone.vit.blocks.{number}." for number in behind),
+    )
+    for name, tensor in net.state_dict().items():
+        found = again.state_dict()[name]
+        assert found.dtype == tensor.dtype
+        if name.startswith(unread):
+            assert not found.any(), name
+        elif name.endswith("num_batches_tracked"):
+            assert torch.equal(found, tensor)
+        else:
+            assert torch.equal(found, tensor.half().float()), name
+    inputs = (
+        torch.randn(2, 3, 64, 64),
+        torch.rand(2, 1, 64, 64),
+        torch.rand(2, 9, 3),
+        torch.rand(2, 9, 6),
+    )
+    with torch.no_grad():
+        scores = [network.eval()(*inputs) for network in (net, again)]
+    torch.testing.assert_close(*scores, rtol=0, atol=1e-3)
+
+
+def test_a_small_copy_of_weights_beyond_float16_is_refused(net):
+    net.halve.bias.data[0] = 1e5
+    with pytest.raises(DpamError, match=r"too large for float16:\n  - halve.bias"):
+        to_small(net)
 
 
 @pytest.mark.large
