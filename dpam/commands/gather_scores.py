@@ -1,7 +1,7 @@
 """Gather the scores of all chunks of a list of photographs into one table (.parquet).
 
-A row per line of the list, in its order: image, score, score_100, spread_100, error. A photograph
-that could not be read has no score; its error says why.
+A row per line of the list, in its order: image, score, score_100, spread_100, low, high, error. A
+photograph that could not be read has no score; its error says why.
 """
 
 import argparse

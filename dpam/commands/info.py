@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dpam.inference.judge import judge
-from dpam.inference.scores import Scale, learned_range
+from dpam.inference.scores import Scale, half_width, learned_range
 from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
 
@@ -68,10 +68,22 @@ def card(net: Network, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for line, key in TRAINING.items():
         if key in metadata:
             yield line, str(metadata[key])
+    if "validation" in metadata:
+        found = metadata["validation"]
+        yield "validation", "{images} images, SRCC {srcc:.3f}, PLCC {plcc:.3f}".format(**found)
+    if (reach := half_width(metadata)) is not None:
+        images = metadata["interval"]["images"]
+        yield (
+            "interval",
+            f"the labels of nine in ten photographs like the {images} of the validation part lie "
+            f"within {100 * reach:.1f} of 100 of the score",
+        )
     if "training" in metadata:
         yield "training", pairs(metadata["training"])
     if "start" in metadata:
         yield "started from", pairs({key: metadata["start"][key] for key in ("file", "sha256")})
+    if "exported_from" in metadata:
+        yield "float16 copy of", pairs(metadata["exported_from"])
     if "imported_from" in metadata:
         yield "imported from", pairs(metadata["imported_from"])
     made_by = metadata.get("made_by", {})

@@ -5,6 +5,10 @@ validation part (or the last one, if the settings say so), and the one with the 
 part, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
 be judged without training again.
 
+Beside them a checkpoint keeps how far the labels of nine in ten images of the validation part lie
+from what its epoch predicted (central view): `dpam predict` gives scores with that interval. A part
+with less than 20 images tells none.
+
 For an output model.safetensors, progress is kept after every epoch in model.progress.pt beside it:
 a run that was stopped goes on from there when it is started again with the same settings, data and
 code. SIGTERM and SIGUSR1 save at once and end with exit status 75. Curves for TensorBoard go to
@@ -14,9 +18,11 @@ model.tensorboard.
 import argparse
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.tensorboard import SummaryWriter
@@ -24,6 +30,7 @@ from torch.utils.tensorboard import SummaryWriter
 from dpam.commands.arguments import add_device, add_output, add_views, json_object
 from dpam.datasets.scaling import extremes, stretched_in_parts
 from dpam.errors import DpamError
+from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
 from dpam.inference.judge import NAME, judge
 from dpam.model import DPAM, Network, create
 from dpam.model.checkpoint import save_checkpoint
@@ -153,9 +160,11 @@ def write_outputs(
     try:
         for rule, path in zip(RULES, (args.output, args.released), strict=True):
             net.load_state_dict(trainer.kept[rule])
+            epoch = int(history.loc[history[rule] == 1, "epoch"].iloc[0])
             selected = {
                 "selected_by": trainer.selecting_part(rule) or "last epoch",
-                "selected_epoch": int(history.loc[history[rule] == 1, "epoch"].iloc[0]),
+                "selected_epoch": epoch,
+                **on_validation(trainer, epoch, about["learned_range"]),
             }
             save_checkpoint(path, net, about | selected)
             made.append(path)
@@ -166,6 +175,44 @@ def write_outputs(
         for path in made:
             path.unlink(missing_ok=True)
         raise
+
+
+def on_validation(
+    trainer: Trainer, epoch: int, learned_range: tuple[float, float]
+) -> dict[str, Any]:
+    """What an epoch's predictions of the validation part tell, for the metadata.
+
+    Args:
+        trainer: of a finished run.
+        epoch: from 1.
+        learned_range: (lowest, highest) quality that 0 and 1 mean, as of `Scorer`.
+
+    Returns:
+        "validation": number of images, SRCC and PLCC; "interval": how far nine in ten labels lie
+        from the prediction, of 1; without what the part is too small for.
+    """
+    rows = trainer.rows["validation"]
+    if not len(rows):
+        log.info("there is no validation part: scores will have no interval")
+        return {}
+    low, high = learned_range
+    told = trainer.predictions["validation"][epoch - 1].numpy().astype(np.float64)
+    quality = (low + told * (high - low)).clip(0, 1)  # as `Scorer` has it
+    label = low + trainer.label[rows] * (high - low)
+    agreement = {key: trainer.history[epoch - 1][f"validation_{key}"] for key in ("srcc", "plcc")}
+    found: dict[str, Any] = {}
+    if all(map(math.isfinite, agreement.values())):  # of one image, say, they are not defined
+        found["validation"] = {"images": len(rows), **agreement}
+    reach = half_width(quality, label)
+    if reach is None:
+        log.info(
+            "scores will have no interval: the validation part has %d images, and at least %d are "
+            "needed",
+            *(len(rows), LEAST),
+        )
+        return found
+    log.info("epoch %d: nine in ten labels of validation within %.1f of 100", epoch, 100 * reach)
+    return found | {"interval": {"coverage": COVERAGE, "half_width": reach, "images": len(rows)}}
 
 
 def begun(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:

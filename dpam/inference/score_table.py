@@ -27,12 +27,16 @@ class Row(NamedTuple):
         score: on the scale of the labels that the network was trained with.
         score_100: from 0, worst, to 100, best.
         spread_100: standard deviation over the views.
+        low, high: between what its label likely lies, of 100; None, an empty cell, where that is
+            not known. See `dpam.inference.scores.Score`.
     """
 
     image: str
     score: float
     score_100: float
     spread_100: float
+    low: float | None
+    high: float | None
 
 
 def csv_line(cells: Iterable[object]) -> str:
@@ -64,8 +68,9 @@ def read_rows(path: Path) -> Iterator[Row]:
                 table = csv.reader(file)
                 if next(table, None) != [*Row._fields]:
                     raise ValueError("other columns")
-                for image, *numbers in table:
-                    yield Row(image, *map(float, numbers))
+                for image, score, score_100, spread, low, high in table:
+                    ends = [float(end) if end else None for end in (low, high)]
+                    yield Row(image, float(score), float(score_100), float(spread), *ends)
             else:
                 for line in file:
                     yield Row(**json.loads(line))

@@ -58,11 +58,40 @@ class Score:
             their range.
         score_100: from 0, worst, to 100, best; the same place in the range.
         spread_100: standard deviation over the views, in units of `score_100`.
+        low, high: of nine in ten photographs, if they are like those of the validation part, the
+            label lies between these, in units of `score_100`; within 0 to 100. None where that is
+            not known. See `dpam.evaluation.conformal`.
     """
 
     score: float
     score_100: float
     spread_100: float
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        return in_words(self.score_100, self.low, self.high)
+
+
+def in_words(score_100: float, low: float | None, high: float | None) -> str:
+    """A score of 100 and its interval, as "62, likely between 50 and 74"."""
+    if low is None or high is None:
+        return f"{score_100:.0f}"
+    return f"{score_100:.0f}, likely between {low:.0f} and {high:.0f}"
+
+
+def half_width(metadata: dict[str, Any]) -> float | None:
+    """How far the interval of a score reaches to either side, of 1; of a checkpoint's metadata.
+
+    Raises:
+        KeyError, TypeError, ValueError: something else stands there.
+    """
+    if "interval" not in metadata:
+        return None
+    reach = float(metadata["interval"]["half_width"])
+    if not 0 <= reach <= 1:
+        raise ValueError(f"interval of half_width {reach:g}")
+    return reach
 
 
 def learned_range(metadata: dict[str, Any]) -> tuple[float, float] | None:

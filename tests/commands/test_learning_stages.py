@@ -139,6 +139,44 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     np.testing.assert_allclose(found.iloc[:, 1], 100 * (1 - table["prediction"]), atol=0.02)
 
 
+@pytest.mark.parametrize("scaling", ["declared", "faithful"])
+def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
+    photos, tmp_path, monkeypatch, capsys, scaling
+):
+    """Of its own epoch on the validation part; here small, four images."""
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    splits = pd.read_csv(out / "s.csv")
+    splits["split00"] = ["validation"] * 4 + ["train"] * 4 + ["test"] * 2
+    splits.to_csv(out / "s.csv", index=False)
+    assert train(out) == 0
+    assert "have no interval: the validation part has 4 images" in capsys.readouterr().err
+    about = load_checkpoint(out / "run/model.safetensors")[1]
+    assert "interval" not in about
+    kept = pd.read_csv(out / "run/history.csv").query("held_out == 1").iloc[0]
+    agreement = {"srcc": kept["validation_srcc"], "plcc": kept["validation_plcc"]}
+    assert about["validation"] == pytest.approx({"images": 4, **agreement})
+    rmtree(out / "run")
+
+    monkeypatch.setattr("dpam.evaluation.conformal.LEAST", 4)
+    monkeypatch.setattr("dpam.evaluation.conformal.COVERAGE", 0.5)
+    assert train(out, "--scaling", scaling) == 0
+    for name in ("model", "released"):
+        about = load_checkpoint(out / f"run/{name}.safetensors")[1]
+        with h5py.File(out / "run/epochs.h5") as file:
+            told = file["validation/prediction"][about["selected_epoch"] - 1].astype(float)
+            label = file["validation/score"][:]
+        low, high = about["learned_range"]
+        assert (low, high) == (0, 1) or scaling == "faithful"
+        gap = abs((low + told * (high - low)).clip(0, 1) - (low + label * (high - low)))
+        third = sorted(gap)[2]  # of four: the ceil(0.5 * 5)-th
+        assert about["interval"]["half_width"] == pytest.approx(third)
+        assert about["interval"]["images"] == 4
+    capsys.readouterr()
+    assert call("info", out / "run/model.safetensors") == 0
+    assert "photographs like the 4 of the validation part lie within" in capsys.readouterr().out
+
+
 def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
     out = prepare_data(photos, tmp_path)
     pack(photos, out)
@@ -244,8 +282,8 @@ def test_a_training_from_the_judge_takes_all_of_it_or_its_backbone(photos, tmp_p
     assert pack(photos, out) == 0
     expected = load_checkpoint(judge)[0].state_dict()
     rate = json.dumps(TRAINING | {"learning_rate": 0.0, "epochs": 1})
-    own = {"network": "pooled", "backbone": "test_vit", "taps": [1, 3], "start": "judge"}
-    other = MODEL | {"taps": [0, 3], "start": "judge"}
+    own = {"network": "pooled", "backbone": "test_vit", "out_indices": [1, 3], "start": "judge"}
+    other = MODEL | {"out_indices": [0, 3], "start": "judge"}
     for model, taken, prefix in ((own, "", ""), (other, "vit.", "backbone.")):
         assert train(out, "--model", json.dumps(model), "--training", rate) == 0
         net, about = load_checkpoint(out / "run/model.safetensors")

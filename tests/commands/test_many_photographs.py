@@ -52,7 +52,9 @@ def test_every_line_of_the_list_has_a_row_in_its_order(model, tmp_path, monkeypa
     table = tmp_path / "scores.parquet"
     assert call("gather-scores", tmp_path / "lists", scores, "--output", table) == 0
     found = pd.read_parquet(table)
-    assert list(found.columns) == ["image", "score", "score_100", "spread_100", "error"]
+    assert list(found.columns) == [
+        *("image", "score", "score_100", "spread_100", "low", "high", "error")
+    ]
     assert found["image"].tolist() == [str(line) for line in lines]
     assert found["score"].isna().tolist() == [False, False, True, False, True, False, False]
     assert found["error"].isna().tolist() == [True, True, False, True, False, True, True]
@@ -60,7 +62,7 @@ def test_every_line_of_the_list_has_a_row_in_its_order(model, tmp_path, monkeypa
     assert "gone [1].png" in found["error"][4]
     assert found["score"][0] == pytest.approx(found["score"][6], rel=1e-5)  # of another batch
 
-    (scores / "00001.csv").write_text("image,score,score_100,spread_100\n")
+    (scores / "00001.csv").write_text("image,score,score_100,spread_100,low,high\n")
     assert call("gather-scores", tmp_path / "lists", scores, "--output", table) == 1
     assert len(pd.read_parquet(table)) == len(lines)
 

@@ -57,6 +57,34 @@ def test_scores_are_those_of_the_library(model, photos, capsys):
     assert table["spread_100"].min() > 0
 
 
+@pytest.mark.parametrize("interval", [None, {"coverage": 0.9, "half_width": 0.3, "images": 40}])
+def test_scores_in_words_on_a_terminal_and_intervals_in_columns(
+    model, photos, tmp_path, capsys, monkeypatch, interval
+):
+    net, about = load_checkpoint(model)
+    told = tmp_path / "told.safetensors"
+    save_checkpoint(told, net, about | ({"interval": interval} if interval else {}))
+    common = "predict", photos, "--checkpoint", told
+    expected = list(dpam.load(told).rate([photos / f"{number}.png" for number in range(5)]))
+    assert call(*common) == 0
+    table = printed(capsys)
+    if interval is None:
+        assert table[["low", "high"]].isna().all(axis=None)
+    else:
+        np.testing.assert_allclose(table["low"], [row.low for row in expected], rtol=1e-4)
+        np.testing.assert_allclose(table["high"], [row.high for row in expected], rtol=1e-4)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert call(*common) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "from 0, worst, to 100, best; in brackets: MOS from 1 to 5, higher is better"
+    for line, row, number in zip(lines, expected, range(5), strict=True):
+        assert line.startswith(f"{row} ")
+        assert line.endswith(f" ({row.score:.4f})  {photos}/{number}.png")
+    assert call("info", told) == 0
+    card = capsys.readouterr().out
+    assert ("within 30.0 of 100 of the score" in card) == (interval is not None)
+
+
 def test_the_exit_status_counts_failures_and_the_rest_is_scored(model, photos, capsys):
     (photos / "2.png").write_bytes(b"broken")
     Image.new("RGB", (31, 60)).save(photos / "3.png")

@@ -8,7 +8,9 @@ import pytest
 from dpam.errors import DpamError
 from dpam.inference.score_table import Row, growing, prepare_to_resume, selected
 
-ROWS = [Row(f'ü, "{i}".jpg', 1 + i / 8, 100 * (i * 7 % 10) / 10, i / 4) for i in range(10)]
+ROWS = [
+    Row(f'ü, "{i}".jpg', 1 + i / 8, 100 * (i * 7 % 10) / 10, i / 4, None, i / 3) for i in range(10)
+]
 
 
 def write(path, rows, resume=False):

@@ -108,7 +108,10 @@ rule extract_vit:
     params:
         own=own_dataset,
         backbone=json.dumps(
-            {key: config["model"][key] for key in ("backbone", "pretrained", "weights", "out_indices")}
+            {
+                key: config["model"][key]
+                for key in ("backbone", "pretrained", "weights", "out_indices")
+            }
         ),
         image_size=config["image_size"],
         code=fingerprint("extract_vit"),
