@@ -1,10 +1,12 @@
 """Score your own photographs, with the judge of the package or with another trained network.
 
-One line per photograph: the score on the scale of the dataset that the network was trained on, the
-score from 0 (worst) to 100 (best), and the standard deviation of the latter over the views that
-were scored. A table on a terminal, CSV elsewhere. Scores stay within their range, whatever the
-network says. Where it is not known how labels and predictions belong together, as for checkpoints
-of the authors, both scores go from 0 to 100.
+One line per photograph. On a terminal in words, from 0 (worst) to 100 (best): "62, likely between
+50 and 74". What people say of nine in ten photographs lies in that interval, if they are like those
+of the training's validation part. Elsewhere CSV: the score on the scale of the dataset that the
+network was trained on, the score of 100, the standard deviation of the latter over the views that
+were scored, and both ends of the interval, empty where the checkpoint does not tell it. Scores stay
+within their range, whatever the network says. Where it is not known how labels and predictions
+belong together, as for checkpoints of the authors, both scores go from 0 to 100.
 
     dpam predict photo.jpg
     dpam predict -r holidays/ archive.zip 'more/*.png' --top 20
@@ -54,11 +56,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dpam.commands.arguments import add_device, add_views
-from dpam.datasets import DATASETS
-from dpam.datasets.labels import labels_of_photographs
-from dpam.datasets.native import read_scores
 from dpam.errors import SOME_FAILED, DpamError
-from dpam.evaluation import metrics
 from dpam.imaging.folders import PassedOver
 from dpam.inference.explanations import Explanation, Picture, picture
 from dpam.inference.judge import judge
@@ -72,6 +70,7 @@ from dpam.inference.score_table import (
     selected,
 )
 from dpam.inference.scorer import Scorer, load
+from dpam.inference.scores import in_words
 from dpam.inference.sources import Source, names, sources, total
 from dpam.pack.preparation import CPU, Prepared, prepare
 from dpam.utils.files import refuse_existing, refuse_same, write_json, write_text
@@ -99,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="DATASET",
-        help=f"what a checkpoint of the authors was trained on: {', '.join(DATASETS)}",
+        help="what a checkpoint of the authors was trained on, as `dpam datasets` calls it",
     )
     parser.add_argument("-r", "--recursive", action="store_true", help="folders in folders, too")
     parser.add_argument(
@@ -160,8 +159,15 @@ def run(args: argparse.Namespace) -> int:
         raise DpamError("--scatter needs --labels, to plot against")
     refuse_to_replace(args)
     args.checkpoint = args.checkpoint or judge()
-    table = read_scores(args.labels) if args.labels else None
+    table = None
+    if args.labels:
+        from dpam.datasets.labels import labels_of_photographs  # only labels need pandas and scipy
+        from dpam.datasets.native import read_scores
+
+        table = read_scores(args.labels)
     scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
+    if args.maps:
+        scorer.refuse_without_maps()
 
     if args.output:
         sign(args, scorer)
@@ -340,11 +346,11 @@ def show(rows: Iterable[Row], scorer: Scorer) -> None:
         for row in rows:
             print(csv_line(row), end="", flush=True)
         return
-    print(f"score: {scorer.scale}; 0 to 100: higher is better")
-    print(f"{'score':>10} {'0-100':>7} {'spread':>7}  image")
+    print(f"from 0, worst, to 100, best; in brackets: {scorer.scale}")
+    width = len(in_words(100, *((None, None) if scorer.half_width is None else (100, 100))))
     for row in rows:
-        line = f"{row.score:10.4f} {row.score_100:7.2f} {row.spread_100:7.2f}  {row.image}"
-        tqdm.write(line, file=sys.stdout)
+        words = in_words(row.score_100, row.low, row.high)
+        tqdm.write(f"{words:<{width}}  ({row.score:.4f})  {row.image}", file=sys.stdout)
 
 
 def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Namespace) -> None:
@@ -361,6 +367,8 @@ def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Nam
     """
     if not pairs:
         raise DpamError("--labels: no photograph that has one could be scored")
+    from dpam.evaluation import metrics
+
     prediction, label = np.array(pairs).T
     label = scorer.labels.quality(label)
     result = metrics.score(prediction, label)

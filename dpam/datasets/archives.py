@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from dpam.errors import DpamError
+from dpam.imaging.folders import read_to_the_end
 from dpam.utils.files import not_ours, refuse_existing
 from dpam.utils.progress import track
 
@@ -135,16 +136,6 @@ def _tar_members(archive: Path, file: tarfile.TarFile) -> Iterator[_Member]:
         with content:
             yield _Member(path, info.size, content)
     read_to_the_end(file)
-
-
-def read_to_the_end(file: tarfile.TarFile) -> None:
-    """Read what follows the last member: gzip's checksum over all stands there.
-
-    Raises:
-        Exception: of kinds that depend on the compression, if the archive is damaged.
-    """
-    while file.fileobj is not None and file.fileobj.read(1 << 20):
-        pass
 
 
 def _write(archive: Path, folder: Path, members: Iterator[_Member], limits: Limits) -> None:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import tarfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -42,6 +43,16 @@ class PassedOver(Counter[str]):
 def is_archive(path: Path) -> bool:
     """Whether a file is read as an archive, by its ending."""
     return path.suffix.lower() == ".zip" or path.name.lower().endswith(TAR)
+
+
+def read_to_the_end(file: tarfile.TarFile) -> None:
+    """Read what follows the last member: gzip's checksum over all stands there.
+
+    Raises:
+        Exception: of kinds that depend on the compression, if the archive is damaged.
+    """
+    while file.fileobj is not None and file.fileobj.read(1 << 20):
+        pass
 
 
 def files(

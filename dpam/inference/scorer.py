@@ -15,13 +15,12 @@ import numpy as np
 import torch
 
 from dpam.errors import DpamError
-from dpam.inference.authors import from_release
 from dpam.inference.explanations import Explanation, picture
 from dpam.inference.judge import judge
 from dpam.inference.photographs import Photo, is_one, rgb_array
 from dpam.inference.predict import Answer, answers
-from dpam.inference.scores import Numbers, Scale, Score, learned_range
-from dpam.model import Network
+from dpam.inference.scores import Numbers, Scale, Score, half_width, learned_range
+from dpam.model import Network, backbone_of
 from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.preparation import Preparation, Prepared, Segmentation, prepare
 from dpam.pack.views import USUAL, VIEWS, Views
@@ -32,7 +31,7 @@ class Scorer:
     """A network that knows how photographs are prepared for it and what its scores mean.
 
     Attributes:
-        net: the network, on `device`.
+        net: the network, on `device`, made ready for inference alone.
         metadata: all that its checkpoint says of it: what it was trained on, how, by what code.
         preparation: how photographs become inputs. Embedded colour profiles are converted, even
             where the training ignored them: so people see the photographs.
@@ -41,6 +40,8 @@ class Scorer:
             None where that is not known: the authors' networks learned labels stretched by their
             smallest and largest one, which the files do not tell.
         scale: of its scores, `labels`, or 0 to 100 where the range is not known.
+        half_width: how far the interval of a score reaches to either side, of 1; None where the
+            checkpoint does not tell.
         falls: whether the network itself predicts DMOS, 0 being the best.
         views: of each photograph, see `dpam.pack.batches.fixed_views`.
         device: where it computes.
@@ -60,6 +61,7 @@ class Scorer:
             )
         self.device = device or device_of()
         self.net = net.to(self.device).eval()
+        backbone_of(self.net).fold_layer_scale()
         self.metadata = metadata
         try:
             how = Preparation.from_json(metadata["preparation"])
@@ -68,6 +70,7 @@ class Scorer:
             rises = metadata["higher_is_better"]
             self.labels = Scale(metadata["label_kind"], low, high, rises)
             self.learned_range = learned_range(metadata)
+            self.half_width = half_width(metadata)
             self.views = views or metadata.get("views", USUAL)
             if self.views not in VIEWS:
                 raise ValueError(f"views {self.views}")
@@ -172,11 +175,13 @@ class Scorer:
 
     def rated(self, answer: Answer) -> Score:
         """The score that an answer means: the mean over the views."""
-        quality = float(answer.quality.mean().clip(0, 1))
+        quality, reach = float(answer.quality.mean().clip(0, 1)), self.half_width
         return Score(
             score=self.scale.native(quality),
             score_100=100 * quality,
             spread_100=100 * float(answer.quality.std()),
+            low=None if reach is None else 100 * max(0.0, quality - reach),
+            high=None if reach is None else 100 * min(1.0, quality + reach),
         )
 
 
@@ -209,6 +214,8 @@ def load(
                 f"{path}: expected a network trained on {dataset}; the file says {said}"
             )
     else:
+        from dpam.inference.authors import from_release  # which needs all datasets' facts
+
         net, metadata = from_release(path, dataset)
     try:
         return Scorer(net, metadata, where, views)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dpam.datasets.archives import read_to_the_end
 from dpam.errors import DpamError
-from dpam.imaging.folders import PassedOver, files, is_archive
+from dpam.imaging.folders import PassedOver, files, is_archive, read_to_the_end
 from dpam.imaging.images import is_image_name
 from dpam.pack.preparation import Preparation, read_photograph
 from dpam.utils.files import printable, refuse_special

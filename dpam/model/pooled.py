@@ -78,9 +78,25 @@ class PooledViT(Backbone):
         Returns:
             quality (B,), in (0, 1).
         """
-        pooled = [part for x in self.tokens(image) for part in (x.mean(dim=1), x.std(dim=1))]
+        pooled = [part for x in self.tokens(image) for part in moments(x)]
         logit: Tensor = self.out(self.dropout(self.norm(torch.cat(pooled, dim=1))))
         return logit.squeeze(1).sigmoid()
+
+
+def moments(tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over an image's tokens.
+
+    PyTorch's own `std` takes seven times as long over an axis that is not the last.
+
+    Args:
+        tokens: (B, T, w).
+
+    Returns:
+        (B, w) each.
+    """
+    mean = tokens.mean(dim=1, keepdim=True)
+    variance = (tokens - mean).square().sum(dim=1) / (tokens.shape[1] - 1)
+    return mean.squeeze(1), variance.sqrt()
 
 
 def from_linear(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

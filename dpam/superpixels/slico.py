@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from skimage.segmentation import slic
 
 from dpam.errors import DpamError
 
@@ -57,6 +56,8 @@ def by_scikit_image(
     image: np.ndarray, region_size: int, ruler: float, iterations: int
 ) -> np.ndarray:
     """SLICO of scikit-image."""
+    from skimage.segmentation import slic  # takes a second
+
     rows, columns = grid(image, region_size)
     labels = slic(
         image,

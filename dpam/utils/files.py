@@ -11,13 +11,15 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from safetensors import SafetensorError
 
 from dpam.errors import DpamError
+
+if TYPE_CHECKING:  # it takes half a second, and who scores photographs needs none of it
+    import pandas as pd
 
 NAMES = ("image", "reference", "distortion", "level", "group", "label_kind", "dataset", "part")
 KEYS = ("method", "official", "split", "test_dataset", "experiment", "run", "selection")
@@ -295,7 +297,7 @@ def write_json(path: str | Path, value: Any, replace: bool = False) -> None:
     write_text(path, f"{text}\n", ours)
 
 
-def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+def write_csv(path: str | Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV atomically, without its index."""
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False)
@@ -335,7 +337,7 @@ def read_json(path: str | Path) -> Any:
         raise DpamError(f"{path}: expected JSON, found something else ({error})") from error
 
 
-def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
+def read_csv(path: str | Path, columns: list[str]) -> "pd.DataFrame":
     """Read a CSV that one of the stages wrote.
 
     Columns of names are read as text, whatever they look like; empty cells stay empty text.
@@ -343,6 +345,8 @@ def read_csv(path: str | Path, columns: list[str]) -> pd.DataFrame:
     Raises:
         DpamError: the file is missing, is not CSV, or lacks one of `columns`.
     """
+    import pandas as pd
+
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values={"raw_std": [""]}, dtype=TEXT)
     except UNREADABLE as error:

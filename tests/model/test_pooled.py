@@ -57,6 +57,18 @@ def test_it_computes_what_it_says() -> None:
     torch.testing.assert_close(net(x), 1 / (1 + torch.exp(-line)))
 
 
+def test_layer_scale_in_the_weights_before_it_changes_nothing() -> None:
+    net = pooled(backbone="test_vit2")
+    names = [name for name in net.state_dict() if name.endswith((".ls1.gamma", ".ls2.gamma"))]
+    assert len(names) == 2 * 4
+    before = net(images())
+    net.fold_layer_scale()
+    assert not set(names) & set(net.state_dict())
+    torch.testing.assert_close(net(images()), before)
+    net.fold_layer_scale()
+    torch.testing.assert_close(net(images()), before)
+
+
 def test_what_lies_behind_the_last_block_is_not_there() -> None:
     net = pooled()
     names = set(net.state_dict())
