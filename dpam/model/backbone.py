@@ -8,7 +8,7 @@ from typing import Any
 import timm
 import torch
 from timm.data.config import resolve_model_data_config
-from timm.layers import LayerScale
+from timm.layers.layer_scale import LayerScale
 from timm.models.vision_transformer import Block, checkpoint_filter_fn
 from torch import Tensor, nn
 
@@ -107,6 +107,7 @@ class Backbone(nn.Module):
         for block in self.vit.blocks:
             if not isinstance(block, Block):
                 continue
+            linear: Any
             for linear, name in ((block.attn.proj, "ls1"), (block.mlp.fc2, "ls2")):
                 scale = getattr(block, name)
                 if isinstance(scale, LayerScale):

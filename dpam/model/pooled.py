@@ -96,7 +96,9 @@ def moments(tokens: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean = tokens.mean(dim=1, keepdim=True)
     variance = (tokens - mean).square().sum(dim=1) / (tokens.shape[1] - 1)
-    return mean.squeeze(1), variance.sqrt()
+    # Where all tokens are equal, the root has no gradient; of what is clamped it is 0.
+    smallest = torch.finfo(variance.dtype).tiny
+    return mean.squeeze(1), variance.clamp_min(smallest).sqrt()
 
 
 def from_linear(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
