@@ -45,6 +45,7 @@ def checkpoint(tmp_path):
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1)
     about = {**ABOUT, "preparation": vars(in_full()), "training": {"epochs": 2}}
+    about["interval"] = {"coverage": 0.9, "half_width": 0.15, "images": 40}
     save_checkpoint(tmp_path / "tiny.safetensors", net, about)
     return tmp_path / "tiny.safetensors"
 
@@ -259,6 +260,9 @@ def test_all_sections_of_a_network_and_a_baseline_and_the_page(
     assert ours["test"]["all"]["n"] == brisque["test"]["all"]["n"] == 20
     assert ours["speed"]["together"] > 0
     assert "optimised" not in brisque["absurd"]
+    assert 0 < ours["test"]["coverage"]["all"]["width"] <= 30
+    assert sum(part["n"] for part in ours["test"]["coverage"]["deciles"]) == 20
+    assert "coverage" not in brisque["test"]
 
     before = dict(ours)
     run(judge, monkeypatch, "measure", checkpoint, "--output", one, "--sections", "sizes")
@@ -274,12 +278,6 @@ def test_all_sections_of_a_network_and_a_baseline_and_the_page(
     names += ("examples",)
     marks = "\n\n".join(f"<!-- begin {name} -->\nold\n<!-- end {name} -->" for name in names)
     page.write_text(f"# The judge\n\nBy hand.\n\n{marks}\n\nThe end.\n")
-    ours["test"]["coverage"] = {
-        "all": dict.fromkeys(("n", "inside", "width", "lowest", "highest"), 0.5),
-        "groups": {},
-        "deciles": [],
-    }
-    one.write_text(json.dumps(ours))
     words = ["page", one, two, "--page", page, "--images", page.parent / "images"]
     run(judge, monkeypatch, *words)
     text = page.read_text()

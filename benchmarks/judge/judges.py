@@ -31,12 +31,12 @@ class Rating(NamedTuple):
 
     Attributes:
         score: within 0 to 100.
-        low, high: the interval of 90 %; nan of a judge that gives none.
+        low, high: the interval of 90 %; None of a judge that gives none.
     """
 
     score: float
-    low: float = float("nan")
-    high: float = float("nan")
+    low: float | None = None
+    high: float | None = None
 
 
 class Judge(Protocol):
@@ -82,7 +82,7 @@ class Network:
     def rate(self, photos: Iterable[Photo]) -> Iterator[Rating]:
         """See `Judge.rate`."""
         for rated in self.scorer.rate(photos):
-            yield Rating(rated.score_100)
+            yield Rating(rated.score_100, rated.low, rated.high)
 
     def rate_test(self, judged: Judged) -> list[Rating]:
         """See `Judge.rate_test`."""
