@@ -239,7 +239,10 @@ def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
         raise listed("weights that are no finite numbers, of a training that failed", wrong)
-    net = create(**settings)
+    # Random weights that are overwritten at once take half a second to draw; but what a network
+    # computes for itself, such as tables of rotations, is not in a checkpoint.
+    computed = any(name not in layout for name, _ in empty.named_buffers())
+    net = create(**settings) if computed else empty.to_empty(device="cpu")
     net.load_state_dict({**tensors, **{name: torch.zeros(size) for name, size in absent.items()}})
     return net
 

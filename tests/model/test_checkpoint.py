@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from dpam.cli import main
 from dpam.errors import DpamError
-from dpam.model import DPAM
+from dpam.model import DPAM, create
 from dpam.model.checkpoint import (
     from_authors,
     load_checkpoint,
@@ -46,6 +46,17 @@ def test_save_and_load(net, file):
     assert again.state_dict().keys() == net.state_dict().keys()
     assert all(torch.equal(t, net.state_dict()[name]) for name, t in again.state_dict().items())
     assert read_metadata(file) == METADATA
+
+
+def test_a_network_with_tables_that_no_checkpoint_holds_is_read_whole(tmp_path):
+    settings = {"backbone": "eva02_tiny_patch14_224", "image_size": 56, "out_indices": [0, 1]}
+    net = create("pooled", **settings).eval()
+    assert set(dict(net.named_buffers())) - set(net.state_dict())
+    torch.nn.init.normal_(net.out.weight)
+    save_checkpoint(tmp_path / "eva.safetensors", net, METADATA)
+    again, _ = load_checkpoint(tmp_path / "eva.safetensors")
+    image = torch.randn(1, 3, 56, 56)
+    assert torch.equal(again.eval()(image), net(image))
 
 
 def test_any_safetensors_reader_can_read_it(net, file):
