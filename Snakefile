@@ -22,7 +22,7 @@
 #       released/on-{test_dataset}.csv, .json          the same of the epoch best on the test part
 #       maps-on-{test_dataset}.npz                     quality maps of a few images, of some runs
 #     baselines have on-{test_dataset}.csv and .json, under their name as method
-#   <results>/scores.csv                               which runs belong to which experiment
+#   <results>/runs.csv                                 which runs belong to which experiment
 #   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks
 #   <results>/photographs/scores/{chunk}.csv           their scores, and together scores.parquet
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs

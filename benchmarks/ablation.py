@@ -107,7 +107,7 @@ def trained(
     table = pack.labels.iloc[chosen][["image", "score"]].assign(prediction=prediction)
     write_csv(folder / "predictions.csv", table)
     reference = pack.labels["reference"].iloc[chosen].tolist()
-    result = metrics.score(prediction, label, reference)
+    result = metrics.evaluate(prediction, label, reference)
     numbers = {
         **{name: kept[name] for name in ("epoch", "validation_srcc", "validation_plcc")},
         **{name: result[name] for name in ("srcc", "plcc")},

@@ -48,9 +48,9 @@ def test_an_error_is_one_line_on_the_terminal_and_in_the_log(tmp_path, capsys):
 
 def test_a_log_replaces_an_earlier_one_and_nothing_else(tmp_path, capsys):
     log = tmp_path / "mine"
-    for text, replaced in {"": True, "# dpam score": True, "image,score\n": False}.items():
+    for text, replaced in {"": True, "# dpam evaluate": True, "image,score\n": False}.items():
         log.write_text(text)
-        assert cli.main(["score", "none.csv", "--identity", "{", "--output", str(tmp_path / "o"),
+        assert cli.main(["evaluate", "none.csv", "--identity", "{", "--output", str(tmp_path / "o"),
                          "--splits", "none.csv", "--verified", "v", "--test-verified", "v",
                          "--log", str(log)]) == 1  # fmt: skip
         assert (log.read_text() != text) == replaced
@@ -88,11 +88,11 @@ def test_a_file_that_is_missing_is_named_before_anything_is_imported(
 def test_a_folder_as_output_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.csv").touch()
-    words = ["score", "p.csv", "--identity", "{}", "--splits", "p.csv", "--verified", "p.csv",
+    words = ["evaluate", "p.csv", "--identity", "{}", "--splits", "p.csv", "--verified", "p.csv",
              "--test-verified", "p.csv", "--output"]  # fmt: skip
     for name in (".", "..", "/"):
         assert cli.main([*words, name]) == 1
-        expected = f"dpam score: {name}: expected the name of a file to write, found a folder\n"
+        expected = f"dpam evaluate: {name}: expected the name of a file to write, found a folder\n"
         assert capsys.readouterr().err == expected
 
 
@@ -108,7 +108,7 @@ def test_a_bug_is_called_one_and_leaves_its_traceback(tmp_path, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(cli, "build_parser", broken)
-    assert cli.main(["score", "--log", str(tmp_path / "log")]) == 70
+    assert cli.main(["evaluate", "--log", str(tmp_path / "log")]) == 70
     text = (tmp_path / "log").read_text()
     assert "this is a bug in dpam" in text
     assert "ZeroDivisionError" in text

@@ -53,7 +53,7 @@ class Case:
     status: int | None = 0
 
 
-def score(method: str) -> Case:
+def evaluate(method: str) -> Case:
     folder = RUN.replace("slic", method)
     identity = json.dumps(IDENTITY | {"method": method, "test_dataset": "mine"})
     words = (
@@ -138,13 +138,13 @@ CASES = {
         ("brisque_svr", *SIDES, "--output", f"{RUN.replace('slic', 'brisque_svr')}/on-mine.csv"),
         (f"{RUN.replace('slic', 'brisque_svr')}/on-mine.csv",),
     ),
-    "score": score("slic"),
+    "evaluate": evaluate("slic"),
     "tabulate": Case(
-        ("scores.csv", "--output-dir", "tables"),
-        ("tables/scores.csv", "tables/types_and_levels.csv", *TABLES),
+        ("runs.csv", "--output-dir", "tables"),
+        ("tables/metrics.csv", "tables/types_and_levels.csv", *TABLES),
     ),
     "plot": Case(
-        ("scores.csv", "--packs", "data/slic.h5", "--maps", f"{RUN}/maps-on-mine.npz",
+        ("runs.csv", "--packs", "data/slic.h5", "--maps", f"{RUN}/maps-on-mine.npz",
          "--output-dir", "figures"),
         ("figures/most_wrong.json", "figures/scatter.svg", "figures/cross_dataset.pdf"),
     ),
@@ -155,7 +155,7 @@ CASES = {
         ("report/index.html", "report/jobs.csv", "report/disk.csv"),
     ),
     "estimate": Case(
-        ("scores.csv", "--plain", json.dumps({"mine": OWN}), "--images", '{"mine": 10}',
+        ("runs.csv", "--plain", json.dumps({"mine": OWN}), "--images", '{"mine": 10}',
          "--model", MODEL, "--image-size", "64", "--output", "estimate.csv"),
         ("estimate.csv",),
     ),
@@ -265,7 +265,7 @@ def begin(folder: Path) -> None:
         archive.writestr("scores.csv", table.to_csv(index=False))
     Path("my.yaml").write_text(json.dumps({"roots": {"mine": "photos"}, "plain": {"mine": OWN}}))
     row = {"experiment": "own", **IDENTITY, "method": "slic", "test_dataset": "mine", "run": RUN}
-    pd.DataFrame([row]).to_csv("scores.csv", index=False)
+    pd.DataFrame([row]).to_csv("runs.csv", index=False)
     Path("benchmarks").mkdir()
 
 

@@ -51,7 +51,7 @@ def agreement(prediction: pd.Series, test: pd.DataFrame) -> dict[str, Any]:
         KEPT, and their 95 % intervals over draws of images; what is not defined is None.
     """
     x, y = (side.to_numpy(np.float64) for side in (prediction, test["score"]))
-    found = metrics.score(x, y, group=test["group"].tolist())
+    found = metrics.evaluate(x, y, group=test["group"].tolist())
     ends = {name: found["intervals"].get(name) for name in KEPT}
     ends["krcc"] = krcc_interval(x, y)
     return {name: found[name] for name in KEPT} | {"intervals": ends}

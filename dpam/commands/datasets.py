@@ -47,5 +47,5 @@ def run(args: argparse.Namespace) -> None:
 
         scores = normalise(dataset.read_labels(root), dataset)["score"]
         with style.style():
-            picture = curves.score_histogram(scores, dataset.title, dataset.label_kind)
+            picture = curves.label_histogram(scores, dataset.title, dataset.label_kind)
             style.save(picture, args.svg)

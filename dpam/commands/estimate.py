@@ -1,7 +1,7 @@
-"""What the experiments of a list of scores will cost: jobs, core-hours, GPU-hours, disk.
+"""What the experiments of a list of runs will cost: jobs, core-hours, GPU-hours, disk.
 
     snakemake estimate                        of the configuration, before anything is started
-    dpam estimate results/scores.csv          of a list that is there, with the published network
+    dpam estimate results/runs.csv            of a list that is there, with the published network
 
 Nothing is started, and no dataset needs to be there. All numbers are estimates: images of each
 dataset times what one cost when it was measured. How fast a GPU trains is taken from runs in
@@ -40,7 +40,7 @@ BATCH = {"cpu": 2, "cuda": 12}  # images of the step that --measure times
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("scores", metavar="CSV", type=Path, help="the list of all scores")
+    parser.add_argument("runs", metavar="CSV", type=Path, help="the list of all runs (runs.csv)")
     parser.add_argument(
         "--images", type=json_object, metavar="JSON", default={}, help="dataset: number of images"
     )
@@ -68,10 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    scores = read_csv(args.scores, COLUMNS)
+    runs = read_csv(args.runs, COLUMNS)
     views = int(args.views) if args.views.isdigit() else 1
     sizes = {}
-    for name in pd.concat([scores["dataset"], scores["test_dataset"]]).unique():
+    for name in pd.concat([runs["dataset"], runs["test_dataset"]]).unique():
         dataset = find(name, args.plain.get(name))
         images = args.images.get(name) or dataset.images or 0
         sizes[name] = size_of(dataset, images, args.image_size, views)
@@ -83,9 +83,9 @@ def run(args: argparse.Namespace) -> None:
     inference(form)  # composes weights, once
     work = gflop(form)
     parameters = sum(parameter.numel() for parameter in net.parameters())
-    tflops, source = rate(args, scores, net, work)
+    tflops, source = rate(args, runs, net, work)
     network = Network(work, parameters, args.epochs)
-    table = estimate(scores, sizes, network, tflops, args.images_per_job)
+    table = estimate(runs, sizes, network, tflops, args.images_per_job)
     print(readable(table))
     print(f"Estimates. {work:.3g} GFLOP per image, {STEP} times that in training; {source}.")
     cores = table["gpu_hours"].sum() * tflops / CORE_TFLOPS
@@ -109,7 +109,7 @@ def readable(table: pd.DataFrame) -> str:
 
 
 def rate(
-    args: argparse.Namespace, scores: pd.DataFrame, net: Judge, work: float
+    args: argparse.Namespace, runs: pd.DataFrame, net: Judge, work: float
 ) -> tuple[float, str]:
     """TFLOP per second in training, and where the number comes from."""
     if args.tflops:
@@ -118,7 +118,7 @@ def rate(
         seconds = step_seconds(net)
         tflops = STEP * work / seconds / 1000
         return tflops, f"{tflops:.3g} TFLOP/s measured here ({device_name()})"
-    histories = [Path(path, "history.csv") for path in scores["run"].unique()]
+    histories = [Path(path, "history.csv") for path in runs["run"].unique()]
     found = [
         read_csv(path, ["images_per_second"])["images_per_second"].median()
         for path in histories
@@ -127,8 +127,8 @@ def rate(
     if found:
         images = float(pd.Series(found).median())
         tflops = images * STEP * work / 1000
-        runs = f"{len(found)} finished run{'s' * (len(found) > 1)}"
-        return tflops, f"{images:.3g} images/s in {runs}, that is {tflops:.3g} TFLOP/s"
+        finished = f"{len(found)} finished run{'s' * (len(found) > 1)}"
+        return tflops, f"{images:.3g} images/s in {finished}, that is {tflops:.3g} TFLOP/s"
     return ASSUMED_TFLOPS, (
         f"{ASSUMED_TFLOPS:g} TFLOP/s of a GPU are assumed, not measured: give your own as "
         "--tflops, or run with --measure on a machine that has the GPU"

@@ -24,8 +24,8 @@ from dpam.evaluation.tables import (
     LOGISTIC,
     held_out,
     history_file,
+    read_metrics,
     read_results,
-    read_scores,
     types_and_levels,
 )
 from dpam.figures import curves, photographs, style
@@ -43,7 +43,7 @@ THUMBNAIL = 192  # pixels, the longer side
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `dpam plot`."""
-    parser.add_argument("scores", metavar="CSV", help="the list of all scores")
+    parser.add_argument("runs", metavar="CSV", help="the list of all runs (runs.csv)")
     parser.add_argument(
         "--packs", metavar="H5", nargs="+", required=True, help="packs to take images from"
     )
@@ -54,24 +54,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read scores, histories, predictions, packs and maps; write the figures."""
-    scores = held_out(read_scores(args.scores).drop_duplicates(["run", "test_dataset"]))
+    """Read metrics, histories, predictions, packs and maps; write the figures."""
+    metrics = held_out(read_metrics(args.runs).drop_duplicates(["run", "test_dataset"]))
     output = Path(args.output_dir)
     with style.style(), ExitStack() as stack:
         packs = {
             name: [stack.enter_context(Pack(path)) for path in paths]
             for name, paths in by_dataset(args.packs).items()
         }
-        predicted, wrong = scatter(scores, packs)
+        predicted, wrong = scatter(metrics, packs)
         drawn = {
-            "training_curves": training_curves(scores),
+            "training_curves": training_curves(metrics),
             "scatter": predicted,
-            "distortion_types": distortion_types(args.scores),
-            "examples": examples(scores, packs),
+            "distortion_types": distortion_types(args.runs),
+            "examples": examples(metrics, packs),
             "labels": labels(packs),
             "quality_maps": quality_maps(args.maps),
             "superpixels": superpixels(packs),
-            "cross_dataset": curves.cross_dataset(scores),
+            "cross_dataset": curves.cross_dataset(metrics),
         }
         files = [f"{name}.{ending}" for name in drawn for ending in ("svg", "pdf")]
         refuse_existing(output / file for file in ["most_wrong.json", *files])
@@ -88,9 +88,9 @@ def pick(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, int]:
     return rows.loc[sorted(chosen)], len(rows) - len(chosen)
 
 
-def training_curves(scores: pd.DataFrame) -> Figure:
+def training_curves(metrics: pd.DataFrame) -> Figure:
     """The histories of the networks; baselines have none."""
-    networks = scores[~scores["method"].isin(BASELINES)]
+    networks = metrics[~metrics["method"].isin(BASELINES)]
     runs = networks.drop_duplicates("run").assign(test_dataset=lambda rows: rows["dataset"])
     shown, hidden = pick(runs, ["dataset", "part", "method"])
     histories = [
@@ -103,10 +103,10 @@ def training_curves(scores: pd.DataFrame) -> Figure:
 
 
 def scatter(
-    scores: pd.DataFrame, packs: dict[str, list[Pack]]
+    metrics: pd.DataFrame, packs: dict[str, list[Pack]]
 ) -> tuple[Figure, list[dict[str, Any]]]:
     """The predictions of the runs, and of each image numbered there a thumbnail and its numbers."""
-    shown, hidden = pick(scores, ["dataset", "part", "method", "test_dataset"])
+    shown, hidden = pick(metrics, ["dataset", "part", "method", "test_dataset"])
     clouds, wrong = [], []
     titles = style.titles(shown)
     for panel, (title, row) in enumerate(zip(titles, shown.to_dict("records"), strict=True)):
@@ -190,13 +190,13 @@ def quality_maps(files: list[str]) -> Figure:
     return photographs.quality_maps(galleries, len(files) - len(galleries))
 
 
-def examples(scores: pd.DataFrame, packs: dict[str, list[Pack]]) -> Figure:
+def examples(metrics: pd.DataFrame, packs: dict[str, list[Pack]]) -> Figure:
     """Images of each pack, with their label and, where there is one, a prediction."""
     albums = []
     first = [several[0] for several in packs.values()]
     for pack in first[: style.PANELS // 3]:
         dataset, kind = pack.settings["dataset"], pack.settings["label_kind"]
-        predicted = predictions_of(scores, dataset)
+        predicted = predictions_of(metrics, dataset)
         images, label = pack.labels["image"].tolist(), pack.labels["score"].tolist()
         pictures = []
         for index in pack.examples:
@@ -236,10 +236,10 @@ def superpixels(packs: dict[str, list[Pack]]) -> Figure:
     return photographs.superpixels(comparisons, len(several) - len(comparisons))
 
 
-def predictions_of(scores: pd.DataFrame, dataset: str) -> dict[str, str]:
+def predictions_of(metrics: pd.DataFrame, dataset: str) -> dict[str, str]:
     """Image -> prediction in words, of a network of the dataset itself if possible."""
-    networks = (scores["part"] == "all") & ~scores["method"].isin(BASELINES)
-    rows = scores[(scores["test_dataset"] == dataset) & networks]
+    networks = (metrics["part"] == "all") & ~metrics["method"].isin(BASELINES)
+    rows = metrics[(metrics["test_dataset"] == dataset) & networks]
     own = rows["dataset"] == dataset
     words: dict[str, str] = {}
     for row in pd.concat([rows[own], rows[~own]]).to_dict("records"):

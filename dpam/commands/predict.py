@@ -371,7 +371,7 @@ def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Nam
 
     prediction, label = np.array(pairs).T
     label = scorer.labels.quality(label)
-    result = metrics.score(prediction, label)
+    result = metrics.evaluate(prediction, label)
     if scorer.learned_range is None:
         result["rmse"] = None  # labels and scores have no scale in common
     texts = [

@@ -1,13 +1,13 @@
-"""Tables over all scores: every number in one long table, and two tables per experiment.
+"""Tables of all metrics: every number in one long table, and two tables per experiment.
 
-Writes scores.csv (one row per run and test dataset), types_and_levels.csv (distortion types, levels
-and groups within runs) and for each experiment, as CSV, LaTeX and Markdown:
+Writes metrics.csv (one row per run and test dataset), types_and_levels.csv (distortion types,
+levels and groups within runs) and for each experiment, as CSV, LaTeX and Markdown:
 
   EXPERIMENT        median, mean, standard deviation over splits, each of few; a row per setting
   EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
 
 and, in the same three forms, significance: each two methods compared over the splits they share,
-by scores whose weights were not selected on test.
+by runs whose weights were not selected on test.
 """
 
 import argparse
@@ -23,26 +23,26 @@ ENDINGS = (".csv", ".tex", ".md")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `dpam tabulate`."""
-    parser.add_argument("scores", metavar="CSV", help="the list of all scores")
+    parser.add_argument("runs", metavar="CSV", help="the list of all runs (runs.csv)")
     parser.add_argument("--output-dir", metavar="DIR", required=True, help="folder for the tables")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read every score of the list, write the tables."""
+    """Read the metrics of every run of the list, write the tables."""
     output = Path(args.output_dir)
-    scores = tables.read_scores(args.scores)
+    metrics = tables.read_metrics(args.runs)
     experiments = [
-        f"{name}{end}" for name in scores["experiment"].unique() for end in ("", "_paper")
+        f"{name}{end}" for name in metrics["experiment"].unique() for end in ("", "_paper")
     ]
     laid_out = [f"{name}{end}" for name in ["significance", *experiments] for end in ENDINGS]
-    refuse_existing(output / name for name in ["scores.csv", "types_and_levels.csv", *laid_out])
-    write_csv(output / "scores.csv", scores)
-    results = tables.read_results(args.scores)
+    refuse_existing(output / name for name in ["metrics.csv", "types_and_levels.csv", *laid_out])
+    write_csv(output / "metrics.csv", metrics)
+    results = tables.read_results(args.runs)
     write_csv(output / "types_and_levels.csv", tables.types_and_levels(results))
-    pairs = significance.compare_methods(scores)
+    pairs = significance.compare_methods(metrics)
     text = significance.readable(pairs)
     write(output / "significance", pairs, text, significance.CAPTION)
-    rows_of_all = pd.concat([scores, tables.floors(results)])
+    rows_of_all = pd.concat([metrics, tables.floors(results)])
     for experiment, rows in rows_of_all.groupby("experiment", sort=False):
         table = tables.summarise(rows)
         layout = formatting.paper_layout(table)

@@ -106,7 +106,7 @@ def fit_logistic4(prediction: np.ndarray, label: np.ndarray) -> Fit:
     )
 
 
-def score(
+def evaluate(
     prediction: np.ndarray,
     label: np.ndarray,
     reference: Sequence[str] | None = None,

@@ -43,11 +43,11 @@ CAPTION = (
 )
 
 
-def compare_methods(scores: pd.DataFrame) -> pd.DataFrame:
+def compare_methods(metrics: pd.DataFrame) -> pd.DataFrame:
     """Compare the SRCC of each two methods with all else the same.
 
     Args:
-        scores: columns experiment, FIXED, method, selection, split, srcc, test_to_train (images of
+        metrics: columns experiment, FIXED, method, selection, split, srcc, test_to_train (images of
             the split's test part by those of its training and validation part); several seeds of
             a split count as their mean. A split in which either SRCC is nan is left out, and so
             are rows whose weights were selected on test.
@@ -60,7 +60,7 @@ def compare_methods(scores: pd.DataFrame) -> pd.DataFrame:
         differences are equal but not 0.
     """
     rows: list[dict[str, Any]] = []
-    fair = scores[scores["selection"] != "test"]
+    fair = metrics[metrics["selection"] != "test"]
     for setting, group in fair.groupby(["experiment", *FIXED], sort=False):
         by_split = group.pivot_table(
             "srcc", "split", ["method", "selection"], aggfunc="mean", sort=False

@@ -1,4 +1,4 @@
-"""From many scores to a few tables: statistics over splits. `formatting` makes them text."""
+"""From the metrics of many runs to a few tables, with statistics over splits."""
 
 from pathlib import Path
 from typing import Any
@@ -24,36 +24,36 @@ FEW = 4  # splits; of fewer each is shown, a median and a deviation would say le
 
 
 def read_results(path: str | Path) -> list[dict[str, Any]]:
-    """The list of scores, each row with the JSON that it points to.
+    """The list of runs, each row with the JSON that it points to.
 
     Args:
         path: CSV with the columns of COLUMNS; `run` is the folder of the run, in which
             on-{test_dataset}.json lies.
 
     Raises:
-        DpamError: the list is empty, or a score is missing or belongs to another run.
+        DpamError: the list is empty, or metrics are missing or belong to another run.
     """
-    scores = read_csv(path, COLUMNS).astype({name: str for name in COLUMNS if name != "seed"})
-    if scores.empty:
+    runs = read_csv(path, COLUMNS).astype({name: str for name in COLUMNS if name != "seed"})
+    if runs.empty:
         raise DpamError(f"{path}: expected a row per run and test dataset, found none")
     results, wrong = [], []
-    for row in scores[COLUMNS].to_dict("records"):
+    for row in runs[COLUMNS].to_dict("records"):
         file = Path(row["run"]) / f"on-{row['test_dataset']}.json"
         if not file.exists():
             wrong.append(f"{file}: no such file")
             continue
-        score = read_json(file)
-        if any(score.get(key) != row[key] for key in [*RUN, "test_dataset"]):
+        found = read_json(file)
+        if any(found.get(key) != row[key] for key in [*RUN, "test_dataset"]):
             wrong.append(f"{file}: belongs to another run")
             continue
-        results.append(score | row)
+        results.append(found | row)
     if wrong:
-        raise listed(f"{path}: scores that it names", wrong, "Run the workflow to make them anew.")
+        raise listed(f"{path}: metrics that it names", wrong, "Run the workflow to make them anew.")
     return results
 
 
-def read_scores(path: str | Path) -> pd.DataFrame:
-    """One row per line of the list of scores.
+def read_metrics(path: str | Path) -> pd.DataFrame:
+    """One row per line of the list of runs.
 
     Returns:
         COLUMNS, label_kind, selection, n, clusters, intervals_over, test_to_train, near_duplicates
@@ -94,7 +94,7 @@ def floors(results: list[dict[str, Any]]) -> pd.DataFrame:
         results: as `read_results` returns them.
 
     Returns:
-        the columns of `read_scores`; one row per experiment, dataset, part, split and test dataset
+        the columns of `read_metrics`; one row per experiment, dataset, part, split and test dataset
         whose runs tell it.
     """
     keys = ("experiment", "dataset", "part", "split", "test_dataset")
@@ -172,23 +172,23 @@ def statistics(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
     }
 
 
-def summarise(scores: pd.DataFrame) -> pd.DataFrame:
+def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
     """Statistics of one experiment over its splits and seeds.
 
     Args:
-        scores: rows of `read_scores`, all of one experiment.
+        metrics: rows of `read_metrics`, all of one experiment.
 
     Returns:
         One row per dataset x part x method x test dataset x selection, in the order met: SETTING,
-        split (its name, if only one), n_min and n_max (images scored in a run), near_min and
+        split (its name, if only one), n_min and n_max (images tested in a run), near_min and
         near_max (of these, near-duplicates of images trained on), splits, runs, not_converged (runs
         whose logistic did not converge), then `statistics` of each metric, `_low` and `_high` of
-        those WITH_INTERVAL (of a single run; else nan), intervals_over (see `metrics.score`;
+        those WITH_INTERVAL (of a single run; else nan), intervals_over (see `metrics.evaluate`;
         empty where there is no interval), then published_srcc and published_plcc, nan where nothing
         comparable was published.
     """
     rows = []
-    for setting, group in scores.groupby(SETTING, sort=False):
+    for setting, group in metrics.groupby(SETTING, sort=False):
         row = dict(zip(SETTING, setting, strict=True))
         names = set(group["split"])
         row["split"] = names.pop() if len(names) == 1 else ""
@@ -219,10 +219,10 @@ def _published(row: dict[str, Any]) -> tuple[float, float]:
     return float("nan"), float("nan")
 
 
-def held_out(scores: pd.DataFrame) -> pd.DataFrame:
+def held_out(metrics: pd.DataFrame) -> pd.DataFrame:
     """The rows whose weights were not selected on the tested images; all rows if there are none."""
-    rows = scores[scores["selection"] != "test"]
-    return rows if len(rows) else scores
+    rows = metrics[metrics["selection"] != "test"]
+    return rows if len(rows) else metrics
 
 
 def history_file(run: str | Path) -> Path:

@@ -24,7 +24,7 @@ REGRESSION = 6e-6  # core-seconds per squared number of images: a grid of suppor
 JOINED = 0.3e9  # bytes of packs joined per second; 0.71 GB took 2.6 s (docs/cluster.md)
 IMAGES_PER_JOB = 100_000
 SUMMARY = 60.0  # core-seconds of a table, figures or a page, and
-PER_SCORE = 0.05  # per score in them
+PER_TEST = 0.05  # per test in them
 
 # GFLOP of one inference of the published network at 224 pixels; a training step is three.
 PUBLISHED_GFLOP = 274.0
@@ -121,13 +121,13 @@ class Plan:
     Attributes:
         sizes: of each dataset.
         network: what is trained.
-        scores: how many there will be.
+        runs: how many there will be.
         images_per_job: those of a larger dataset are packed by several jobs.
     """
 
     sizes: Mapping[str, Size]
     network: Network
-    scores: int = 0
+    runs: int = 0
     images_per_job: int = IMAGES_PER_JOB
 
     def shards(self, dataset: str) -> int:
@@ -178,21 +178,21 @@ class Plan:
             case "train_baseline":
                 return Cost(START + REGRESSION * images**2, size=images * LABEL_BYTES)
             case "tabulate" | "plot" | "report":
-                return Cost(SUMMARY + PER_SCORE * self.scores)
+                return Cost(SUMMARY + PER_TEST * self.runs)
             case _:
                 return Cost()
 
 
-def jobs(scores: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
-    """Every job behind a list of scores, as arguments of `Plan.cost`.
+def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
+    """Every job behind a list of runs, as arguments of `Plan.cost`.
 
     Args:
-        scores: columns dataset, part, method, split, seed, test_dataset, run (scores.csv).
+        runs: columns dataset, part, method, split, seed, test_dataset, run (runs.csv).
         plan: knows the datasets' sizes.
     """
-    baseline = scores["method"].isin(list(FEATURES))
-    tested = scores.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
-    used = _distinct(pd.concat([scores, tested]), ["dataset", "method"])
+    baseline = runs["method"].isin(list(FEATURES))
+    tested = runs.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
+    used = _distinct(pd.concat([runs, tested]), ["dataset", "method"])
     for name in dict.fromkeys(row["dataset"] for row in used):
         if name in MADE_HERE:
             yield {"rule": "make_demo_data", "dataset": name}
@@ -206,12 +206,12 @@ def jobs(scores: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
             yield from [{"rule": "pack_shard", **row}] * (shards if shards > 1 else 0)
             yield {"rule": "pack_superpixels", **row}
     run = ["dataset", "part", "method", "split", "seed"]
-    yield from ({"rule": "train", **row} for row in _distinct(scores[~baseline], run))
-    for row in _distinct(scores, [*run, "test_dataset", "run"]):
+    yield from ({"rule": "train", **row} for row in _distinct(runs[~baseline], run))
+    for row in _distinct(runs, [*run, "test_dataset", "run"]):
         kind = "_released" if row.pop("run").endswith("/released") else ""
         yield {"rule": "train_baseline" if row["method"] in FEATURES else f"test{kind}", **row}
-        yield {"rule": f"score{kind}", **row}
-    for row in _distinct(scores[~baseline & (scores["part"] == "all")], ["test_dataset"]):
+        yield {"rule": f"evaluate{kind}", **row}
+    for row in _distinct(runs[~baseline & (runs["part"] == "all")], ["test_dataset"]):
         yield {"rule": "map_quality", **row}
     yield from ({"rule": rule} for rule in ("tabulate", "plot", "report"))
 
@@ -223,16 +223,16 @@ def _distinct(table: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def estimate(
-    scores: pd.DataFrame,
+    runs: pd.DataFrame,
     sizes: Mapping[str, Size],
     network: Network,
     tflops: float,
     images_per_job: int = IMAGES_PER_JOB,
 ) -> pd.DataFrame:
-    """What the experiments behind a list of scores cost, by rule.
+    """What the experiments behind a list of runs cost, by rule.
 
     Args:
-        scores: see `jobs`.
+        runs: see `jobs`.
         sizes: of every dataset in them.
         network: what is trained.
         tflops: sustained rate of the GPU, TFLOP per second.
@@ -251,9 +251,9 @@ def estimate(
             unknown,
             "Put these datasets where the configuration says, then ask again.",
         )
-    plan = Plan(sizes, network, len(scores), images_per_job)
+    plan = Plan(sizes, network, len(runs), images_per_job)
     rows: dict[str, list[float]] = {}
-    for job in jobs(scores, plan):
+    for job in jobs(runs, plan):
         job.pop("seed", None)
         cost = plan.cost(**job)
         row = rows.setdefault(job["rule"], [0, 0, 0, 0])

@@ -22,7 +22,7 @@ LEAST_GRID = 4  # patches along a side of the network's input
 
 
 class Run(NamedTuple):
-    """One trained network or baseline on one dataset: a row of scores.csv."""
+    """One trained network or baseline on one dataset: a row of runs.csv."""
 
     experiment: str
     dataset: str

@@ -49,11 +49,11 @@ class Scatter:
 
 @dataclass(frozen=True)
 class Histogram:
-    """The labels of one dataset: (n,) scores in 0..1, 1 being the best."""
+    """The labels of one dataset: (n,) labels in 0..1, 1 being the best."""
 
     title: str
     label_kind: str
-    scores: np.ndarray
+    labels: np.ndarray
 
 
 def training_curves(runs: Sequence[Curves], hidden: int = 0) -> Figure:
@@ -249,7 +249,7 @@ def distortion_types(table: pd.DataFrame, hidden: int = 0) -> Figure:
 
 
 def histograms(datasets: Sequence[Histogram]) -> Figure:
-    """How many images of each dataset have which score, one panel per dataset."""
+    """How many images of each dataset have which label, one panel per dataset."""
     if not datasets:
         return message("No dataset to show.")
     figure, rows, columns = small_multiples(len(datasets), height=1.9)
@@ -260,20 +260,20 @@ def histograms(datasets: Sequence[Histogram]) -> Figure:
 
 def draw_histogram(axes: Axes, dataset: Histogram) -> None:
     """Twenty bars."""
-    axes.hist(dataset.scores, bins=20, range=(0, 1), color=COLOURS["first"], rwidth=0.9)
-    axes.set_title(f"{dataset.title}:\n{len(dataset.scores):,} images")
+    axes.hist(dataset.labels, bins=20, range=(0, 1), color=COLOURS["first"], rwidth=0.9)
+    axes.set_title(f"{dataset.title}:\n{len(dataset.labels):,} images")
     axes.set(xlabel=f"label: {dataset.label_kind}, 0 to 1", ylabel="images", xlim=(0, 1))
     axes.grid(visible=False, axis="x")
 
 
-def cross_dataset(scores: pd.DataFrame) -> Figure:
+def cross_dataset(metrics: pd.DataFrame) -> Figure:
     """Heat map of the median SRCC, trained on (rows) by tested on (columns), per method.
 
     Args:
-        scores: rows of `tables.read_scores`; those of one distortion type and those of a
+        metrics: rows of `tables.read_metrics`; those of one distortion type and those of a
             dataset's own test part are left out.
     """
-    crossed = scores[(scores["dataset"] != scores["test_dataset"]) & (scores["part"] == "all")]
+    crossed = metrics[(metrics["dataset"] != metrics["test_dataset"]) & (metrics["part"] == "all")]
     if crossed.empty:
         return message("No network was tested on another dataset than its own.")
     crossed = crossed.drop_duplicates(["run", "test_dataset"])
@@ -315,8 +315,8 @@ def draw_matrix(axes: Axes, values: np.ndarray, rows: list[str], columns: list[s
     axes.spines[:].set_visible(False)
 
 
-def score_histogram(scores: pd.Series, title: str, label_kind: str) -> Figure:
-    """How many images of a dataset have which score; (n,) scores in 0..1, 1 being the best."""
+def label_histogram(labels: pd.Series, title: str, label_kind: str) -> Figure:
+    """How many images of a dataset have which label; (n,) labels in 0..1, 1 being the best."""
     figure = Figure(figsize=(WIDTH / 2, 2.6), layout="constrained")
-    draw_histogram(figure.add_subplot(), Histogram(title, label_kind, scores.to_numpy()))
+    draw_histogram(figure.add_subplot(), Histogram(title, label_kind, labels.to_numpy()))
     return figure

@@ -67,7 +67,7 @@ def render(sources: Sources, output: Path) -> str:
         DpamError: a table or a figure is missing, or a file cannot be written.
     """
     tables = sources.tables
-    scores = read_table(tables / "scores.csv", COLUMNS)
+    metrics = read_table(tables / "metrics.csv", COLUMNS)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=True,
@@ -75,26 +75,26 @@ def render(sources: Sources, output: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    origins = runs.trained_by(scores)
+    origins = runs.trained_by(metrics)
     wrong = read_json(sources.figures / "most_wrong.json")
-    networks = scores[~scores["method"].isin(BASELINES)]
+    networks = metrics[~metrics["method"].isin(BASELINES)]
     splits = list(dict.fromkeys(networks["split"]))
     plain = sources.settings.get("plain", {})
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     jobs = cost.jobs(sources.benchmarks, sources.gpu_rules, origins)
-    names = dict.fromkeys(scores["experiment"].astype(str))
+    names = dict.fromkeys(metrics["experiment"].astype(str))
     return environment.get_template("page.html.j2").render(
         style=Markup(STYLE),  # noqa: S704 - our own file
         script=Markup(SCRIPT),  # noqa: S704 - our own file
         script_digest=digest,
-        summary=runs.summary(scores),
-        scores_file=link(tables / "scores.csv", output),
-        partial=partial(scores, sources.planned),
-        overview=runs.overview(scores, origins, sources.machine),
+        summary=runs.summary(metrics),
+        metrics_file=link(tables / "metrics.csv", output),
+        partial=partial(metrics, sources.planned),
+        overview=runs.overview(metrics, origins, sources.machine),
         deviations=runs.deviations(sources.settings, sources.as_released),
-        pseudo=pseudo(scores),
+        pseudo=pseudo(metrics),
         selected_on_test=results.ON_TEST,
-        near_duplicates=results.near_duplicates(scores),
+        near_duplicates=results.near_duplicates(metrics),
         about_metrics=ABOUT_METRICS,
         experiments=[results.experiment(name, tables, output) for name in names],
         significance=results.comparisons(tables, output),
@@ -102,7 +102,7 @@ def render(sources: Sources, output: Path) -> str:
         figures={name: picture(name, sources.figures, tables, wrong, output) for name in FIGURES},
         wrong=panels(wrong, output),
         cards=[data.card(path, plain, splits, output) for path in sources.verified],
-        runs=runs.runs(scores, tables, output),
+        runs=runs.runs(metrics, tables, output),
         long=LONG,
         cost=cost.cost(jobs, output),
         disk=cost.disk(sources.results, output),
@@ -112,15 +112,15 @@ def render(sources: Sources, output: Path) -> str:
     )
 
 
-def partial(scores: pd.DataFrame, planned: int | None) -> str:
+def partial(metrics: pd.DataFrame, planned: int | None) -> str:
     """How much of the plan is there; empty text if all is, or if it is not known."""
-    done = len(scores.drop_duplicates(["run", "test_dataset"]))
+    done = len(metrics.drop_duplicates(["run", "test_dataset"]))
     return f"{done:,} of {planned:,}" if planned is not None and done < planned else ""
 
 
-def pseudo(scores: pd.DataFrame) -> list[str]:
+def pseudo(metrics: pd.DataFrame) -> list[str]:
     """The datasets whose labels nobody gave."""
-    kinds = scores.drop_duplicates(["test_dataset", "label_kind"])
+    kinds = metrics.drop_duplicates(["test_dataset", "label_kind"])
     return [
         f"{row['test_dataset']}: {row['label_kind']}"
         for row in kinds.to_dict("records")

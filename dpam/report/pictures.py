@@ -60,7 +60,7 @@ FIGURES = {
     "cross_dataset": (
         "Heat map of SRCC across datasets",
         "Median SRCC of networks trained on one dataset and tested on another.",
-        ["scores.csv"],
+        ["metrics.csv"],
     ),
 }
 

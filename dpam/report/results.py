@@ -121,10 +121,10 @@ def best_of_setting(table: pd.DataFrame, text: pd.DataFrame, pairs: pd.DataFrame
     return best
 
 
-def near_duplicates(scores: pd.DataFrame) -> str:
+def near_duplicates(metrics: pd.DataFrame) -> str:
     """In words, where tested images look like images that were trained on, and how many do."""
     found = []
-    for (dataset, tested), rows in scores.groupby(["dataset", "test_dataset"], sort=False):
+    for (dataset, tested), rows in metrics.groupby(["dataset", "test_dataset"], sort=False):
         most, images = max(zip(rows["near_duplicates"], rows["n"], strict=True))
         if most:
             name = dataset if dataset == tested else f"{dataset} \N{RIGHTWARDS ARROW} {tested}"

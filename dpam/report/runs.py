@@ -17,32 +17,32 @@ from dpam.utils.files import read_csv, refuse_unreadable
 PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo", "finished_only")
 
 
-def summary(scores: pd.DataFrame) -> str:
+def summary(metrics: pd.DataFrame) -> str:
     """What was run, in a sentence."""
-    runs = scores.drop_duplicates(["dataset", "part", "method", "split", "seed"])
-    tested = len(scores.drop_duplicates(["run", "test_dataset"]))
+    runs = metrics.drop_duplicates(["dataset", "part", "method", "split", "seed"])
+    tested = len(metrics.drop_duplicates(["run", "test_dataset"]))
     baselines = int(runs["method"].isin(BASELINES).sum())
     trained = counted(len(runs) - baselines, "network")
     if baselines:
         trained += f" and {counted(baselines, 'baseline')}"
     return (
         f"{trained} trained and {counted(tested, 'test')} made on "
-        f"{counted(len(datasets(scores)), 'dataset')}: {', '.join(datasets(scores))}."
+        f"{counted(len(datasets(metrics)), 'dataset')}: {', '.join(datasets(metrics))}."
     )
 
 
-def datasets(scores: pd.DataFrame) -> list[str]:
+def datasets(metrics: pd.DataFrame) -> list[str]:
     """The datasets trained or tested on."""
-    return list(dict.fromkeys([*scores["dataset"], *scores["test_dataset"]]))
+    return list(dict.fromkeys([*metrics["dataset"], *metrics["test_dataset"]]))
 
 
 def overview(
-    scores: pd.DataFrame, origins: dict[str, dict[str, Any]], machine: dict[str, Any]
+    metrics: pd.DataFrame, origins: dict[str, dict[str, Any]], machine: dict[str, Any]
 ) -> list[tuple[str, str]]:
     """Names and values: what, how often, by which code, on which machine.
 
     Args:
-        scores: rows of `dpam.evaluation.tables.read_scores`.
+        metrics: rows of `dpam.evaluation.tables.read_metrics`.
         origins: of `trained_by`.
         machine: `dpam.utils.runtime.record()` of the job that makes the page.
     """
@@ -55,11 +55,11 @@ def overview(
     software = [f"torch {one['torch']}" for one in versions if "torch" in one]
     software += [f"Python {one['python']}" for one in made if "python" in one]
     return [
-        ("datasets", ", ".join(datasets(scores))),
-        ("distortions", ", ".join(dict.fromkeys(scores["part"]))),
-        ("methods", "; ".join(map(method_name, dict.fromkeys(scores["method"])))),
-        ("splits", ", ".join(dict.fromkeys(scores["split"]))),
-        ("seeds", ", ".join(str(seed) for seed in dict.fromkeys(scores["seed"]))),
+        ("datasets", ", ".join(datasets(metrics))),
+        ("distortions", ", ".join(dict.fromkeys(metrics["part"]))),
+        ("methods", "; ".join(map(method_name, dict.fromkeys(metrics["method"])))),
+        ("splits", ", ".join(dict.fromkeys(metrics["split"]))),
+        ("seeds", ", ".join(str(seed) for seed in dict.fromkeys(metrics["seed"]))),
         ("trained on", each("device")),
         ("trained by commit", each("commit")),
         ("trained with", ", ".join(dict.fromkeys(software)) or DASH),
@@ -68,13 +68,13 @@ def overview(
     ]
 
 
-def trained_by(scores: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def trained_by(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Run -> what the header of its network says of it; runs without weights are left out.
 
     Raises:
         DpamError: the weights are something else.
     """
-    runs = scores.loc[~scores["method"].isin(BASELINES), "run"]
+    runs = metrics.loc[~metrics["method"].isin(BASELINES), "run"]
     files = {str(run): history_file(run).with_name("model.safetensors") for run in runs}
     return {run: header(file) for run, file in files.items() if file.exists()}
 
@@ -156,10 +156,10 @@ def flattened(value: Any, name: str = "") -> list[tuple[str, str]]:
     return [(name, DASH if value is None else str(value))]
 
 
-def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
+def runs(metrics: pd.DataFrame, tables: Path, output: Path) -> Table:
     """One row per run and test dataset, with what the training took."""
     rows, links = [], []
-    for row in scores.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
+    for row in metrics.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
         files = {"predictions": Path(row["run"]) / f"on-{row['test_dataset']}.csv"}
         took = {}
         if row["method"] not in BASELINES:
@@ -192,7 +192,7 @@ def runs(scores: pd.DataFrame, tables: Path, output: Path) -> Table:
     within = METRIC_HEADINGS["srcc_within"]
     alike += [within] * bool((table[within] == DASH).all())
     alike += ["near-duplicates"] * bool((table["near-duplicates"] == 0).all())
-    path = tables / "scores.csv"
+    path = tables / "metrics.csv"
     text = (
         "Every training run and its tests. Seconds: of the whole training, its evaluations "
         "included."

@@ -203,7 +203,7 @@ def test_it_ends_with_the_results_of_an_undisturbed_local_run(story):
         one, other = (load_file(folder / RUN / name) for folder in (ours, theirs))
         assert one.keys() == other.keys()
         assert all(one[key].equal(other[key]) for key in one)
-    tables = "results/demo/tables/scores.csv"
+    tables = "results/demo/tables/metrics.csv"
     baseline = f"{RUN.replace('slic', 'brisque_svr')}/on-demo_synthetic.csv"
     for name in (f"{RUN}/on-demo_synthetic.csv", baseline, tables):
         assert (ours / name).read_bytes() == (theirs / name).read_bytes()
@@ -251,7 +251,7 @@ def test_an_interrupt_leaves_no_job_behind(story):
 def test_small_jobs_go_together(story):
     logs = story.folder / "results/demo/logs"
     assert {"prepare", "scores", "report"} <= set(re.findall(r"Group job (\w+)", story.said))
-    assert (logs / "score").is_dir()
+    assert (logs / "evaluate").is_dir()
 
 
 # Sites differ in how a GPU is asked for; each line is a commented one in the profile.

@@ -17,7 +17,7 @@ from samples import photograph, save_network
 
 import dpam
 from dpam.cli import main
-from dpam.evaluation.metrics import score as metrics_of
+from dpam.evaluation.metrics import evaluate as metrics_of
 from dpam.model import DPAM
 from dpam.model.checkpoint import load_checkpoint, read_metadata, save_checkpoint, to_authors
 

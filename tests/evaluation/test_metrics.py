@@ -1,4 +1,4 @@
-"""Correlations and scores against scipy, known curves and by hand."""
+"""Correlations and metrics against scipy, known curves and by hand."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize, stats
 
 from dpam.evaluation.correlation import plcc, srcc
-from dpam.evaluation.metrics import Fit, fit_logistic4, krcc, logistic4, score
+from dpam.evaluation.metrics import Fit, evaluate, fit_logistic4, krcc, logistic4
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -130,7 +130,7 @@ def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("dpam.evaluation.metrics.MOST_EVALUATIONS", 2)
     prediction, label = noisy(50)
     assert fit_logistic4(prediction, label) == Fit(None, "not converged")
-    numbers = score(prediction, label)
+    numbers = evaluate(prediction, label)
     assert numbers["logistic_status"] == "not converged"
     assert numbers["logistic"] is numbers["plcc_fitted"] is numbers["rmse_fitted"] is None
     assert numbers["intervals"]["plcc_fitted"] is None
@@ -140,14 +140,14 @@ def test_a_fit_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -
 
 def test_fit_to_two_values_is_a_step() -> None:
     prediction = np.linspace(0, 1, 20)
-    numbers = score(prediction, (prediction > 0.5) * 1.0)
+    numbers = evaluate(prediction, (prediction > 0.5) * 1.0)
     assert numbers["rmse_fitted"] == pytest.approx(0, abs=1e-3)
 
 
 def test_score_of_curved_predictions() -> None:
     label = np.linspace(0.05, 0.95, 100)
     prediction = 0.5 + 0.1 * np.log(label / (1 - label))  # the logistic of it is the label
-    numbers = score(prediction, label)
+    numbers = evaluate(prediction, label)
     assert numbers["n"] == 100
     assert numbers["srcc"] == pytest.approx(1)
     assert numbers["krcc"] == pytest.approx(1)
@@ -162,45 +162,45 @@ def test_score_per_distortion_type_and_level() -> None:
     label = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     prediction = np.array([0.1, 0.2, 0.3, 0.6, 0.5, 0.4])
     kinds, levels = ["blur"] * 3 + ["noise"] * 2 + [""], ["1", "2", "", "1", "2", "2"]
-    numbers = score(prediction, label, distortion=kinds, level=levels)
+    numbers = evaluate(prediction, label, distortion=kinds, level=levels)
     assert numbers["by_distortion"] == {
         "blur": {"n": 3, "srcc": pytest.approx(1), "plcc": pytest.approx(1)},
         "noise": {"n": 2, "srcc": pytest.approx(-1), "plcc": pytest.approx(-1)},
     }
     assert {level: part["n"] for level, part in numbers["by_level"].items()} == {"1": 2, "2": 3}
     assert numbers["by_level"]["1"]["srcc"] == pytest.approx(1)
-    assert score(prediction, label)["by_level"] == {}
+    assert evaluate(prediction, label)["by_level"] == {}
 
 
 def test_srcc_within_groups_is_the_mean_of_those_large_enough() -> None:
     prediction, label = noisy(60)
     group = ["a"] * 30 + ["b"] * 20 + ["c"] * 4 + [""] * 6
-    numbers = score(prediction, label, group=group)
+    numbers = evaluate(prediction, label, group=group)
     each = [stats.spearmanr(prediction[r], label[r]).statistic for r in (slice(30), slice(30, 50))]
     assert numbers["srcc_within"] == pytest.approx(np.mean(each))
     assert sorted(numbers["by_group"]) == ["a", "b", "c"]
     low, high = numbers["intervals"]["srcc_within"]
     assert low < numbers["srcc_within"] < high
     by_group_alone = np.repeat([0.1, 0.9], 30)
-    alone = score(by_group_alone, label, group=["a"] * 30 + ["b"] * 30)
+    alone = evaluate(by_group_alone, label, group=["a"] * 30 + ["b"] * 30)
     assert alone["srcc_within"] is alone["intervals"]["srcc_within"] is None
-    assert score(prediction, label, group=["a"] * 60)["srcc_within"] is None
+    assert evaluate(prediction, label, group=["a"] * 60)["srcc_within"] is None
 
 
 def test_intervals_lie_around_their_numbers_and_know_references() -> None:
     prediction, label = noisy(60)
     reference = [f"scene{i // 6}" for i in range(60)]
-    numbers = score(prediction, label, reference)
+    numbers = evaluate(prediction, label, reference)
     assert numbers["clusters"] == 10
-    assert score(prediction, label)["clusters"] == 60
+    assert evaluate(prediction, label)["clusters"] == 60
     for name in ("srcc", "plcc", "rmse", "plcc_fitted", "rmse_fitted"):
         low, high = numbers["intervals"][name]
         assert low < numbers[name] < high
-    assert numbers["intervals"] != score(prediction, label)["intervals"]
+    assert numbers["intervals"] != evaluate(prediction, label)["intervals"]
 
 
 def test_undefined_scores_are_none() -> None:
-    numbers = score(np.full(6, 0.4), np.linspace(0, 1, 6), distortion=["blur"] * 5 + ["noise"])
+    numbers = evaluate(np.full(6, 0.4), np.linspace(0, 1, 6), distortion=["blur"] * 5 + ["noise"])
     undefined = ("srcc", "krcc", "plcc", "plcc_fitted", "rmse_fitted", "logistic")
     assert [numbers[key] for key in undefined] == [None] * 6
     assert numbers["logistic_status"] == "undefined"
@@ -215,7 +215,7 @@ def test_undefined_scores_are_none() -> None:
 def test_any_few_images_have_an_answer(n: int, kind: str) -> None:
     label = np.linspace(0.1, 0.9, n)
     prediction = {"equal": label * 0 + 0.5, "tied": label.round(0), "opposite": 1 - label}[kind]
-    numbers = score(prediction, label, ["a"] * n, ["blur"] * n, ["1"] * n)
+    numbers = evaluate(prediction, label, ["a"] * n, ["blur"] * n, ["1"] * n)
     json.dumps(numbers, allow_nan=False)
     assert numbers["n"] == n
     if kind == "opposite" and n > 1:

@@ -1,4 +1,4 @@
-"""Tables on made-up scores, whose statistics are known."""
+"""Tables on made-up metrics, whose statistics are known."""
 
 import json
 from pathlib import Path
@@ -27,8 +27,8 @@ from dpam.evaluation.published import published
 from dpam.evaluation.tables import (
     floors,
     held_out,
+    read_metrics,
     read_results,
-    read_scores,
     summarise,
     types_and_levels,
 )
@@ -62,7 +62,7 @@ SRCC = {"split00": 0.5, "split01": 0.8, "split02": 0.9}
 
 
 def add(folder: Path, experiment: str, **change: Any) -> dict[str, Any]:
-    """Write one score; returns its row of the list of scores."""
+    """Write the metrics of one run; returns its row of the list of runs."""
     row: dict[str, Any] = {
         "experiment": experiment,
         "dataset": "kadid10k",
@@ -85,8 +85,8 @@ def add(folder: Path, experiment: str, **change: Any) -> dict[str, Any]:
 
 
 def listed(folder: Path, rows: list[dict[str, Any]]) -> Path:
-    pd.DataFrame(rows).to_csv(folder / "scores.csv", index=False)
-    return folder / "scores.csv"
+    pd.DataFrame(rows).to_csv(folder / "runs.csv", index=False)
+    return folder / "runs.csv"
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def individual(tmp_path: Path) -> Path:
 
 
 def test_statistics_over_splits(individual: Path) -> None:
-    (row,) = summarise(read_scores(individual)).to_dict("records")
+    (row,) = summarise(read_metrics(individual)).to_dict("records")
     assert (row["splits"], row["runs"], row["n_min"], row["n_max"]) == (3, 3, 190, 210)
     assert row["srcc_median"] == 0.8
     assert row["srcc_mean"] == pytest.approx(2.2 / 3)
@@ -113,17 +113,17 @@ def test_published_values_only_where_they_compare(tmp_path: Path) -> None:
         add(tmp_path, "e", test_dataset="csiq"),
         add(tmp_path, "e", dataset="mine"),
     ]
-    table = summarise(read_scores(listed(tmp_path, rows)))
+    table = summarise(read_metrics(listed(tmp_path, rows)))
     assert table["published_srcc"].tolist() == pytest.approx([0.937, *[np.nan] * 4], nan_ok=True)
     assert table["published_plcc"].tolist() == pytest.approx([0.945, *[np.nan] * 4], nan_ok=True)
 
 
 def test_undefined_values_stay_undefined(tmp_path: Path) -> None:
     rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01", srcc=None, logistic=None)]
-    scores = read_scores(listed(tmp_path, rows))
-    assert scores["srcc"].isna().tolist() == [False, True]
-    assert scores["logistic_width"].isna().tolist() == [False, True]
-    (row,) = readable(summarise(scores)).to_dict("records")
+    metrics = read_metrics(listed(tmp_path, rows))
+    assert metrics["srcc"].isna().tolist() == [False, True]
+    assert metrics["logistic_width"].isna().tolist() == [False, True]
+    (row,) = readable(summarise(metrics)).to_dict("records")
     assert row["SRCC"] == "0.500, \N{EN DASH}"
     assert row["PLCC"] == "0.700, 0.700"
 
@@ -132,59 +132,59 @@ def test_a_logistic_that_did_not_converge_is_said(tmp_path: Path) -> None:
     failed = {"plcc_fitted": None, "rmse_fitted": None, "logistic": None}
     failed |= {"logistic_status": "not converged"}
     rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01", **failed)]
-    table = summarise(read_scores(listed(tmp_path, rows)))
+    table = summarise(read_metrics(listed(tmp_path, rows)))
     assert table["not_converged"].tolist() == [1]
     (row,) = readable(table).to_dict("records")
     assert row["PLCC fitted"] == "not converged: 1 of 2 fits"
     assert row["PLCC"] == "0.700, 0.700"
-    alone = summarise(read_scores(listed(tmp_path, rows[1:])))
+    alone = summarise(read_metrics(listed(tmp_path, rows[1:])))
     assert readable(alone).loc[0, "RMSE fitted"] == "not converged"
     undefined = add(tmp_path, "e", **failed | {"logistic_status": "undefined"})
-    alone = summarise(read_scores(listed(tmp_path, [undefined])))
+    alone = summarise(read_metrics(listed(tmp_path, [undefined])))
     assert readable(alone).loc[0, "RMSE fitted"] == "\N{EN DASH}"
 
 
 def test_each_of_few_splits_is_shown_and_of_more_their_deviation(tmp_path: Path) -> None:
     rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01")]
     rows += [add(tmp_path, "e", split="split01", seed=21, srcc=0.6)]
-    few = summarise(read_scores(listed(tmp_path, rows)))
+    few = summarise(read_metrics(listed(tmp_path, rows)))
     assert few.loc[0, "runs"] == 3
     assert readable(few).loc[0, "SRCC"] == "0.500, 0.700"  # 0.7 is the mean of two seeds
     assert paper_text(few).iloc[-1]["kadid10k SRCC"] == "0.500, 0.700"
     assert paper_layout(few).iloc[-1]["kadid10k SRCC"] == 0.6
     rows = [add(tmp_path, "e", split=f"split0{i}", srcc=0.5 + i / 10) for i in range(4)]
-    more = summarise(read_scores(listed(tmp_path, rows)))
+    more = summarise(read_metrics(listed(tmp_path, rows)))
     assert readable(more).loc[0, "SRCC"] == "0.650 ± 0.129"
     seeds = [add(tmp_path, "e", seed=i, srcc=0.5 + i / 10) for i in range(4)]
-    assert readable(summarise(read_scores(listed(tmp_path, seeds)))).loc[0, "SRCC"] == (
+    assert readable(summarise(read_metrics(listed(tmp_path, seeds)))).loc[0, "SRCC"] == (
         "0.650 ± 0.129"
     )
 
 
 def test_a_single_run_has_its_interval(tmp_path: Path) -> None:
     rows = [add(tmp_path, "e"), add(tmp_path, "e", split="split01")]
-    alone = summarise(read_scores(listed(tmp_path, rows[:1])))
+    alone = summarise(read_metrics(listed(tmp_path, rows[:1])))
     assert readable(alone).loc[0, "SRCC"] == "0.500 [0.450, 0.910]"
     assert readable(alone).loc[0, "PLCC"] == "0.700"
-    both = summarise(read_scores(listed(tmp_path, rows)))
+    both = summarise(read_metrics(listed(tmp_path, rows)))
     assert np.isnan(both.loc[0, "srcc_low"])
     few = [add(tmp_path, "e", intervals_over="images of few references")]
-    alone = summarise(read_scores(listed(tmp_path, few)))
+    alone = summarise(read_metrics(listed(tmp_path, few)))
     assert readable(alone).loc[0, "SRCC"] == "0.500 [0.450, 0.910]*"
 
 
 def test_weights_selected_by_different_rules_are_rows_of_their_own(tmp_path: Path) -> None:
     rows = [add(tmp_path, "individual")]
-    scores = read_scores(listed(tmp_path, rows))
-    released = scores.assign(selection="test", srcc=0.9)
-    table = summarise(pd.concat([scores, released]))
+    metrics = read_metrics(listed(tmp_path, rows))
+    released = metrics.assign(selection="test", srcc=0.9)
+    table = summarise(pd.concat([metrics, released]))
     assert table["srcc_median"].tolist() == [0.5, 0.9]
     assert readable(table)["epoch selected on"].tolist() == ["validation", "test"]
     layout = paper_layout(table).tail(2)  # those selected as released next to the published ones
     assert layout["epoch selected on"].tolist() == ["test", "validation"]
     assert layout["kadid10k SRCC"].tolist() == [0.9, 0.5]
     assert "Epoch selected on test: the one best" in caption("individual", table)
-    assert "selected on test" not in caption("individual", summarise(scores))
+    assert "selected on test" not in caption("individual", summarise(metrics))
     assert held_out(table)["selection"].tolist() == ["validation"]
     assert len(held_out(table.iloc[1:])) == 1
 
@@ -193,7 +193,7 @@ def test_individual_results_stand_below_the_published_ones(tmp_path: Path) -> No
     rows = [add(tmp_path, "individual", split=split) for split in SRCC]
     rows += [add(tmp_path, "individual", dataset="csiq"), add(tmp_path, "individual", dataset="x")]
     rows += [add(tmp_path, "individual", dataset="csiq", method="vit_ridge", srcc=0.3)]
-    layout = paper_layout(summarise(read_scores(listed(tmp_path, rows))))
+    layout = paper_layout(summarise(read_metrics(listed(tmp_path, rows))))
     assert layout.columns.tolist() == [
         *["method", "results", "kadid10k SRCC", "kadid10k PLCC", "csiq SRCC", "csiq PLCC"],
         *["x SRCC", "x PLCC"],
@@ -207,7 +207,7 @@ def test_individual_results_stand_below_the_published_ones(tmp_path: Path) -> No
     ours = by_method.loc["DPAM, SLIC"]
     assert (ours["results"], ours["kadid10k SRCC"], ours["x PLCC"]) == ("measured", 0.8, 0.7)
     assert by_method.loc["frozen ViT features, ridge", "csiq SRCC"] == 0.3
-    text = paper_text(summarise(read_scores(tmp_path / "scores.csv")))
+    text = paper_text(summarise(read_metrics(tmp_path / "runs.csv")))
     assert text.iloc[-1].tolist()[2:4] == ["\N{EN DASH}"] * 2
     assert text.set_index("method").loc["DPAM, SLIC", "kadid10k SRCC"] == "0.500, 0.800, 0.900"
 
@@ -215,7 +215,7 @@ def test_individual_results_stand_below_the_published_ones(tmp_path: Path) -> No
 def test_what_was_published_on_the_official_split_stands_beside_that_split(tmp_path: Path) -> None:
     def layout_of(split: str) -> tuple[pd.DataFrame, str]:
         rows = [add(tmp_path, "judges", dataset="biq2021", split=split)]
-        table = summarise(read_scores(listed(tmp_path, rows)))
+        table = summarise(read_metrics(listed(tmp_path, rows)))
         return paper_layout(table).set_index("method"), layout_caption("judges", table)
 
     layout, about = layout_of("official")
@@ -233,14 +233,14 @@ def test_what_was_published_on_the_official_split_stands_beside_that_split(tmp_p
 def test_layouts_across_datasets_and_of_single_types(tmp_path: Path) -> None:
     pairs = [("live", "csiq"), ("csiq", "live")]
     rows = [add(tmp_path, "cross", dataset=a, test_dataset=b, split="whole") for a, b in pairs]
-    layout = paper_layout(summarise(read_scores(listed(tmp_path, rows))))
+    layout = paper_layout(summarise(read_metrics(listed(tmp_path, rows))))
     assert layout["trained on"].tolist() == ["live", "csiq"]
     assert layout.columns[3::2].tolist() == ["live SRCC", "csiq SRCC"]
     assert layout["csiq SRCC"].isna().tolist() == [False, True]
     assert set(layout["results"]) == {"measured"}
 
     rows = [add(tmp_path, "single", part="blur"), add(tmp_path, "single", part="noise")]
-    layout = paper_layout(summarise(read_scores(listed(tmp_path, rows))))
+    layout = paper_layout(summarise(read_metrics(listed(tmp_path, rows))))
     assert layout["distortion"].tolist() == ["blur", "noise"]
     assert set(layout["results"]) == {"measured"}
 
@@ -278,12 +278,12 @@ def test_groups_have_a_column_and_their_mean_a_row(tmp_path: Path) -> None:
     rows += [add(tmp_path, "other", test_dataset="csiq", srcc_within=0.1)]
     list_file = listed(tmp_path, rows)
     results = read_results(list_file)
-    scores, floors_of = read_scores(list_file), floors(results)
+    metrics, floors_of = read_metrics(list_file), floors(results)
     assert floors_of[["experiment", "method", "split"]].to_numpy().tolist() == [
         ["e", "group_mean", "split00"],
         ["e", "group_mean", "split01"],
     ]
-    both = pd.concat([scores, floors_of])
+    both = pd.concat([metrics, floors_of])
     table = summarise(both[both["experiment"] == "e"])
     text = readable(table).set_index("method")
     assert text.loc["DPAM, SLIC", "SRCC within groups"] == "0.350, 0.350"
@@ -300,14 +300,14 @@ def test_groups_have_a_column_and_their_mean_a_row(tmp_path: Path) -> None:
     command = ["tabulate", str(list_file), "--output-dir", str(tmp_path / "tables")]
     assert main(command) == 0
     assert pd.read_csv(tmp_path / "tables" / "e.csv")["method"].tolist()[-1] == "group_mean"
-    assert "group_mean" not in (tmp_path / "tables" / "scores.csv").read_text()
+    assert "group_mean" not in (tmp_path / "tables" / "metrics.csv").read_text()
     assert "group_mean" not in (tmp_path / "tables" / "significance.csv").read_text()
 
 
 def test_results_without_near_duplicates_stand_beside_those_with_them(tmp_path: Path) -> None:
     near = {"images": 12, "pairs": [], "without": {"n": 188, "srcc": 0.45, "plcc": None}}
     rows = [add(tmp_path, "e", near_duplicates=near), add(tmp_path, "e", method="rim")]
-    table = summarise(read_scores(listed(tmp_path, rows)))
+    table = summarise(read_metrics(listed(tmp_path, rows)))
     text = readable(table)
     assert text["near-duplicates"].tolist() == ["12", "0"]
     assert text["SRCC without near-duplicates"].tolist() == ["0.450", "0.500"]
@@ -327,37 +327,37 @@ def test_published_results_are_complete_and_plausible() -> None:
 
 
 def test_readable_shows_what_tells_rows_apart(individual: Path, tmp_path: Path) -> None:
-    alone = readable(summarise(read_scores(individual)))
+    alone = readable(summarise(read_metrics(individual)))
     assert alone.columns[:4].tolist() == ["dataset", "labels", "images", "splits"]
     assert alone.loc[0, "images"] == "190\N{EN DASH}210"
     assert alone.loc[0, "SRCC"] == "0.500, 0.800, 0.900"
     assert alone.loc[0, "published SRCC"] == "0.937"
 
     rows = [add(tmp_path, "e", test_dataset="csiq"), add(tmp_path, "e", test_dataset="live")]
-    crossed = readable(summarise(read_scores(listed(tmp_path, rows))))
+    crossed = readable(summarise(read_metrics(listed(tmp_path, rows))))
     assert crossed.columns[:3].tolist() == ["trained on", "tested on", "labels"]
     assert "published SRCC" not in crossed
     assert crossed.loc[0, "SRCC"] == "0.500 [0.450, 0.910]"
 
     rows = [add(tmp_path, "e", part="blur"), add(tmp_path, "e", method="rim", seed=21)]
-    parts = readable(summarise(read_scores(listed(tmp_path, rows))))
+    parts = readable(summarise(read_metrics(listed(tmp_path, rows))))
     assert parts.columns[:3].tolist() == ["dataset", "distortion", "method"]
 
     rows = [add(tmp_path, "e"), add(tmp_path, "e", seed=21)]
-    (seeds,) = readable(summarise(read_scores(listed(tmp_path, rows)))).to_dict("records")
+    (seeds,) = readable(summarise(read_metrics(listed(tmp_path, rows)))).to_dict("records")
     assert (seeds["splits"], seeds["runs"]) == ("1", "2")
 
 
 def test_negative_numbers_have_a_minus_sign(tmp_path: Path) -> None:
     rows = [add(tmp_path, "e", plcc=-0.25)]
-    table = readable(summarise(read_scores(listed(tmp_path, rows))))
+    table = readable(summarise(read_metrics(listed(tmp_path, rows))))
     assert table.loc[0, "PLCC"] == "\N{MINUS SIGN}0.250"
     assert r"$-$0.250" in latex(table, "")
 
 
 def test_pseudo_labels_are_named(tmp_path: Path) -> None:
     rows = [add(tmp_path, "individual", label_kind="pseudo-MOS (HaarPSI)")]
-    table = summarise(read_scores(listed(tmp_path, rows)))
+    table = summarise(read_metrics(listed(tmp_path, rows)))
     assert "pseudo-MOS (HaarPSI), computed, not given by people" in caption("individual", table)
     assert readable(table).loc[0, "labels"] == "pseudo-MOS (HaarPSI)"
 
@@ -400,17 +400,17 @@ def test_command_writes_one_table_per_experiment(tmp_path: Path) -> None:
     output = tmp_path / "tables"
     assert main(["tabulate", str(listed(tmp_path, rows)), "--output-dir", str(output)]) == 0
     experiments = ["individual", "individual_paper", "my_own", "my_own_paper"]
-    names = ["scores.csv", "types_and_levels.csv"]
+    names = ["metrics.csv", "types_and_levels.csv"]
     for name in [*experiments, "significance"]:
         names += [f"{name}.{ending}" for ending in ("csv", "md", "tex")]
     assert sorted(path.name for path in output.iterdir()) == sorted(names)
     for name in ("individual_paper.md", "individual_paper.tex"):
         assert "MANIQA" in (output / name).read_text()
     assert "0.934" in (output / "individual_paper.csv").read_text()
-    scores = pd.read_csv(output / "scores.csv")
-    assert scores["srcc"].tolist() == [0.5, 0.8, 0.9, 0.7]
-    assert scores["logistic_centre"].tolist() == [0.5] * 4
-    assert scores.columns[:9].tolist() == [
+    metrics = pd.read_csv(output / "metrics.csv")
+    assert metrics["srcc"].tolist() == [0.5, 0.8, 0.9, 0.7]
+    assert metrics["logistic_centre"].tolist() == [0.5] * 4
+    assert metrics.columns[:9].tolist() == [
         *["experiment", "dataset", "part", "method", "split", "seed", "test_dataset", "run"],
         "label_kind",
     ]
@@ -419,13 +419,13 @@ def test_command_writes_one_table_per_experiment(tmp_path: Path) -> None:
     assert "0.937" in (output / "individual.tex").read_text()
 
 
-def test_missing_and_foreign_scores_are_all_listed(individual: Path, tmp_path: Path) -> None:
+def test_missing_and_foreign_metrics_are_all_listed(individual: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kadid10k" / "all" / "slic"
     (folder / "split00" / "seed20" / "on-kadid10k.json").unlink()
     foreign = folder / "split01" / "seed20" / "on-kadid10k.json"
     foreign.write_text(foreign.read_text().replace("split01", "split07"))
     with pytest.raises(DpamError) as error:
-        read_scores(individual)
+        read_metrics(individual)
     assert "split00/seed20/on-kadid10k.json: no such file" in str(error.value)
     assert "split01/seed20/on-kadid10k.json: belongs to another run" in str(error.value)
 
@@ -433,4 +433,4 @@ def test_missing_and_foreign_scores_are_all_listed(individual: Path, tmp_path: P
 def test_empty_list(individual: Path) -> None:
     individual.write_text(individual.read_text().splitlines()[0] + "\n")
     with pytest.raises(DpamError, match="found none"):
-        read_scores(individual)
+        read_metrics(individual)

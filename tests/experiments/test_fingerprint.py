@@ -93,7 +93,7 @@ def test_code_and_the_files_that_it_names_change_it(package, file, text):
 def test_metrics_are_out_of_reach_of_training_testing_and_packing():
     for stage in ("train", "test", "pack_superpixels"):
         assert "dpam.evaluation.metrics" not in fingerprint.reachable(f"dpam.commands.{stage}")
-    assert "dpam.evaluation.metrics" in fingerprint.reachable("dpam.commands.score")
+    assert "dpam.evaluation.metrics" in fingerprint.reachable("dpam.commands.evaluate")
     assert "dpam.model.network" in fingerprint.reachable("dpam.commands.train")
     assert "dpam.model.network" not in fingerprint.reachable("dpam.commands.pack_superpixels")
 

@@ -14,7 +14,7 @@ NETWORK = Network(gflop=274, parameters=172_000_000, epochs=200)
 COLUMNS = ["experiment", "dataset", "part", "method", "split", "seed", "test_dataset", "run"]
 
 
-def scores_table():
+def runs_table():
     names, rows = ["csiq", "kadid10k"], []
     for name, split, method in itertools.product(
         names, ["split00", "split01"], ["slic", "brisque_svr"]
@@ -32,7 +32,7 @@ def sizes(**images):
 
 def test_every_job_is_counted_once():
     plan = Plan(sizes(csiq=866, kadid10k=10_125), NETWORK)
-    counts = pd.DataFrame(jobs(scores_table(), plan))["rule"].value_counts().to_dict()
+    counts = pd.DataFrame(jobs(runs_table(), plan))["rule"].value_counts().to_dict()
     assert counts == {
         **dict.fromkeys(["verify_download", "normalise_labels", "draw_splits"], 2),
         "pack_superpixels": 2,
@@ -42,8 +42,8 @@ def test_every_job_is_counted_once():
         "test_released": 4,
         "map_quality": 2,
         "train_baseline": 4,
-        "score": 10,
-        "score_released": 4,
+        "evaluate": 10,
+        "evaluate_released": 4,
         "tabulate": 1,
         "plot": 1,
         "report": 1,
@@ -51,12 +51,12 @@ def test_every_job_is_counted_once():
 
 
 def test_gpu_hours_are_those_of_the_products_in_training():
-    table = estimate(scores_table(), sizes(csiq=866, kadid10k=10_125), NETWORK, tflops=100)
+    table = estimate(runs_table(), sizes(csiq=866, kadid10k=10_125), NETWORK, tflops=100)
     hours = table.set_index("rule")["gpu_hours"]
     seen = (866 + 10_125) * (2 * (0.7 * 3 + 0.3) + 3)  # two splits and once the whole
     assert hours["train"] == pytest.approx(seen * 200 * 274e9 / 100e12 / 3600)
-    assert hours["score"] == 0
-    again = estimate(scores_table(), sizes(csiq=866, kadid10k=10_125), NETWORK, tflops=50)
+    assert hours["evaluate"] == 0
+    again = estimate(runs_table(), sizes(csiq=866, kadid10k=10_125), NETWORK, tflops=50)
     assert again["gpu_hours"].sum() == pytest.approx(2 * hours.sum())
 
 
@@ -70,7 +70,7 @@ def test_packs_take_the_space_that_was_measured():
 def test_a_large_dataset_is_packed_by_several_jobs():
     known = sizes(csiq=866, kadid10k=10_125)
     whole, cut = (
-        estimate(scores_table(), known, NETWORK, 100, most).set_index("rule")
+        estimate(runs_table(), known, NETWORK, 100, most).set_index("rule")
         for most in (10_125, 2_000)
     )
     assert "pack_shard" not in whole.index
@@ -91,14 +91,14 @@ def test_one_distortion_type_costs_its_share():
 
 def test_an_unknown_number_of_images_is_said():
     with pytest.raises(DpamError, match=r"(?s)the number of images is not known of.*kadid10k"):
-        estimate(scores_table(), {"kadid10k": Size()}, NETWORK, 100)
+        estimate(runs_table(), {"kadid10k": Size()}, NETWORK, 100)
 
 
 def test_the_command_prints_a_table_and_its_assumption(tmp_path, capsys):
-    table = scores_table().assign(run=str(tmp_path / "run"))
-    table.to_csv(tmp_path / "scores.csv", index=False)
+    table = runs_table().assign(run=str(tmp_path / "run"))
+    table.to_csv(tmp_path / "runs.csv", index=False)
     network = ['--model={"backbone": "test_vit", "embed_dim": 16}', "--image-size", "64"]
-    command = ["estimate", str(tmp_path / "scores.csv"), *network]
+    command = ["estimate", str(tmp_path / "runs.csv"), *network]
     assert main([*command, "--output", str(tmp_path / "estimate.csv")]) == 0
     said = capsys.readouterr().out
     assert f"{ASSUMED_TFLOPS:g} TFLOP/s of a GPU are assumed, not measured" in said

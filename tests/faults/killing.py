@@ -14,7 +14,7 @@ from checkout import Checkout
 
 STAGES = (
     "make-demo-data", "verify-download", "normalise-labels", "draw-splits", "pack-superpixels",
-    "train", "test", "map-quality", "extract-brisque", "extract-vit", "train-baseline", "score",
+    "train", "test", "map-quality", "extract-brisque", "extract-vit", "train-baseline", "evaluate",
     "tabulate", "plot", "report",
 )  # fmt: skip
 SNAKEMAKE, WORKER = "snakemake", "worker process"

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("kills")]
 KILLS = int(os.environ.get("DPAM_KILLS", "50"))
 MINUTES = 40  # at most, for all of it
 COMPARED = (
-    "tables/*", "scores.csv", "runs/**/on-*.csv", "runs/**/on-*.json", "runs/**/*.safetensors",
+    "tables/*", "runs.csv", "runs/**/on-*.csv", "runs/**/on-*.json", "runs/**/*.safetensors",
     "runs/**/epochs.h5", "data/*/*.csv", "data/*/*.h5", "data/*/*.npy", "datasets/**/*",
 )  # fmt: skip
 

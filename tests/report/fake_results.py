@@ -12,7 +12,7 @@ import pandas as pd
 from safetensors.numpy import save_file
 
 from dpam.cli import main
-from dpam.evaluation.metrics import score
+from dpam.evaluation.metrics import evaluate
 from dpam.evaluation.tables import BASELINES
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
 from dpam.pack.preparation import Preparation, Prepared, Segmentation
@@ -64,7 +64,7 @@ def add_run(
     device: str = "CPU, 2 threads",
     **change: str,
 ) -> dict[str, object]:
-    """Write one run's files; returns its row of the list of scores.
+    """Write one run's files; returns its row of the list of runs.
 
     Faithful: the weights were selected on the test part; they lie in a folder of the run.
     """
@@ -97,7 +97,7 @@ def add_run(
     table["part"], table["selection"] = "test", "test" if faithful else "validation"
     table.to_csv(run / f"on-{row['test_dataset']}.csv", index=False)
     names = {name: list(table[name]) for name in ("reference", "distortion", "level", "group")}
-    numbers = score(table["prediction"].to_numpy(), table["score"].to_numpy(), **names)
+    numbers = evaluate(table["prediction"].to_numpy(), table["score"].to_numpy(), **names)
     common = {name: str(table[name][0]) for name in ("label_kind", "selection")}
     numbers |= {"validation": None, "test_to_train": 0.25, "floor": None}
     alike = 3 * (row["dataset"] != row["test_dataset"])
@@ -170,7 +170,7 @@ def add_benchmarks(results: Path) -> None:
     for job, line in {
         "train/demo_a-all-slic-split00-seed20": "75.5\t0:01:15\t812.25\t1\t1\t1\t0\t0\t99\t75\n",
         "train/demo_a-all-slic-split01-seed20": "90.5\t0:01:30\t700.5\t1\t1\t1\t0\t0\t99\t75\n",
-        "score/demo_a-split00": "0.4\t0:00:00\t-\t-\t-\t-\t-\t-\t-\t-\n",
+        "evaluate/demo_a-split00": "0.4\t0:00:00\t-\t-\t-\t-\t-\t-\t-\t-\n",
         "tabulate/all": "1.5\t0:00:01\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA\n",
     }.items():
         path = results / "benchmarks" / f"{job}.tsv"
@@ -179,7 +179,7 @@ def add_benchmarks(results: Path) -> None:
 
 
 def build(results: Path) -> Path:
-    """The whole tree: two datasets, four experiments; returns the list of scores."""
+    """The whole tree: two datasets, four experiments; returns the list of runs."""
     a, b = labels("demo_a", 60), labels("demo_b2", 40)
     test_a, test_b = a[:20], b[:16]
     rows = [
@@ -197,8 +197,8 @@ def build(results: Path) -> Path:
     odd = "images/<one>.png: has a label but is not there [missing_image]"
     add_verified(results, "demo_a", "Demonstration A", [odd])
     add_benchmarks(results)
-    pd.DataFrame(rows).to_csv(results / "scores.csv", index=False)
-    return results / "scores.csv"
+    pd.DataFrame(rows).to_csv(results / "runs.csv", index=False)
+    return results / "runs.csv"
 
 
 SETTINGS = {
@@ -222,7 +222,7 @@ def make_page(results: Path, planned: int = 0, pdf: bool = False) -> Path:
     maps = [str(path) for path in sorted(results.glob("runs/**/maps-on-*.npz"))]
     page = results / "report" / "index.html"
     tables, figures = str(results / "tables"), str(results / "figures")
-    listed = str(results / "scores.csv")
+    listed = str(results / "runs.csv")
     assert main(["tabulate", listed, "--output-dir", tables]) == 0
     drawn = ["--packs", *packs, "--maps", *maps, "--output-dir", figures]
     with nullcontext() if pdf else patch("dpam.figures.style.save_pdf"):

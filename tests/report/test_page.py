@@ -1,4 +1,4 @@
-"""The whole way from scores to the page."""
+"""The whole way from metrics to the page."""
 
 import json
 import re
@@ -72,7 +72,7 @@ def test_links_lead_to_files(page: Path) -> None:
     links = Reader(page.read_text(encoding="utf-8")).links
     files = [unquote(address) for address in links if not address.startswith("#")]
     assert {Path(file).name for file in files} >= {
-        *("individual.csv", "scores.csv", "history.csv", "jobs.csv", "disk.csv"),
+        *("individual.csv", "metrics.csv", "history.csv", "jobs.csv", "disk.csv"),
         *("types_and_levels.csv", "scatter.svg", "scatter.pdf", "verified.json"),
     }
     for file in files:
@@ -88,7 +88,7 @@ def test_page_holds_every_number(page: Path) -> None:
     types = read_table(tables / "types_and_levels.csv", SETTING)
     for cell in readable_types(types).to_numpy().ravel():
         assert cell in text
-    for value in pd.read_csv(tables / "scores.csv")[["srcc", "krcc", "rmse"]].to_numpy().ravel():
+    for value in pd.read_csv(tables / "metrics.csv")[["srcc", "krcc", "rmse"]].to_numpy().ravel():
         assert f"{value:.3f}" in text
     for expected in ["97.5", "81.5", "2 min 46 s", "1 min 30 s", "812", "training.learning_rate"]:
         assert expected in text
@@ -119,7 +119,7 @@ def test_pseudo_labels_are_announced(page: Path, tmp_path: Path) -> None:
     assert "demo_b: pseudo-MOS (HaarPSI)" in page.read_text(encoding="utf-8")
     table = fake_results.labels("mine", 12).assign(label_kind="MOS")
     row = fake_results.add_run(tmp_path, "individual", "mine", table)
-    pd.DataFrame([row]).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame([row]).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     html = make_page(tmp_path).read_text(encoding="utf-8")
     text = Reader(html).text
@@ -153,7 +153,7 @@ def test_methods_are_compared_where_they_share_enough_splits(tmp_path: Path) -> 
         fake_results.add_run(tmp_path, "e", "other", table, method=method)
         for method in ("slic", "rim")
     ]
-    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     text = " ".join(Reader(make_page(tmp_path).read_text(encoding="utf-8")).text.split())
     compared = pd.read_csv(tmp_path / "tables" / "significance.csv")
@@ -174,7 +174,7 @@ def test_only_an_srcc_that_is_shown_to_be_better_is_bold(tmp_path: Path) -> None
         score = json.loads(file.read_text())
         score["srcc"] -= 0.3 * (row["method"] != "slic")
         file.write_text(json.dumps(score))
-    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     html = make_page(tmp_path).read_text(encoding="utf-8")
     summary = pd.read_csv(tmp_path / "tables" / "e.csv").set_index("method")
@@ -205,7 +205,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         fake_results.add_run(tmp_path, "individual", "mine", table),
         fake_results.add_run(tmp_path, "individual", "a&<b", table, test_dataset="mine"),
     ]
-    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", f"Mine {hostile} $x^$", table)
     reader = Reader(make_page(tmp_path).read_text(encoding="utf-8"))
     assert reader.tags.count("script") == 1
@@ -218,7 +218,7 @@ def test_many_runs_are_summed_up(tmp_path: Path) -> None:
     table = fake_results.labels("mine", 12)
     parts = [f"type{i:02d}" for i in range(45)]
     rows = [fake_results.add_run(tmp_path, "single", "mine", table, part=part) for part in parts]
-    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     reader = Reader(make_page(tmp_path).read_text(encoding="utf-8"))
     text = " ".join(reader.text.split())
@@ -239,11 +239,11 @@ def test_first_splits_are_shown_before_second_ones(tmp_path: Path) -> None:
         for dataset in ("a", "b", "c")
         for i in range(10)
     ]
-    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "a", "A", table)
     figures = tmp_path / "figures"
     pack = str(tmp_path / "data" / "a" / "slic.h5")
-    listed = str(tmp_path / "scores.csv")
+    listed = str(tmp_path / "runs.csv")
     assert main(["plot", listed, "--packs", pack, "--output-dir", str(figures)]) == 0
     svg = (figures / "training_curves.svg").read_text(encoding="utf-8")
     assert re.findall(r">(\w), split07<", svg) == ["a", "b", "c"]
@@ -319,7 +319,7 @@ def test_epochs_selected_on_test_stand_apart_beside_the_published(tmp_path: Path
         for faithful in (False, True)
     ]
     rows.append(fake_results.add_run(tmp_path, "individual", "live", table, method="brisque_svr"))
-    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "live", "LIVE", table)
     html = make_page(tmp_path).read_text(encoding="utf-8")
     held_out, faithful = (
@@ -367,7 +367,7 @@ def test_gpu_hours_are_those_of_networks_trained_on_one(page: Path, tmp_path: Pa
         fake_results.add_run(tmp_path, "e", "demo_a", table, split=split, device=device)
         for split, device in (("split00", "NVIDIA H100"), ("split01", "CPU, 2 threads"))
     ]
-    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "demo_a", "A", table)
     fake_results.add_benchmarks(tmp_path)
     text = " ".join(Reader(make_page(tmp_path).read_text(encoding="utf-8")).text.split())
@@ -389,7 +389,7 @@ def test_an_estimate_is_shown_where_there_is_one(page: Path, tmp_path: Path) -> 
     assert "full reproduction" not in page.read_text(encoding="utf-8")
     table = fake_results.labels("mine", 12)
     row = fake_results.add_run(tmp_path, "e", "mine", table)
-    pd.DataFrame([row]).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame([row]).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     (tmp_path / "tables").mkdir()
     lines = "rule,jobs,cpu_hours,gpu_hours,disk_gb\ntrain,1250,40.25,812.5,12\ntest,2,1,0,0\n"
@@ -410,7 +410,7 @@ def test_a_partial_report_says_so(tmp_path: Path) -> None:
 def test_dataset_cards(page: Path, tmp_path: Path) -> None:
     table = fake_results.labels("koniq10k", 12)
     row = fake_results.add_run(tmp_path, "e", "koniq10k", table)
-    pd.DataFrame([row]).to_csv(tmp_path / "scores.csv", index=False)
+    pd.DataFrame([row]).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "koniq10k", "KonIQ-10k", table)
     folder = tmp_path / "data" / "koniq10k"
     table.to_csv(folder / "labels.csv", index=False)

@@ -40,7 +40,7 @@ def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
 
 def test_both_selections_of_a_run_are_tested_and_stand_apart(finished):
     results = finished.folder / "results/demo"
-    scores = pd.read_csv(results / "tables/scores.csv")
+    scores = pd.read_csv(results / "tables/metrics.csv")
     networks = scores[scores["method"] == "slic"]
     released = networks["run"].str.endswith("/released")
     assert released.sum() == (~released).sum()
@@ -100,7 +100,7 @@ def test_a_report_of_what_is_finished(finished):
     assert answer.returncode == 0, answer.stderr
     planned = answer.stdout.partition("Job stats:")[2]
     assert {"tabulate", "plot", "report"} <= set(planned.split())
-    assert {"train", "test", "score"}.isdisjoint(planned.split())
+    assert {"train", "test", "evaluate"}.isdisjoint(planned.split())
 
 
 def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):
@@ -123,10 +123,10 @@ def test_it_runs_from_another_folder(tmp_path):
     options = ["--snakefile", "../repository/Snakefile"]
     here = ["--configfile", "../repository/workflow/presets/demo.yaml"]
     answer = checkout.run(
-        "snakemake", *options, "results/demo/scores.csv", *here, folder=tmp_path / "elsewhere"
+        "snakemake", *options, "results/demo/runs.csv", *here, folder=tmp_path / "elsewhere"
     )
     assert answer.returncode == 0, answer.stderr
-    assert (tmp_path / "elsewhere/results/demo/scores.csv").exists()
+    assert (tmp_path / "elsewhere/results/demo/runs.csv").exists()
     assert not (tmp_path / "repository/results").exists()
 
 
@@ -149,7 +149,7 @@ def test_a_dataset_whose_key_begins_as_the_demonstration_s_is_left_alone(tmp_pat
 
 
 def test_an_estimate_leaves_the_list_of_what_was_run(finished):
-    scores = finished.folder / "results/demo/scores.csv"
+    scores = finished.folder / "results/demo/runs.csv"
     before = scores.read_bytes(), scores.stat().st_mtime_ns
     other = "experiments: [{name: other, datasets: [demo_authentic], test_on: self}]\n"
     (finished.folder / "more.yaml").write_text(other)

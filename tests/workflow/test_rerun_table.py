@@ -123,7 +123,7 @@ ROWS = [
         "metric code",
         "`dpam/evaluation/metrics.py`",
         edit("dpam/evaluation/metrics.py", "import numpy", "import math\nimport numpy"),
-        "score score_released",
+        "evaluate evaluate_released",
     ),
     Row(
         "network code",
@@ -161,9 +161,9 @@ ROWS = [
     ),
     Row(
         "a rule's command",
-        "`score` in `workflow/rules/`",
-        edit("workflow/rules/evaluation.smk", '"dpam score {input', '"dpam  score {input'),
-        "score score_released",
+        "`evaluate` in `workflow/rules/`",
+        edit("workflow/rules/evaluation.smk", '"dpam evaluate {input', '"dpam  evaluate {input'),
+        "evaluate evaluate_released",
     ),
     # Data.
     Row(
@@ -253,7 +253,7 @@ ROWS = [
         "one more seed",
         "of the experiment `own`",
         edit(TINY, "[mine]\n", "[mine]\n    seeds: [20, 21]\n"),
-        "list_scores",
+        "list_runs",
         new="seed21",
     ),
     # Surroundings.

@@ -210,13 +210,13 @@ def refuse_edited():
         )
 
 
-def scores_table():
+def runs_table():
     """Which runs belong to which experiment, as CSV."""
     rows = [{**run._asdict(), "run": folder} for run in RUNS for folder in run.folders(config)]
     return pd.DataFrame(rows).to_csv(index=False)
 
 
-def paths_of_scores(ending):
+def paths_of_tests(ending):
     """Files beside each run: predictions (.csv) or numbers (.json) on each test dataset."""
     return list(
         dict.fromkeys(

@@ -149,7 +149,7 @@ rule train_baseline:
         " --seed {wildcards.seed} --output {output:q} --log {log:q}"
 
 
-rule score:
+rule evaluate:
     input:
         predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
@@ -158,26 +158,26 @@ rule score:
     output:
         "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.json",
     log:
-        "<logs>/score/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
+        "<logs>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/score/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
+        "<benchmarks>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
     wildcard_constraints:
         method="[a-z_]+",
     retries: 0
     conda:
         ENVIRONMENT
     resources:
-        **asked("score"),
+        **asked("evaluate"),
     params:
         identity=identity,
-        code=fingerprint("score"),
+        code=fingerprint("evaluate"),
     shell:
-        "dpam score {input.predictions:q} --identity {params.identity:q} --splits {input.splits:q}"
+        "dpam evaluate {input.predictions:q} --identity {params.identity:q} --splits {input.splits:q}"
         " --verified {input.verified:q} --test-verified {input.test_verified:q}"
         " --output {output:q} --log {log:q}"
 
 
-use rule score as score_released with:
+use rule evaluate as evaluate_released with:
     input:
         predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
@@ -186,6 +186,6 @@ use rule score as score_released with:
     output:
         "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.json",
     log:
-        "<logs>/score/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.log",
+        "<logs>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/score/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.tsv"
+        "<benchmarks>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.tsv"

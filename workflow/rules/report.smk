@@ -2,23 +2,23 @@
 
 
 localrules:
-    list_scores,
+    list_runs,
     list_planned,
 
 
-rule list_scores:
+rule list_runs:
     output:
-        "<results>/scores.csv",
+        "<results>/runs.csv",
     log:
-        "<logs>/list_scores.log",
+        "<logs>/list_runs.log",
     params:
-        table=scores_table(),
+        table=runs_table(),
     run:
         write_text(output[0], params.table)
 
 
 # The list of what is planned must not take the place of the list of what is there.
-use rule list_scores as list_planned with:
+use rule list_runs as list_planned with:
     output:
         "<results>/tables/planned.csv",
     log:
@@ -53,10 +53,10 @@ rule estimate:
 
 rule tabulate:
     input:
-        list="<results>/scores.csv",
-        scores=paths_of_scores(".json"),
+        list="<results>/runs.csv",
+        metrics=paths_of_tests(".json"),
     output:
-        scores="<results>/tables/scores.csv",
+        metrics="<results>/tables/metrics.csv",
         kinds="<results>/tables/types_and_levels.csv",
         significance=expand("<results>/tables/significance.{ending}", ending=["csv", "tex", "md"]),
         tables=expand(
@@ -75,7 +75,7 @@ rule tabulate:
     resources:
         **asked("tabulate"),
     params:
-        folder=subpath(output.scores, parent=True),
+        folder=subpath(output.metrics, parent=True),
         code=fingerprint("tabulate"),
     shell:
         "dpam tabulate {input.list:q} --output-dir {params.folder:q} --log {log:q}"
@@ -83,9 +83,9 @@ rule tabulate:
 
 rule plot:
     input:
-        list="<results>/scores.csv",
-        predictions=paths_of_scores(".csv"),
-        scores=paths_of_scores(".json"),
+        list="<results>/runs.csv",
+        predictions=paths_of_tests(".csv"),
+        metrics=paths_of_tests(".json"),
         histories=paths_of_runs("history.csv"),
         packs=packs(),
         maps=paths_of_maps(),
@@ -111,7 +111,7 @@ rule plot:
 
 rule report:
     input:
-        scores="<results>/tables/scores.csv",
+        metrics="<results>/tables/metrics.csv",
         tables=paths(rules.tabulate.output.tables),
         kinds="<results>/tables/types_and_levels.csv",
         significance=paths(rules.tabulate.output.significance),
@@ -135,9 +135,9 @@ rule report:
     resources:
         **asked("report"),
     params:
-        tables=subpath(input.scores, parent=True),
+        tables=subpath(input.metrics, parent=True),
         figures=subpath(input.wrong, parent=True),
-        results=subpath(input.scores, ancestor=2),
+        results=subpath(input.metrics, ancestor=2),
         benchmarks=subpath(input.plotted, ancestor=2),
         config=as_json(*sorted(config)),
         as_released=json.dumps(AS_RELEASED),

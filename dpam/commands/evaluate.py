@@ -1,8 +1,8 @@
-"""Score one run's predictions on one dataset: SRCC, KRCC, PLCC and RMSE, as JSON.
+"""Evaluate one run's predictions on one dataset: SRCC, KRCC, PLCC and RMSE, as JSON.
 
-Scored is the test part. PLCC stands raw and after the VQEG logistic of four parameters, which is
-fitted on the scored images themselves; whether it converged is said. RMSE is in units of the
-normalised score, 0 to 1. Intervals of 95 % are percentiles of a seeded bootstrap over references
+The test part counts. PLCC stands raw and after the VQEG logistic of four parameters, which is
+fitted on the tested images themselves; whether it converged is said. RMSE is in units of the
+label, 0 to 1. Intervals of 95 % are percentiles of a seeded bootstrap over references
 (over images where there is none). Distortion types, levels and groups have numbers of their own
 where they are known; so has the validation part.
 
@@ -33,7 +33,7 @@ COLUMNS = ["image", "part", *NAMES, "label_kind", "selection", "score", "predict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `dpam score`."""
+    """Declare the arguments of `dpam evaluate`."""
     parser.add_argument("predictions", metavar="CSV", help="predictions that `dpam test` wrote")
     parser.add_argument(
         "--identity",
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     common = {name: the_only(args.predictions, table, name) for name in ("label_kind", "selection")}
     prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "score"))
     names = {name: test[name].tolist() for name in NAMES}
-    result = metrics.score(prediction, label, **names)
+    result = metrics.evaluate(prediction, label, **names)
     learning = splits.loc[splits[split] != "test", "image"]
     near = nearest(hashes(args.test_verified, test["image"]), hashes(args.verified, learning))
     apart = ~test["image"].isin(near["image"]).to_numpy()
@@ -116,7 +116,7 @@ def floor(test: pd.DataFrame, label: np.ndarray, apart: np.ndarray) -> dict[str,
         return None
     names = {name: test[name].tolist() for name in ("reference", "group")}
     near = {"images": int((~apart).sum()), "without": without(means, label, test, apart)}
-    return metrics.score(means, label, **names) | {"near_duplicates": near}
+    return metrics.evaluate(means, label, **names) | {"near_duplicates": near}
 
 
 def the_only(path: str, table: pd.DataFrame, column: str) -> str:
