@@ -9,7 +9,7 @@
 # Path grammar:
 #   <results>/datasets/{made}/                         a demonstration dataset, made here
 #   <results>/data/{dataset}/verified.json             the dataset is complete and readable
-#   <results>/data/{dataset}/labels.csv                one row per image, score in [0, 1]
+#   <results>/data/{dataset}/labels.csv                one row per image, label in [0, 1]
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics

@@ -104,7 +104,7 @@ def trained(
     chosen = rows["test"]
     prediction = trainer.predictions["test"][kept["epoch"] - 1].numpy()
     label = trainer.label[chosen]
-    table = pack.labels.iloc[chosen][["image", "score"]].assign(prediction=prediction)
+    table = pack.labels.iloc[chosen][["image", "label"]].assign(prediction=prediction)
     write_csv(folder / "predictions.csv", table)
     reference = pack.labels["reference"].iloc[chosen].tolist()
     result = metrics.evaluate(prediction, label, reference)
@@ -170,9 +170,9 @@ def main() -> None:
             settings = TrainingSettings(**training)
             numbers = trained(pack, rows, model, settings, args.seed, memory, folder)
             reference = pack.labels["reference"].iloc[rows["test"]].tolist()
-        tested.append(read_csv(folder / "predictions.csv", ["image", "score", "prediction"]))
+        tested.append(read_csv(folder / "predictions.csv", ["image", "label", "prediction"]))
         prediction, first = (one["prediction"].to_numpy() for one in (tested[-1], tested[0]))
-        label = tested[0]["score"].to_numpy()
+        label = tested[0]["label"].to_numpy()
         numbers["less_first"] = np.round(
             difference(prediction, first, label, reference), 3
         ).tolist()

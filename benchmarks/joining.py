@@ -26,7 +26,7 @@ def write_shard(path: Path, images: int, seed: int) -> None:
     """A pack of random images for crops."""
     how = Preparation("crop", 224, "slic", 140, None, 20, 10, 10)
     generator = np.random.default_rng(seed)
-    labels = pd.DataFrame({"image": [f"{seed}/{i}.png" for i in range(images)], "score": 0.5})
+    labels = pd.DataFrame({"image": [f"{seed}/{i}.png" for i in range(images)], "label": 0.5})
     example = Segmentation(np.zeros((*SIZE, 3), np.uint8), np.zeros(SIZE, np.int32))
     settings = {"dataset": "random", "preparation": vars(how)}
     lay_out(path, labels, how, settings, np.tile(SIZE, (images, 1)), {0: example})

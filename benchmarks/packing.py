@@ -44,7 +44,7 @@ def make_images(folder: Path, count: int) -> None:
 def pack(folder: Path, count: int, processes: int) -> tuple[float, int]:
     """Seconds of packing the first `count` images, and the pack's bytes."""
     names = [f"{number:06d}.jpg" for number in range(count)]
-    labels = pd.DataFrame({"image": names, "score": 0.5, "label_kind": "none"})
+    labels = pd.DataFrame({"image": names, "label": 0.5, "label_kind": "none"})
     labels.to_csv(folder / "labels.csv", index=False)
     (folder / "verified.json").write_text(json.dumps({"fingerprint": f"{count} images"}))
     output = folder / f"{count}.h5"

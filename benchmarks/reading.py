@@ -68,7 +68,7 @@ class OneThread(HostSource):
 def make_pack(path: Path, network_input: str, count: int) -> None:
     """A pack of noise."""
     how = Preparation(network_input, 224, "slic", 99, None, 45, 10, 10)
-    labels = pd.DataFrame({"image": [str(i) for i in range(count)], "score": 0.5})
+    labels = pd.DataFrame({"image": [str(i) for i in range(count)], "label": 0.5})
     sizes = np.tile(SIZES[network_input], (count, 1))
     lay_out(path, labels, how, {"preparation": vars(how)}, sizes, {})
     random = np.random.default_rng(0)

@@ -59,16 +59,16 @@ def in_full(method: str = "none") -> Preparation:
 
 
 def labels_table(count: int) -> pd.DataFrame:
-    score = np.linspace(0.1, 0.9, count)
+    label = np.linspace(0.1, 0.9, count)
     return pd.DataFrame(
         {
             "image": [f"images/photo ({i}).png" for i in range(count)],
             "reference": [f"scene{i // 2}" for i in range(count)],
             "distortion": ["blur", "noise"] * (count // 2),
             "level": [str(i % 5 + 1) for i in range(count)],
-            "raw_score": 1 + 4 * score,
+            "raw_label": 1 + 4 * label,
             "raw_std": np.nan,
-            "score": score,
+            "label": label,
             "label_kind": "MOS",
         }
     )

@@ -72,7 +72,7 @@ def dataset(tmp_path):
     rng = np.random.default_rng(0)
     names = [f"Images/ss0{1 + i % 2} ({i}).png" for i in range(60)]
     labels = pd.DataFrame({"image": names, "reference": "", "group": [n[7:11] for n in names]})
-    labels["score"] = rng.random(60) * 0.5 + 0.25 * np.arange(60) % 2 * 0.5
+    labels["label"] = rng.random(60) * 0.5 + 0.25 * np.arange(60) % 2 * 0.5
     parts = ["train"] * 30 + ["validation"] * 10 + ["test"] * 20
     near = pd.DataFrame(
         {
@@ -136,7 +136,7 @@ def test_near_duplicates_of_the_test_part_are_those_of_other_parts(judge, datase
     near = judged.test.loc[judged.test["near"], "image"]
     assert [name.partition("(")[2] for name in near] == ["58).png", "59).png"]
     train = judged.labels.iloc[judged.rows("train")]
-    means = train.groupby("group")["score"].mean()
+    means = train.groupby("group")["label"].mean()
     assert judged.test["group_mean"].tolist() == [means[g] for g in judged.test["group"]]
     splits = pd.read_csv(dataset[0] / "splits.csv")
     splits[splits["official"] != "test"].to_csv(dataset[0] / "splits.csv", index=False)
@@ -149,12 +149,12 @@ def test_agreement_is_of_the_images_named(judge, dataset, small):
     test = judged.test
     rng = np.random.default_rng(1)
     ratings = [
-        judge.judges.Rating(100 * (0.7 * label + 0.3 * rng.random())) for label in test["score"]
+        judge.judges.Rating(100 * (0.7 * label + 0.3 * rng.random())) for label in test["label"]
     ]
     asked = type("Asked", (), {"rate_test": lambda self, _: ratings})()
     found = judge.heldout.measure(asked, judged)
     prediction = np.array([rating.score / 100 for rating in ratings])
-    label, near = test["score"].to_numpy(), test["near"].to_numpy()
+    label, near = test["label"].to_numpy(), test["near"].to_numpy()
     assert found["all"]["srcc"] == pytest.approx(srcc(prediction, label))
     apart = found["without near-duplicates"]
     assert apart["n"] == 18
@@ -182,13 +182,13 @@ def test_intervals_of_krcc_are_those_of_draws_with_replacement(judge, monkeypatc
 
 def test_coverage_counts_labels_within_intervals(judge):
     rng = np.random.default_rng(2)
-    test = pd.DataFrame({"score": rng.random(100), "group": ["ss01", "ss02"] * 50})
+    test = pd.DataFrame({"label": rng.random(100), "group": ["ss01", "ss02"] * 50})
     score = 100 * rng.random(100)
     ratings = pd.DataFrame({"score": score, "low": score - 20, "high": score + 30})
     found = judge.heldout.coverage(ratings, test)
     inside = [
         low <= 100 * y <= high
-        for low, high, y in zip(*map(list, (score - 20, score + 30, test["score"])), strict=True)
+        for low, high, y in zip(*map(list, (score - 20, score + 30, test["label"])), strict=True)
     ]
     assert found["all"] == {
         "n": 100,

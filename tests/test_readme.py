@@ -36,7 +36,7 @@ def test_the_dataset_in_one_file(tmp_path):
     write_image(tmp_path / "Photos" / "beach.JPG")
     found = module["HOLIDAY"].read_labels(tmp_path)
     assert found["image"].tolist() == ["Photos/beach.JPG"]
-    assert found["raw_score"].tolist() == [4.5]
+    assert found["raw_label"].tolist() == [4.5]
 
 
 def test_commands_that_are_shown_exist():

@@ -20,7 +20,7 @@ class Judged:
 
     Attributes:
         root: folder of the photographs.
-        labels: of all images: image, group, score from 0 to 1, part (train, validation, test),
+        labels: of all images: image, group, label from 0 to 1, part (train, validation, test),
             near, whether one that is trained or validated on looks alike, and group_mean, see
             `dpam.evaluation.predictions.group_means`.
     """
@@ -35,7 +35,7 @@ class Judged:
         Raises:
             DpamError: one is missing, or they do not belong together.
         """
-        labels = read_csv(data / "labels.csv", ["image", "group", "score"])
+        labels = read_csv(data / "labels.csv", ["image", "group", "label"])
         splits = read_csv(data / "splits.csv", ["image", SPLIT]).set_index("image")[SPLIT]
         pairs = read_csv(data / "near_duplicates.csv", ["image", "other"])
         part = labels["image"].map(splits)

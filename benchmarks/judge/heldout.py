@@ -45,12 +45,12 @@ def agreement(prediction: pd.Series, test: pd.DataFrame) -> dict[str, Any]:
 
     Args:
         prediction: (n,) from 0 to 1.
-        test: (n,) score, from 0 to 1, and group.
+        test: (n,) label, from 0 to 1, and group.
 
     Returns:
         KEPT, and their 95 % intervals over draws of images; what is not defined is None.
     """
-    x, y = (side.to_numpy(np.float64) for side in (prediction, test["score"]))
+    x, y = (side.to_numpy(np.float64) for side in (prediction, test["label"]))
     found = metrics.evaluate(x, y, group=test["group"].tolist())
     ends = {name: found["intervals"].get(name) for name in KEPT}
     ends["krcc"] = krcc_interval(x, y)
@@ -77,13 +77,13 @@ def coverage(ratings: pd.DataFrame, test: pd.DataFrame) -> dict[str, Any]:
 
     Args:
         ratings: (n,) score, low and high, from 0 to 100.
-        test: (n,) score, from 0 to 1, and group.
+        test: (n,) label, from 0 to 1, and group.
 
     Returns:
         of all, of each group, and of ten equal parts by the score: n, share, mean width, and the
         lowest and highest score.
     """
-    label = 100 * test["score"]
+    label = 100 * test["label"]
     table = ratings.assign(
         inside=(ratings["low"] <= label) & (label <= ratings["high"]),
         width=ratings["high"] - ratings["low"],

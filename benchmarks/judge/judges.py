@@ -110,7 +110,7 @@ class Baseline:
                 f"{features}: expected a row of features for each of the {len(judged.labels)} "
                 "images; extract them again"
             )
-        label = judged.labels["score"].to_numpy(np.float64)
+        label = judged.labels["label"].to_numpy(np.float64)
         sides = [
             (self.features[rows].astype(np.float64), label[rows])
             for rows in (judged.rows("train"), judged.rows("validation"))

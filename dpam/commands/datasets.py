@@ -1,7 +1,7 @@
 """Which datasets are known, which are there and complete, and where to get the rest.
 
 Without a name, a table of all, your own of the configuration among them; with a name, a card about
-that one, with a histogram of its scores. This looks at labels and names of files only;
+that one, with a histogram of its labels. This looks at labels and names of files only;
 `verify-download` also decodes every image. Run it where config.yaml lies, with the files that
 snakemake would get:
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     if args.svg:
         from dpam.figures import curves, style  # matplotlib takes a second to import
 
-        scores = normalise(dataset.read_labels(root), dataset)["score"]
+        labels = normalise(dataset.read_labels(root), dataset)["label"]
         with style.style():
-            picture = curves.label_histogram(scores, dataset.title, dataset.label_kind)
+            picture = curves.label_histogram(labels, dataset.title, dataset.label_kind)
             style.save(picture, args.svg)

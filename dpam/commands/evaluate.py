@@ -29,7 +29,7 @@ from dpam.utils.files import read_csv, read_json, write_json
 
 IDENTITY = ["dataset", "part", "method", "split", "seed", "test_dataset"]
 NAMES = ["reference", "distortion", "level", "group"]
-COLUMNS = ["image", "part", *NAMES, "label_kind", "selection", "score", "prediction", "group_mean"]
+COLUMNS = ["image", "part", *NAMES, "label_kind", "selection", "label", "prediction", "group_mean"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
             f"{args.predictions}: expected a row per image of the test part, found none"
         )
     common = {name: the_only(args.predictions, table, name) for name in ("label_kind", "selection")}
-    prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "score"))
+    prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "label"))
     names = {name: test[name].tolist() for name in NAMES}
     result = metrics.evaluate(prediction, label, **names)
     learning = splits.loc[splits[split] != "test", "image"]
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
         logging.warning(
             "%s: the logistic could not be fitted: %s", args.predictions, result["logistic_status"]
         )
-    x, y = (numbers(args.predictions, validation, name) for name in ("prediction", "score"))
+    x, y = (numbers(args.predictions, validation, name) for name in ("prediction", "label"))
     result["validation"] = None if validation.empty else metrics.correlations(x, y)
     result["test_to_train"] = share_tested(splits[split])
     write_json(args.output, {**identity, **common, **result})

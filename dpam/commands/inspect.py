@@ -3,7 +3,7 @@
     dpam inspect results/data/koniq10k/slic.h5
     dpam inspect results/data/koniq10k/slic.h5 --contact-sheet koniq10k.png
 
-The contact sheet shows images evenly spaced from the best to the worst score, each with its score;
+The contact sheet shows images evenly spaced from the best to the worst label, each with its label;
 and under them those whose label maps are kept, with the borders of their superpixels.
 """
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
 def facts(pack: Pack) -> Iterator[tuple[str, Any]]:
     """Names and values, in the order of interest."""
     count, settings = len(pack), pack.settings
-    scores = pack.labels["score"]
+    labels = pack.labels["label"]
     yield "file", f"{pack.path}, {readable(pack.path.stat().st_size)}"
     for key in ("dataset", "title"):
         yield key, settings.get(key, "")
@@ -54,7 +54,7 @@ def facts(pack: Pack) -> Iterator[tuple[str, Any]]:
     heights, widths = pack.height, pack.width
     yield "height", spread(heights)
     yield "width", spread(widths)
-    yield "score", f"{scores.min():.3f} to {scores.max():.3f}, {settings.get('label_kind', '')}"
+    yield "label", f"{labels.min():.3f} to {labels.max():.3f}, {settings.get('label_kind', '')}"
     for name, place in pack.places.items():
         if name != "packed":
             size = int(np.prod(place.shape)) * place.dtype.itemsize
@@ -89,8 +89,8 @@ def readable(size: float) -> str:
 
 def contact_sheet(pack: Pack) -> Image.Image:
     """A picture of images from the best to the worst, and of the examples' superpixels."""
-    scores = pack.labels["score"].to_numpy()
-    order = np.argsort(-scores, kind="stable")
+    labels = pack.labels["label"].to_numpy()
+    order = np.argsort(-labels, kind="stable")
     places = np.linspace(0, len(order) - 1, min(COLUMNS * ROWS, len(order)))
     chosen = order[places.astype(int)].tolist()
     pictures = [(pack.image(row), row) for row in chosen]
@@ -109,5 +109,5 @@ def contact_sheet(pack: Pack) -> Image.Image:
         left, top = across * cell + MARGIN // 2, down * cell
         sheet.paste(small, (left, top + MARGIN))
         name = Path(pack.labels["image"].iloc[row]).name
-        draw.text((left, top + MARGIN // 2), f"{scores[row]:.3f}  {name}"[:38], fill="black")
+        draw.text((left, top + MARGIN // 2), f"{labels[row]:.3f}  {name}"[:38], fill="black")
     return sheet

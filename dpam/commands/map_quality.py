@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    table = read_csv(args.predictions, ["image", "part", "score", "prediction"])
+    table = read_csv(args.predictions, ["image", "part", "label", "prediction"])
     table = table[table["part"] == "test"].reset_index(drop=True)
     net, trained = load_checkpoint(args.checkpoint)
     scorer = Scorer(net, trained, views=args.views)
@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> None:
             prepared = pack.prepared(rows[tested["image"]])
             plain = Segmentation(prepared.pixels, np.zeros((1, 1), dtype=np.uint16))
             explained = scorer.explain_prepared(prepared.pixels, prepared, plain)
-            score, prediction = float(tested["score"]), float(tested["prediction"])
-            about = kind, str(tested["image"]), score, prediction
+            label, prediction = float(tested["label"]), float(tested["prediction"])
+            about = kind, str(tested["image"]), label, prediction
             examples.append(QualityExample(*about, *shrunk(explained)))
         title = f"{pack.settings['title']}, {trained['split']}, {pack.preparation.method}"
         if pack.settings["dataset"] != trained["dataset"]:

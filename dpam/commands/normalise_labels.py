@@ -1,4 +1,4 @@
-"""Bring a dataset's native labels to one table: scores from 0 to 1, higher is better.
+"""Bring a dataset's native labels to one table: labels from 0 to 1, higher is better.
 
 One row per image, in the order of the native label files. Scores that are no number or outside
 the declared range, images that are labelled twice or do not exist: all are listed, and refused.

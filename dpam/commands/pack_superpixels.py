@@ -233,7 +233,7 @@ def run(args: argparse.Namespace) -> None:
         join(args.shards, args.output)
         return
     dataset = find(args.dataset, args.plain)
-    every = read_csv(args.labels, ["image", "score", "label_kind"])
+    every = read_csv(args.labels, ["image", "label", "label_kind"])
     number, count = args.shard
     first, end = (len(every) * part // count for part in (number - 1, number))
     labels = every[first:end].reset_index(drop=True)

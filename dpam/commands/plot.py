@@ -36,7 +36,7 @@ from dpam.utils.files import read_csv, refuse_existing, write_json
 HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "held_out"]
 COMPARED = 4  # datasets whose superpixel methods are shown side by side
 MAPPED = 8  # datasets whose quality maps are shown
-PREDICTIONS = ["image", "part", "score", "prediction"]
+PREDICTIONS = ["image", "part", "label", "prediction"]
 WRONG = 3  # images that a scatter plot numbers
 THUMBNAIL = 192  # pixels, the longer side
 
@@ -111,7 +111,7 @@ def scatter(
     titles = style.titles(shown)
     for panel, (title, row) in enumerate(zip(titles, shown.to_dict("records"), strict=True)):
         table = predictions(row["run"], row["test_dataset"])
-        label, prediction = table["score"].to_numpy(), table["prediction"].to_numpy()
+        label, prediction = table["label"].to_numpy(), table["prediction"].to_numpy()
         links = {}
         if row["test_dataset"] in packs:
             pack = packs[row["test_dataset"]][0]
@@ -126,7 +126,7 @@ def scatter(
                         "number": number,
                         "file": f"{row['run']}/on-{row['test_dataset']}.csv",
                         "image": image,
-                        "score": float(label[index]),
+                        "label": float(label[index]),
                         "prediction": float(prediction[index]),
                         "jpeg": thumbnail(pack, image),
                     }
@@ -177,7 +177,7 @@ def labels(packs: dict[str, list[Pack]]) -> Figure:
     return curves.histograms(
         [
             curves.Histogram(
-                pack.settings["title"], pack.settings["label_kind"], pack.labels["score"].to_numpy()
+                pack.settings["title"], pack.settings["label_kind"], pack.labels["label"].to_numpy()
             )
             for pack in shown[: style.PANELS]
         ]
@@ -197,7 +197,7 @@ def examples(metrics: pd.DataFrame, packs: dict[str, list[Pack]]) -> Figure:
     for pack in first[: style.PANELS // 3]:
         dataset, kind = pack.settings["dataset"], pack.settings["label_kind"]
         predicted = predictions_of(metrics, dataset)
-        images, label = pack.labels["image"].tolist(), pack.labels["score"].tolist()
+        images, label = pack.labels["image"].tolist(), pack.labels["label"].tolist()
         pictures = []
         for index in pack.examples:
             shown = pack.example(index)

@@ -25,7 +25,7 @@ the same checkpoint and settings: FILE.json beside the table says which these we
 A photograph that cannot be read is one line; the others are scored. The exit status is
 3 if any failed; with --failures, which writes these lines to a file, it is 0.
 
---labels names a CSV (columns image, score) or lines "image score", on the dataset's scale, and adds
+--labels names a CSV (columns image, label) or lines "image label", on the dataset's scale, and adds
 SRCC, PLCC, KRCC and RMSE; --scatter plots them. Images are found by their name, or by the end of
 their path. What is wrong with the labels is said before anything is scored.
 
@@ -115,7 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--maps", type=Path, metavar="DIR", help="draw where the quality is lost")
     parser.add_argument(
-        "--labels", "--label_path", type=Path, metavar="FILE", help="compare with these scores"
+        "--labels", "--label_path", type=Path, metavar="FILE", help="compare with these labels"
     )
     parser.add_argument(
         "--scatter", type=Path, metavar="FILE", help="with --labels: also plot them (.svg)"
@@ -162,9 +162,9 @@ def run(args: argparse.Namespace) -> int:
     table = None
     if args.labels:
         from dpam.datasets.labels import labels_of_photographs  # only labels need pandas and scipy
-        from dpam.datasets.native import read_scores
+        from dpam.datasets.native import read_labels
 
-        table = read_scores(args.labels)
+        table = read_labels(args.labels)
     scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
     if args.maps:
         scorer.refuse_without_maps()

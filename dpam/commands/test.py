@@ -93,9 +93,9 @@ def run(args: argparse.Namespace) -> None:
         learnt = labels
         if faithful:
             by_image = labels["image"].map(assigned)
-            learnt = labels.assign(score=stretched_in_parts(labels["score"], by_image))
+            learnt = labels.assign(label=stretched_in_parts(labels["label"], by_image))
         means = group_means(learnt, assigned)
     table = predictions_table(labels, parts, prediction, spread, trained["selected_by"], means)
     if faithful:
-        table["score"] = table.groupby("part")["score"].transform(stretched)
+        table["label"] = table.groupby("part")["label"].transform(stretched)
     write_csv(args.output, table)

@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scaling",
         choices=["declared", "faithful"],
         default="declared",
-        help="of the scores: by the dataset's range, or as released by the extremes of each part",
+        help="of the labels: by the dataset's range, or as released by the extremes of each part",
     )
     add_views(parser, USUAL)
     add_device(parser)
@@ -110,8 +110,8 @@ def run(args: argparse.Namespace) -> None:
             parts = pd.Series("", index=pack.labels.index)
             for name, chosen in rows.items():
                 parts.iloc[chosen] = name
-            learned = extremes(pack.labels["score"], parts)
-            pack.labels["score"] = stretched_in_parts(pack.labels["score"], parts)
+            learned = extremes(pack.labels["label"], parts)
+            pack.labels["label"] = stretched_in_parts(pack.labels["label"], parts)
         trainer = Trainer(net, pack, rows, settings, args.seed, where, progress)
         log.info(
             "%s, part %s, %s, seed %d: %s images, %d epochs",

@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> None:
             f"{args.splits}: {args.split} has {len(train)} training and {len(validation)} "
             f"validation images of part {args.part}; at least 2 and 1 are needed"
         )
-    score = labels["score"].to_numpy(np.float64)
-    sides = [(features[rows], score[rows]) for rows in (train, validation)]
+    label = labels["label"].to_numpy(np.float64)
+    sides = [(features[rows], label[rows]) for rows in (train, validation)]
     model, settings = fit_baseline(args.baseline, sides[0], sides[1])
     if whole:
         rows = np.concatenate([train, validation])
-        model = with_settings(args.baseline, settings).fit(features[rows], score[rows])
+        model = with_settings(args.baseline, settings).fit(features[rows], label[rows])
     log.info("%s: %d training images, settings %s", args.baseline, len(train), settings)
 
     test_features, test_labels = read_features(args.test_features, args.test_labels)

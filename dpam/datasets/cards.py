@@ -29,7 +29,7 @@ def overview(datasets: Iterable[tuple[Dataset, str]]) -> str:
                 "dataset": dataset.name,
                 "images": f"{dataset.images:,}" if dataset.images else "",
                 "kind": dataset.kind,
-                "scores": f"{dataset.label_kind} {dataset.score_range[0]:g}-"
+                "labels": f"{dataset.label_kind} {dataset.score_range[0]:g}-"
                 f"{dataset.score_range[1]:g}",
                 "here": here,
                 "where": root if here == "complete" or not dataset.page else source(dataset),
@@ -75,7 +75,7 @@ def state(dataset: Dataset, root: str | Path) -> str:
 
 
 def card(dataset: Dataset, root: str | Path) -> str:
-    """All facts about one dataset, and a histogram of its scores where its labels are here.
+    """All facts about one dataset, and a histogram of its labels where its labels are here.
 
     Args:
         dataset: what it is about.
@@ -93,7 +93,7 @@ def card(dataset: Dataset, root: str | Path) -> str:
         "images": images,
         "kind": dataset.kind,
         "distortions": types if dataset.distortions else "",
-        "scores": f"{dataset.label_kind}, {low:g} to {high:g}, "
+        "labels": f"{dataset.label_kind}, {low:g} to {high:g}, "
         f"{'higher' if dataset.higher_is_better else 'lower'} is better",
         "own split": "yes" if dataset.official else "",
         "page": dataset.page,
@@ -109,14 +109,14 @@ def card(dataset: Dataset, root: str | Path) -> str:
         if facts["here"] == "missing":
             lines += ["", missing_message(dataset, root)]
         return "\n".join(lines)
-    scores = normalise(dataset.read_labels(root), dataset)["score"]
-    return "\n".join([*lines, "", *histogram(scores)])
+    labels = normalise(dataset.read_labels(root), dataset)["label"]
+    return "\n".join([*lines, "", *histogram(labels)])
 
 
-def histogram(scores: pd.Series) -> list[str]:
-    """Lines of text: how many scores lie in each twentieth of [0, 1], 1 being the best."""
-    counts, edges = np.histogram(scores, BINS, (0, 1))
+def histogram(labels: pd.Series) -> list[str]:
+    """Lines of text: how many labels lie in each twentieth of [0, 1], 1 being the best."""
+    counts, edges = np.histogram(labels, BINS, (0, 1))
     return [
         f"{low:.2f}-{high:.2f} {count:>7,} {'#' * round(BAR * count / counts.max())}".rstrip()
         for low, high, count in zip(edges, edges[1:], counts, strict=False)
-    ] + [f"{len(scores):,} scores, median {scores.median():.3f}; 0 is the worst, 1 the best"]
+    ] + [f"{len(labels):,} labels, median {labels.median():.3f}; 0 is the worst, 1 the best"]

@@ -5,7 +5,7 @@ import pandas as pd
 
 from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
-from dpam.datasets.native import integer, native_table, read_named_scores, read_sheet
+from dpam.datasets.native import integer, native_table, read_named_labels, read_sheet
 from dpam.errors import listed
 
 # Type in the file names -> our name.
@@ -31,24 +31,24 @@ def read(files: Files) -> pd.DataFrame:
                 "reference": sheet["image"].map(integer),
                 "type": kinds.replace({"noise": "awgn"}),
                 "level": sheet["dst_lev"].map(integer),
-                "score": sheet["dmos"],
+                "label": sheet["dmos"],
                 "deviation": sheet["dmos_std"],
             }
         )
         names = labels["reference"] + "." + labels["type"] + "." + labels["level"] + ".png"
     else:
-        lines = read_named_scores(path)
+        lines = read_named_labels(path)
         names = lines["image"]
         labels = names.str.extract(r"^(?:.*/)?(?P<reference>.+)\.(?P<type>\w+)\.(?P<level>\d+)\.")
         labels = labels.assign(
-            type=labels["type"].str.lower(), score=lines["score"], deviation=np.nan
+            type=labels["type"].str.lower(), label=lines["label"], deviation=np.nan
         )
     strange = names[~labels["type"].isin(list(TYPES))]
     if len(strange):
         raise listed(f"{path}: images that are not reference.type.level", list(strange))
     return native_table(
         [files.image(name) for name in names],
-        labels["score"],
+        labels["label"],
         reference=labels["reference"].str.lower(),
         distortion=labels["type"].map(TYPES),
         level=labels["level"],

@@ -69,8 +69,8 @@ class Dataset:
         images: labelled images that a complete copy holds; None: not known beforehand.
         references: reference images behind them; None: none, or not known beforehand.
         label_kind: "MOS", "DMOS", or "pseudo-MOS (...)" where no human judged.
-        score_range: declared (lowest, highest) raw score.
-        higher_is_better: whether a larger raw score means better quality.
+        score_range: declared (lowest, highest) raw label.
+        higher_is_better: whether a larger raw label means better quality.
         network_input: "whole" image or "crop".
         recipe: its superpixels.
         distortions: names of its distortion types; empty if it has none.
@@ -131,7 +131,7 @@ class Dataset:
         )
 
     def read_labels(self, root: str | Path) -> pd.DataFrame:
-        """Native labels: image, reference, distortion, level (text), raw_score, raw_std (float).
+        """Native labels: image, reference, distortion, level (text), raw_label, raw_std (float).
 
         `image` is relative to `root`; it is where the image was expected if there is none.
 

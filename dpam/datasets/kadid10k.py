@@ -1,6 +1,6 @@
 """KADID-10k: 81 references, 25 distortion types, 5 levels; Lin, Hosu, Saupe, QoMEX 2019.
 
-Its scores are called DMOS, but higher is better. `var` is the variance of the votes.
+Its labels are called DMOS, but higher is better. `var` is the variance of the votes.
 """
 
 import re
@@ -13,7 +13,7 @@ from dpam.datasets.layout import Files
 from dpam.datasets.native import (
     native_table,
     numbers,
-    read_named_scores,
+    read_named_labels,
     read_table,
     reference_type_level,
 )
@@ -49,18 +49,18 @@ DISTORTIONS = (
 
 
 def read(files: Files) -> pd.DataFrame:
-    """`dmos.csv` (dist_img, ref_img, dmos, var), or `<image> <score>` lines."""
+    """`dmos.csv` (dist_img, ref_img, dmos, var), or `<image> <label>` lines."""
     path = files.labels[0]
     if path.suffix.lower() == ".csv":
         labels = read_table(path, ["dist_img", "dmos", "var"])
-        names, scores = labels["dist_img"], labels["dmos"]
+        names, label = labels["dist_img"], labels["dmos"]
         deviation = np.sqrt(numbers(labels["var"]))
     else:
-        labels = read_named_scores(path)
-        names, scores, deviation = labels["image"], labels["score"], None
+        labels = read_named_labels(path)
+        names, label, deviation = labels["image"], labels["label"], None
     return native_table(
         [files.image(name) for name in names],
-        scores,
+        label,
         **reference_type_level(path, names, DISTORTIONS),
         raw_std=deviation,
     )

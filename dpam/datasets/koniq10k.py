@@ -1,6 +1,6 @@
 """KonIQ-10k: 10,073 photographs with authentic faults; Hosu, Lin, Sziranyi, Saupe, TIP 2020.
 
-The score read is the mean of the votes from 1 to 5, not the z-score. `MOS` means the former in
+The label read is the mean of the votes from 1 to 5, not the z-score. `MOS` means the former in
 `koniq10k_scores_and_distributions.csv` and the latter in `koniq10k_distributions_sets.csv`; from
 that one the mean is computed from the distribution of the votes. Only it has the official split.
 """
@@ -14,7 +14,7 @@ from dpam.datasets.native import (
     native_table,
     numbers,
     official_parts,
-    read_named_scores,
+    read_named_labels,
     read_table,
 )
 
@@ -32,19 +32,19 @@ def read(files: Files) -> pd.DataFrame:
         sets["official"] = official_parts(sets_path, sets["set"])
     if sets is not None and path == sets_path:
         votes = np.stack([numbers(sets[column]) for column in VOTES], axis=1)
-        labels = sets.assign(image=sets["image_name"], score=votes @ range(1, 6) / votes.sum(1))
+        labels = sets.assign(image=sets["image_name"], label=votes @ range(1, 6) / votes.sum(1))
     elif path.suffix.lower() == ".csv":
         labels = read_table(path, ["image_name", "mos", "sd"])
-        labels = labels.rename(columns={"image_name": "image", "mos": "score"})
+        labels = labels.rename(columns={"image_name": "image", "mos": "label"})
     else:
-        labels = read_named_scores(path)
+        labels = read_named_labels(path)
     official = None
     if sets is not None:
         parts = dict(zip(sets["image_name"].str.lower(), sets["official"], strict=True))
         official = labels["image"].str.lower().map(parts).fillna("")
     return native_table(
         [files.image(name) for name in labels["image"]],
-        labels["score"],
+        labels["label"],
         official=official,
         raw_std=labels.get("sd"),
     )

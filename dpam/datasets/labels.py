@@ -1,4 +1,4 @@
-"""One scale for all datasets: scores from 0 to 1, higher is better."""
+"""One scale for all datasets: labels from 0 to 1, higher is better."""
 
 import os
 from collections import defaultdict
@@ -20,9 +20,9 @@ COLUMNS = (
     "level",
     "group",
     "official",
-    "raw_score",
+    "raw_label",
     "raw_std",
-    "score",
+    "label",
     "label_kind",
 )
 
@@ -32,8 +32,8 @@ def normalise(
 ) -> pd.DataFrame:
     """Bring native labels to the dataset's declared range and to "higher is better".
 
-    The range is the declared one, never the smallest and largest score of some images, so that
-    a score means the same in every part of the data.
+    The range is the declared one, never the smallest and largest label of some images, so that
+    a label means the same in every part of the data.
 
     Args:
         table: as `Dataset.read_labels` returns it.
@@ -41,16 +41,16 @@ def normalise(
         images: the images that there are; None: do not ask.
 
     Returns:
-        The columns `COLUMNS`, in the order of the label files. `score` in [0, 1], to 9 decimals;
-        raw scores stay.
+        The columns `COLUMNS`, in the order of the label files. `label` in [0, 1], to 9 decimals;
+        raw labels stay.
 
     Raises:
-        DpamError: scores that are no number or outside the declared range, or images that
+        DpamError: labels that are no number or outside the declared range, or images that
             appear twice or are not there; all are listed.
     """
     low, high = dataset.score_range
-    raw = table["raw_score"].to_numpy(np.float64)
-    offenders = wrong_scores(table["image"], raw, dataset.score_range)
+    raw = table["raw_label"].to_numpy(np.float64)
+    offenders = wrong_labels(table["image"], raw, dataset.score_range)
     twice = table["image"].value_counts()
     offenders += [
         f"{image}: labelled {count} times"
@@ -64,23 +64,23 @@ def normalise(
             offenders,
             "Correct the label file, or the declared range of the dataset.",
         )
-    score = (raw - low) / (high - low)
+    label = (raw - low) / (high - low)
     if not dataset.higher_is_better:
-        score = 1 - score
-    labels = table.assign(score=score.round(9), label_kind=dataset.label_kind)
+        label = 1 - label
+    labels = table.assign(label=label.round(9), label_kind=dataset.label_kind)
     return labels[list(COLUMNS)].reset_index(drop=True)
 
 
-def wrong_scores(
-    names: Iterable[str], scores: np.ndarray, score_range: tuple[float, float]
+def wrong_labels(
+    names: Iterable[str], raw: np.ndarray, score_range: tuple[float, float]
 ) -> list[str]:
-    """What is wrong with scores, (n,): a line for each that is no number or outside the range."""
+    """What is wrong with raw labels, (n,): a line for each that is none or out of range."""
     low, high = score_range
     return [
-        f"{name}: score {value:g} outside {low:g} to {high:g}"
+        f"{name}: label {value:g} outside {low:g} to {high:g}"
         if np.isfinite(value)
-        else f"{name}: no number as score"
-        for name, value in zip(names, scores.tolist(), strict=True)
+        else f"{name}: no number as label"
+        for name, value in zip(names, raw.tolist(), strict=True)
         if not low <= value <= high
     ]
 
@@ -96,31 +96,31 @@ def labels_of_photographs(
 
     Args:
         path: of the label file, for errors.
-        table: columns image and score, text, as `read_scores` returns them.
+        table: columns image and label, text, as `read_labels` returns them.
         photographs: their names.
         folders: those that names in the table may start from.
-        score_range: lowest and highest score that there can be.
+        score_range: lowest and highest label that there can be.
 
     Returns:
         Absolute path of a photograph -> label; photographs without one are left out, and so are
         labels that name no photograph.
 
     Raises:
-        DpamError: a score is no number or outside the range, a name may mean several photographs,
+        DpamError: a label is no number or outside the range, a name may mean several photographs,
             a photograph has two labels, or none has one; all are listed.
     """
     absolute = {os.path.abspath(photograph): photograph for photograph in photographs}
     names = ImageNames(absolute, map(os.path.abspath, folders))
-    scores = numbers(table["score"])
-    offenders = wrong_scores(table["image"], scores, score_range)
+    raw = numbers(table["label"])
+    offenders = wrong_labels(table["image"], raw, score_range)
     labels: dict[str, list[tuple[str, float]]] = defaultdict(list)
-    for name, score in zip(table["image"], scores.tolist(), strict=True):
+    for name, value in zip(table["image"], raw.tolist(), strict=True):
         found = names.find(name)
         if len(found) > 1:
             meant = " or ".join(absolute[image] for image in found[:2])
             offenders.append(f"{name}: may mean {meant}; write the path")
         elif found:
-            labels[found[0]].append((name, score))
+            labels[found[0]].append((name, value))
     offenders += [
         f"{absolute[image]}: labelled {len(found)} times, as {', '.join(name for name, _ in found)}"
         for image, found in labels.items()

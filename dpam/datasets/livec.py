@@ -5,7 +5,7 @@ import pandas as pd
 
 from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
-from dpam.datasets.native import native_table, read_mat, read_named_scores
+from dpam.datasets.native import native_table, read_mat, read_named_labels
 from dpam.errors import DpamError
 
 # Seven images only trained the observers; they stand in Images/trainingImages/.
@@ -13,13 +13,13 @@ TRAINING_IMAGE = r"(?i)(?:^|/)t\d+\.\w+$"
 
 
 def read(files: Files) -> pd.DataFrame:
-    """`AllImages_release.mat` with its scores and deviations, or `<image> <score>` lines."""
+    """`AllImages_release.mat` with its labels and deviations, or `<image> <label>` lines."""
     path = files.labels[0]
     if path.suffix.lower() == ".mat":
         columns = {}
         for column, name in (
             ("image", "AllImages_release"),
-            ("score", "AllMOS_release"),
+            ("label", "AllMOS_release"),
             ("deviation", "AllStdDev_release"),
         ):
             beside = files.beside(path, f"{name}.mat")
@@ -30,11 +30,11 @@ def read(files: Files) -> pd.DataFrame:
             raise DpamError(f"{path.parent}: the .mat files differ in their number of entries")
         labels = pd.DataFrame(columns)
     else:
-        labels = read_named_scores(path).assign(deviation=np.nan)
+        labels = read_named_labels(path).assign(deviation=np.nan)
     labels = labels[~labels["image"].str.contains(TRAINING_IMAGE)]
     return native_table(
         [files.image(name) for name in labels["image"]],
-        labels["score"],
+        labels["label"],
         raw_std=labels["deviation"],
     )
 

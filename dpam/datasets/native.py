@@ -13,7 +13,7 @@ from dpam.utils.files import refuse_unreadable
 
 COLUMNS = (
     *("image", "reference", "distortion", "level", "group"),
-    *("official", "raw_score", "raw_std"),
+    *("official", "raw_label", "raw_std"),
 )
 WORKBOOKS = {
     "an Excel or OpenDocument workbook": b"PK\x03\x04",
@@ -29,7 +29,7 @@ Texts = Sequence[str] | pd.Series
 
 def native_table(
     image: Texts,
-    raw_score: Any,
+    raw_label: Any,
     *,
     reference: Texts | None = None,
     distortion: Texts | None = None,
@@ -40,7 +40,7 @@ def native_table(
 ) -> pd.DataFrame:
     """The table that every native reader returns: `COLUMNS`, one row per labelled image.
 
-    Columns that a dataset lacks are empty; scores that are no number become NaN. `group` is what
+    Columns that a dataset lacks are empty; labels that are no number become NaN. `group` is what
     images come in several of, such as sub-collections or cameras; by default the distortion types.
     `official` is the
     part that the dataset itself puts the image into: train, validation, test, or empty.
@@ -55,7 +55,7 @@ def native_table(
             "level": [""] * count if level is None else list(level),
             "group": [""] * count if group is None else list(group),
             "official": [""] * count if official is None else list(official),
-            "raw_score": numbers(raw_score),
+            "raw_label": numbers(raw_label),
             "raw_std": np.full(count, np.nan) if raw_std is None else numbers(raw_std),
         }
     )
@@ -190,10 +190,10 @@ def _plain(variable: np.ndarray) -> np.ndarray:
     return np.array([str(np.ravel(cell)[0]) if np.size(cell) else "" for cell in flat])
 
 
-def read_named_scores(path: Path, score_first: bool = False) -> pd.DataFrame:
-    """`<image> <score>` per line, the authors' label format: columns image, score (text).
+def read_named_labels(path: Path, label_first: bool = False) -> pd.DataFrame:
+    """`<image> <label>` per line, the authors' label format: columns image, label (text).
 
-    With `score_first`, as TID2013 has it, `<score> <image>`.
+    With `label_first`, as TID2013 has it, `<label> <image>`.
 
     Image names may hold blanks. Empty lines are passed over.
 
@@ -205,10 +205,10 @@ def read_named_scores(path: Path, score_first: bool = False) -> pd.DataFrame:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DpamError(f"{path}: expected text ({error})") from error
-    split = str.split if score_first else str.rsplit
+    split = str.split if label_first else str.rsplit
     rows = [(number, split(line, None, 1)) for number, line in enumerate(lines, 1) if line.strip()]
     broken = [f"line {number}: {' '.join(words)}" for number, words in rows if len(words) != 2]
-    columns = ["score", "image"] if score_first else ["image", "score"]
+    columns = ["label", "image"] if label_first else ["image", "label"]
     if broken:
         raise listed(f"{path}: expected <{'> <'.join(columns)}> on every line", broken)
     return pd.DataFrame(
@@ -216,11 +216,13 @@ def read_named_scores(path: Path, score_first: bool = False) -> pd.DataFrame:
     )
 
 
-def read_scores(path: Path) -> pd.DataFrame:
-    """Labels as people write them: a CSV (.csv: image, score, more), or `<image> <score>` lines.
+def read_labels(path: Path) -> pd.DataFrame:
+    """Labels as people write them: a CSV (.csv: image, label, more), or `<image> <label>` lines.
+
+    Without a column label, score or mos is taken for it.
 
     Returns:
-        Columns image, score and what else the CSV has, as text.
+        Columns image, label and what else the CSV has, as text.
 
     Raises:
         DpamError: the file is missing, or holds something else; of a workbook or a MATLAB file,
@@ -233,16 +235,20 @@ def read_scores(path: Path) -> pd.DataFrame:
         if start.startswith(first):
             raise DpamError(
                 f"{path}: expected CSV, found {name}; save its sheet as CSV, with the columns "
-                "image and score"
+                "image and label"
             )
     if start.startswith((MATLAB_7[:7], HDF5)):
         raise DpamError(
             f"{path}: expected CSV, found a MATLAB or HDF5 file; in MATLAB, "
-            "writetable(table(image, score), 'labels.csv') writes one, with your variables"
+            "writetable(table(image, label), 'labels.csv') writes one, with your variables"
         )
     if path.suffix.lower() == ".csv":
-        return read_table(path, ["image", "score"])
-    return read_named_scores(path)
+        table = read_table(path, ["image"])
+        if "label" not in table:
+            table = table.rename(columns={"score": "label", "mos": "label"})
+        _require(path, table, ["image", "label"])
+        return table
+    return read_named_labels(path)
 
 
 def _require(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""A user's own dataset: a CSV or `<image> <score>` lines, and what the configuration says of it."""
+"""A user's own dataset: a CSV or `<image> <label>` lines, and what the configuration says of it."""
 
 import math
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ import pandas as pd
 from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.livec import LIVEC
-from dpam.datasets.native import native_table, official_parts, read_scores
+from dpam.datasets.native import native_table, official_parts, read_labels
 from dpam.errors import listed
 
 REQUIRED = ("labels", "score_range", "higher_is_better")
-COLUMNS = ("image", "score", "reference", "distortion", "level", "split")
+COLUMNS = ("image", "label", "reference", "distortion", "level", "split")
 OPTIONAL = ("images", "title", "label_kind", "network_input", "recipe")
 
 
 def read(files: Files) -> pd.DataFrame:
-    """A CSV (image, score; reference, distortion, level, group, split if there are), or text."""
+    """A CSV (image, label; reference, distortion, level, group, split if there are), or text."""
     path = files.labels[0]
-    table = read_scores(path)
+    table = read_labels(path)
     labels = table.reindex(columns=COLUMNS, fill_value="")
     level, distortion = labels["level"], labels["distortion"]
     wrong = labels[
@@ -40,7 +40,7 @@ def read(files: Files) -> pd.DataFrame:
         )
     return native_table(
         [files.image(name) for name in labels["image"]],
-        labels["score"],
+        labels["label"],
         reference=labels["reference"],
         distortion=labels["distortion"],
         level=labels["level"],

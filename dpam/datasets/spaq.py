@@ -4,19 +4,19 @@ import pandas as pd
 
 from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
-from dpam.datasets.native import native_table, read_named_scores, read_sheet
+from dpam.datasets.native import native_table, read_named_labels, read_sheet
 
 
 def read(files: Files) -> pd.DataFrame:
-    """`MOS and Image attribute scores.xlsx` (Image name, MOS), or `<image> <score>` lines."""
+    """`MOS and Image attribute scores.xlsx` (Image name, MOS), or `<image> <label>` lines."""
     path = files.labels[0]
     if path.suffix.lower() == ".xlsx":
         labels = read_sheet(path, ["image name", "mos"])
-        names, scores = labels["image name"].astype(str), labels["mos"]
+        names, label = labels["image name"].astype(str), labels["mos"]
     else:
-        labels = read_named_scores(path)
-        names, scores = labels["image"], labels["score"]
-    return native_table([files.image(name) for name in names], scores)
+        labels = read_named_labels(path)
+        names, label = labels["image"], labels["label"]
+    return native_table([files.image(name) for name in names], label)
 
 
 SPAQ = Dataset(

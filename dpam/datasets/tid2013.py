@@ -4,7 +4,7 @@ import pandas as pd
 
 from dpam.datasets.dataset import Dataset, Download, Recipe
 from dpam.datasets.layout import Files
-from dpam.datasets.native import native_table, read_named_scores, reference_type_level
+from dpam.datasets.native import native_table, read_named_labels, reference_type_level
 from dpam.errors import DpamError
 
 # In the order of the type numbers in the file names: I01_03_2.bmp is reference 1, type 3, level 2.
@@ -37,10 +37,10 @@ DISTORTIONS = (
 
 
 def read(files: Files) -> pd.DataFrame:
-    """`mos_with_names.txt` (score first) with `mos_std.txt`, or `<image> <score>` lines."""
+    """`mos_with_names.txt` (label first) with `mos_std.txt`, or `<image> <label>` lines."""
     path = files.labels[0]
     native = path.name.lower() == "mos_with_names.txt"
-    labels = read_named_scores(path, score_first=native)
+    labels = read_named_labels(path, label_first=native)
     deviations = files.beside(path, "mos_std.txt") if native else None
     spread = None
     if deviations is not None:
@@ -49,7 +49,7 @@ def read(files: Files) -> pd.DataFrame:
             raise DpamError(f"{deviations}: expected {len(labels)} lines, found {len(spread)}")
     return native_table(
         [files.image(name) for name in labels["image"]],
-        labels["score"],
+        labels["label"],
         **reference_type_level(path, labels["image"], DISTORTIONS),
         raw_std=spread,
     )

@@ -28,7 +28,7 @@ ABOUT_BIQ2021 = (
 )
 ABOUT_METRICS = (
     "PLCC and RMSE fitted: after a logistic of four parameters, fitted on the tested images. "
-    "RMSE in units of the score, 0 to 1. A single run has its 95 % interval in brackets: "
+    "RMSE in units of the label, 0 to 1. A single run has its 95 % interval in brackets: "
     "percentiles of a bootstrap over references, or over images where there is no reference. "
     "[ ]*: over images, as fewer than five references were tested; images of one reference are "
     "alike, so it is too narrow."

@@ -9,7 +9,7 @@ dataset than the one trained on and where no groups are known.
 import numpy as np
 import pandas as pd
 
-COPIED = ["image", "reference", "distortion", "level", "group", "label_kind", "score"]
+COPIED = ["image", "reference", "distortion", "level", "group", "label_kind", "label"]
 
 
 def predictions_table(
@@ -48,17 +48,17 @@ def group_means(labels: pd.DataFrame, split: pd.Series) -> pd.Series:
     """What the group of an image alone predicts: the mean label of the group in training.
 
     Args:
-        labels: columns image, group (may lack) and score.
+        labels: columns image, group (may lack) and label.
         split: train, validation or test by image.
 
     Returns:
-        (n,) for each image the mean score of the training images of its group; of all training
+        (n,) for each image the mean label of the training images of its group; of all training
         images where its group has none; nan everywhere where no group is known.
     """
     group = labels.get("group", pd.Series("", labels.index))
     if (group == "").all():
         return pd.Series(np.nan, labels.index)
     train = labels["image"].map(split) == "train"
-    learnt = labels["score"][train]
+    learnt = labels["label"][train]
     means = learnt.groupby(group[train]).mean()
     return group.map(means).fillna(learnt.mean())

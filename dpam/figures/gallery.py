@@ -55,9 +55,9 @@ def choose(table: pd.DataFrame) -> list[tuple[str, int]]:
     Best and worst go by the label, most wrong by |prediction - label|.
 
     Args:
-        table: predictions of one test, with the columns score and prediction.
+        table: predictions of one test, with the columns label and prediction.
     """
-    label, prediction = table["score"].to_numpy(), table["prediction"].to_numpy()
+    label, prediction = table["label"].to_numpy(), table["prediction"].to_numpy()
     order = [int(row) for row in np.argsort(-label, kind="stable")]
     chosen: dict[int, str] = {}
     ranked = {

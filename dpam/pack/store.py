@@ -38,7 +38,7 @@ from dpam.pack.preparation import Preparation, Prepared, Segmentation, reading
 from dpam.utils.files import atomic, cannot_be_read, writing
 from dpam.utils.progress import track
 
-FORMAT = "dpam-pack-3"
+FORMAT = "dpam-pack-4"
 USER_BLOCK = 512  # bytes before HDF5
 UNSEALED = bytes(USER_BLOCK)  # what they are until all images are written
 CHECKED = 1 << 20  # bytes at a time
@@ -82,7 +82,7 @@ def places(file: h5py.File, path: Path) -> dict[str, Place]:
 
 def example_rows(labels: pd.DataFrame) -> list[int]:
     """Rows evenly spaced over the range of quality: what figures show of the dataset."""
-    order = np.argsort(labels["score"].to_numpy(), kind="stable")
+    order = np.argsort(labels["label"].to_numpy(), kind="stable")
     return sorted(set(order[np.linspace(0, len(order) - 1, EXAMPLES).astype(int)].tolist()))
 
 
@@ -423,8 +423,8 @@ class Pack:
             )
             self.places = places(file, self.path)
             indices = [int(name) for name in file.get("examples", {})]
-        scores = self.labels["score"]
-        self.examples = sorted(indices, key=lambda index: (-scores[index], index))
+        label = self.labels["label"]
+        self.examples = sorted(indices, key=lambda index: (-label[index], index))
         self._rows: dict[str, np.ndarray] | None = None
 
     @staticmethod

@@ -63,7 +63,7 @@ def known(name: str, plain: dict[str, Any]) -> dict[str, str]:
     better = "higher" if dataset.higher_is_better else "lower"
     facts = {
         "kind": dataset.kind,
-        "scores as given": f"{dataset.label_kind}, {low:g} to {high:g}, {better} is better",
+        "labels as given": f"{dataset.label_kind}, {low:g} to {high:g}, {better} is better",
         "network reads": {"crop": "crops", "whole": "whole images"}[dataset.network_input],
         "terms": "; ".join(filter(None, (dataset.terms, dataset.licence))),
         "page": dataset.page,
@@ -86,13 +86,13 @@ def found(copy: dict[str, Any]) -> dict[str, str]:
 
 def labelled(path: Path) -> dict[str, str]:
     """What the labels say: their kind, and distortion types."""
-    labels = read_csv(path, ["score", "label_kind", "distortion"])
-    score = pd.to_numeric(labels["score"])
+    labels = read_csv(path, ["label", "label_kind", "distortion"])
+    label = pd.to_numeric(labels["label"])
     types = sorted(set(labels["distortion"]) - {""})
     facts = {
         "labels": ", ".join(dict.fromkeys(labels["label_kind"])),
-        "label, 0 to 1": f"median {score.median():.3f}, from {score.min():.3f} to "
-        f"{score.max():.3f}",
+        "label, 0 to 1": f"median {label.median():.3f}, from {label.min():.3f} to "
+        f"{label.max():.3f}",
     }
     if types:
         facts["distortion types"] = f"{len(types)}: {', '.join(types).replace('_', ' ')}"

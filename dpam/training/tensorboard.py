@@ -35,7 +35,7 @@ def quality_maps(net: DPAM, pack: Pack, rows: np.ndarray, device: torch.device) 
     """
     net.eval()
     size = pack.preparation.image_size
-    label = pack.labels["score"].to_numpy()
+    label = pack.labels["label"].to_numpy()
     ordered = rows[np.argsort(label[rows], kind="stable")]
     chosen = ordered[np.linspace(0, len(ordered) - 1, min(SHOWN, len(ordered))).astype(int)]
     views = [fixed_views(pack.prepared(int(row)), size, 1)[0] for row in chosen]

@@ -123,7 +123,7 @@ class Trainer:
                 "in full; pack the dataset with a stored_side, or set both to 0"
             )
         self.source = batch_source(pack, device)
-        self.label = pack.labels["score"].to_numpy(np.float64)
+        self.label = pack.labels["label"].to_numpy(np.float64)
         self.target = self.label
         if settings.teacher:
             told = predictions_of(settings.teacher, pack.labels["image"], rows["train"])
@@ -474,13 +474,13 @@ def write_predictions(path: str | Path, trainer: Trainer) -> None:
     """Write what every epoch predicted, so that any rule of selection can be applied later.
 
     Layout (E epochs, n images of a part): for each of validation and test, where the split has it,
-    <part>/image (n,) text, <part>/score (n,) labels, <part>/prediction (E, n) float32.
+    <part>/image (n,) text, <part>/label (n,), <part>/prediction (E, n) float32.
     """
     with atomic(path) as temporary, hdf5(temporary, "w") as file:
         for part, predictions in trainer.predictions.items():
             rows = trainer.rows[part]
             images = trainer.pack.labels["image"].iloc[rows].tolist()
             file.create_dataset(f"{part}/image", data=images, dtype=h5py.string_dtype())
-            file.create_dataset(f"{part}/score", data=trainer.label[rows])
+            file.create_dataset(f"{part}/label", data=trainer.label[rows])
             every = torch.stack(predictions).numpy()
             file.create_dataset(f"{part}/prediction", data=every, compression="gzip")

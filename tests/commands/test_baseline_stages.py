@@ -38,7 +38,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image.save(folder / name)
         kind, level, score = ("a", "b")[i % 2], str(i % 4), 1 - 0.3 * (i % 4)
         rows.append([name, f"scene{i // 4}", kind, level, kind, "MOS", score])
-    columns = ["image", "reference", "distortion", "level", "group", "label_kind", "score"]
+    columns = ["image", "reference", "distortion", "level", "group", "label_kind", "label"]
     table = pd.DataFrame(rows, columns=columns)
     table.to_csv(folder / "labels.csv", index=False)
     none = pd.DataFrame(columns=["image", "other"], dtype=str)
@@ -80,10 +80,10 @@ def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseli
     assert means.to_numpy() == pytest.approx(np.array([[0.7, 0.7], [0.4, 0.4]]))
     identity = {"dataset": "mine", "part": "all", "method": baseline, "split": "split00"}
     identity |= {"seed": 20, "test_dataset": "mine"}
-    scored = ["score", tmp_path / "on-mine.csv", "--identity", json.dumps(identity)]
-    scored += ["--splits", data / "splits.csv"]
-    scored += ["--verified", data / "verified.json", "--test-verified", data / "verified.json"]
-    assert call(*scored, "--output", tmp_path / "on-mine.json") == 0
+    evaluated = ["evaluate", tmp_path / "on-mine.csv", "--identity", json.dumps(identity)]
+    evaluated += ["--splits", data / "splits.csv"]
+    evaluated += ["--verified", data / "verified.json", "--test-verified", data / "verified.json"]
+    assert call(*evaluated, "--output", tmp_path / "on-mine.json") == 0
     result = json.loads((tmp_path / "on-mine.json").read_text())
     assert result["srcc"] > 0.7
     assert result["selection"] == "validation"

@@ -60,8 +60,8 @@ def test_verify_normalise_draw(root, tmp_path):
     }
     assert verified["folders"] == {".": 6}
     assert run("normalise-labels", root, tmp_path / "labels.csv") == 0
-    labels = read_csv(tmp_path / "labels.csv", ["image", "reference", "score", "label_kind"])
-    assert labels["score"].tolist() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    labels = read_csv(tmp_path / "labels.csv", ["image", "reference", "label", "label_kind"])
+    assert labels["label"].tolist() == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]
     splits = tmp_path / "splits.csv"
     arguments = ["--seed", "20", "--count", "4", "--output", str(splits), *near(tmp_path)]
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments]) == 0
@@ -159,7 +159,7 @@ def test_unusable_labels_are_listed(root, tmp_path, capsys):
     (root / "mine.csv").write_text("image,score\n0.png,nan\n1.png,11\n2.png,3\n2.png,3\n")
     status = run("normalise-labels", root, output)
     refused(
-        capsys, status, output, "0.png: no number", "1.png: score 11", "2.png: labelled 2 times"
+        capsys, status, output, "0.png: no number", "1.png: label 11", "2.png: labelled 2 times"
     )
 
 

@@ -1,4 +1,4 @@
-"""`dpam score` as a command."""
+"""`dpam evaluate` as a command."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def table() -> pd.DataFrame:
             "label_kind": "pseudo-MOS (HaarPSI)",
             "part": "test",
             "selection": "validation",
-            "score": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+            "label": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
             "prediction": [0.1, 0.3, 0.2, 0.4, 0.6, 0.5],
             "spread": 0.0,
         }
@@ -53,7 +53,7 @@ def command(table: pd.DataFrame, folder: Path, identity: str = json.dumps(IDENTI
             hashes = {str(image): "0f" * 32 if name == "trained" else "33" * 32 for image in images}
             (folder / f"{name}.json").write_text(json.dumps({"perceptual_hashes": hashes}))
         arguments += [option, str(folder / f"{name}.json")]
-    return main(["score", *arguments, "--output", str(folder / "on-demo-b.json")])
+    return main(["evaluate", *arguments, "--output", str(folder / "on-demo-b.json")])
 
 
 def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> Non
 def test_the_validation_part_is_scored_apart(table: pd.DataFrame, tmp_path: Path) -> None:
     assert command(table, tmp_path) == 0
     alone = json.loads((tmp_path / "on-demo-b.json").read_text())
-    other = table.assign(part="validation", prediction=1 - table["score"])
+    other = table.assign(part="validation", prediction=1 - table["label"])
     assert command(pd.concat([other, table]), tmp_path) == 0
     both = json.loads((tmp_path / "on-demo-b.json").read_text())
     assert both.pop("validation") == {"n": 6, "srcc": -1.0, "plcc": pytest.approx(-1)}
@@ -85,7 +85,7 @@ def test_the_validation_part_is_scored_apart(table: pd.DataFrame, tmp_path: Path
 
 
 def test_groups_and_what_they_alone_predict(table: pd.DataFrame, tmp_path: Path) -> None:
-    twice = pd.concat([table, table.assign(score=table["score"] + 0.3)], ignore_index=True)
+    twice = pd.concat([table, table.assign(label=table["label"] + 0.3)], ignore_index=True)
     twice["image"] = [f"{i}.png" for i in range(12)]
     twice["group"] = ["dark"] * 6 + ["light"] * 6
     twice["group_mean"] = [0.4] * 6 + [0.6] * 6
@@ -94,7 +94,7 @@ def test_groups_and_what_they_alone_predict(table: pd.DataFrame, tmp_path: Path)
     within = 1 - 6 * 4 / (6 * 35)
     assert result["srcc_within"] == pytest.approx(within)
     assert result["by_group"]["light"]["srcc"] == pytest.approx(within)
-    expected = spearmanr(twice["group_mean"], twice["score"]).statistic
+    expected = spearmanr(twice["group_mean"], twice["label"]).statistic
     assert result["floor"]["srcc"] == pytest.approx(expected)
     assert result["floor"]["srcc_within"] is None
     assert result["floor"]["by_group"]["dark"] == {"n": 6, "srcc": None, "plcc": None}
@@ -118,7 +118,7 @@ def test_near_duplicates_of_images_trained_on_are_counted_and_left_out(
     assert near["images"] == 1
     assert near["pairs"] == [["images/1.png", "3", 3]]
     rest = table.drop(index=1)
-    expected = spearmanr(rest["prediction"], rest["score"]).statistic
+    expected = spearmanr(rest["prediction"], rest["label"]).statistic
     assert near["without"]["n"] == 5
     assert near["without"]["srcc"] == pytest.approx(expected)
     (tmp_path / "tested.json").write_text("{}")
@@ -138,7 +138,7 @@ def test_constant_predictions_give_null(
     ("change", "message"),
     [
         ({"prediction": [0.1, "nan", 0.2, "", 0.6, 0.5]}, "images/1.png"),
-        ({"score": [0.1, "?", 0.2, 0.3, 0.6, 0.5]}, "column score: expected finite numbers"),
+        ({"label": [0.1, "?", 0.2, 0.3, 0.6, 0.5]}, "column label: expected finite numbers"),
         ({"label_kind": ["MOS"] * 5 + ["DMOS"]}, "one label_kind"),
     ],
 )

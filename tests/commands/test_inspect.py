@@ -14,7 +14,7 @@ def test_what_is_inside_is_printed_and_drawn(pack_file, tmp_path, capsys):
     found = {name.strip(): value.strip() for name, value in lines.items()}
     assert found["dataset"] == "tiny"
     assert found["images"] == "12"
-    assert found["score"] == "0.100 to 0.900, MOS"
+    assert found["label"] == "0.100 to 0.900, MOS"
     assert found["superpixels"].startswith(f"{12 * 9 * 4} bytes per image")
     assert found["mean"] == f"{12 * 12 * 12 / 1000:.3g} kB, 144 bytes per image, float32"
     assert found["preparation: method"] == "slic"

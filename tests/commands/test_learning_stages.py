@@ -88,8 +88,8 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     assert pack(photos, out) == 0
     with Pack(out / "slic.h5") as packed:
         assert packed.settings["dataset"] == "mine"
-        worst = packed.labels.sort_values("score").iloc[0]
-        assert worst["raw_score"] == 90  # lower is better
+        worst = packed.labels.sort_values("label").iloc[0]
+        assert worst["raw_label"] == 90  # lower is better
 
     assert train(out) == 0
     assert not (out / "run/model.progress.pt").exists()
@@ -165,7 +165,7 @@ def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
         about = load_checkpoint(out / f"run/{name}.safetensors")[1]
         with h5py.File(out / "run/epochs.h5") as file:
             told = file["validation/prediction"][about["selected_epoch"] - 1].astype(float)
-            label = file["validation/score"][:]
+            label = file["validation/label"][:]
         low, high = about["learned_range"]
         assert (low, high) == (0, 1) or scaling == "faithful"
         gap = abs((low + told * (high - low)).clip(0, 1) - (low + label * (high - low)))
@@ -188,26 +188,26 @@ def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
         assert about["scaling"] == scaling
         parts = pd.read_csv(out / "s.csv").set_index("image")["split00"]
         with Pack(out / "slic.h5") as packed:
-            labels = packed.labels.set_index("image")["score"]
+            labels = packed.labels.set_index("image")["label"]
         learned = labels[parts[labels.index] != "test"]
         ends = [learned.min(), learned.max()] if scaling == "faithful" else [0, 1]
         assert about["learned_range"] == pytest.approx(ends)
         test = [weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
         assert call("test", *test) == 0
         table = pd.read_csv(predictions)
-        scores[scaling] = table.loc[table["part"] == "test", "score"]
+        scores[scaling] = table.loc[table["part"] == "test", "label"]
         learnt = pd.read_csv(out / "labels.csv").merge(pd.read_csv(out / "s.csv"), on="image")
         if scaling == "faithful":
-            low, high = learnt.loc[learnt["split00"] != "test", "score"].agg(["min", "max"])
-            learnt["score"] = (learnt["score"] - low) / (high - low)
-        means = learnt[learnt["split00"] == "train"].groupby("group")["score"].mean()
+            low, high = learnt.loc[learnt["split00"] != "test", "label"].agg(["min", "max"])
+            learnt["label"] = (learnt["label"] - low) / (high - low)
+        means = learnt[learnt["split00"] == "train"].groupby("group")["label"].mean()
         np.testing.assert_allclose(table["group_mean"], table["group"].map(means))
         rmtree(out / "run")
     assert sorted(scores["faithful"]) == [0, 1]
     assert scores["declared"].between(0.1, 0.9).all()
     assert scores["declared"].idxmax() == scores["faithful"].idxmax()
     with Pack(out / "slic.h5") as packed:
-        assert packed.labels["score"].between(0.1, 0.9).all()
+        assert packed.labels["label"].between(0.1, 0.9).all()
 
 
 def test_two_runs_agree_to_the_bit(photos, tmp_path):

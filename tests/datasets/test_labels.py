@@ -27,19 +27,19 @@ def test_higher_is_better_within_the_declared_range(score_range, higher, shares)
     raw = np.clip([low + share * (high - low) for share in shares], low, high)
     names = [f"{number:02d}.png" for number in range(len(shares))]
     labels = normalise(native_table(names, raw), dataset)
-    assert labels["score"].between(0, 1).all()
-    assert labels["raw_score"].tolist() == raw.tolist()
+    assert labels["label"].between(0, 1).all()
+    assert labels["raw_label"].tolist() == raw.tolist()
     quality = raw if higher else -raw
     order = np.argsort(quality, kind="stable")
-    assert (np.diff(labels["score"].to_numpy()[order]) >= -1e-12).all()
+    assert (np.diff(labels["label"].to_numpy()[order]) >= -1e-12).all()
 
 
 def test_scores_do_not_depend_on_the_other_images():
     dataset = DATASETS["csiq"]
     whole = normalise(native_table(["a", "b", "c"], [0.1, 0.5, 0.9]), dataset)
     part = normalise(native_table(["b"], [0.5]), dataset)
-    assert whole["score"].tolist() == pytest.approx([0.9, 0.5, 0.1])
-    assert part["score"].tolist() == [0.5]
+    assert whole["label"].tolist() == pytest.approx([0.9, 0.5, 0.1])
+    assert part["label"].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_scores_do_not_depend_on_the_other_images():
 )
 def test_declared_ends(name, worst, best):
     labels = normalise(native_table(["a", "b"], [worst, best]), DATASETS[name])
-    assert labels["score"].tolist() == [0.0, 1.0]
+    assert labels["label"].tolist() == [0.0, 1.0]
 
 
 def test_live_admits_its_realigned_scores():
     labels = normalise(native_table(["a", "b"], [-2.64, 111.77]), DATASETS["live"])
-    assert labels["score"].between(0, 1).all()
+    assert labels["label"].between(0, 1).all()
 
 
 def test_columns_and_order():

@@ -36,7 +36,7 @@ def test_native_layout(tmp_path, name, write):
     rows = write(tmp_path)
     dataset = miniatures.smaller(name, rows)
     assert is_present(dataset, tmp_path)
-    columns = ["image", "reference", "distortion", "level", "raw_score"]
+    columns = ["image", "reference", "distortion", "level", "raw_label"]
     found = dataset.read_labels(tmp_path)
     pd.testing.assert_frame_equal(found[columns], pd.DataFrame(rows, columns=columns))
     assert set(found["official"]) <= {"", "train", "test"}
@@ -58,7 +58,7 @@ def test_live_has_its_published_size(tmp_path):
 def test_live_without_realigned_scores(tmp_path):
     rows = miniatures.live(tmp_path, realigned=False)
     found = DATASETS["live"].read_labels(tmp_path)
-    assert found["raw_score"].tolist() == pytest.approx([row[4] / 2 for row in rows])
+    assert found["raw_label"].tolist() == pytest.approx([row[4] / 2 for row in rows])
 
 
 def test_official_parts(tmp_path):
@@ -73,7 +73,7 @@ def test_official_parts(tmp_path):
     miniatures.koniq10k(tmp_path / "two", sets=True)
     both = DATASETS["koniq10k"].read_labels(tmp_path / "two")
     assert both["official"].tolist() == ["train", "test"]
-    assert both["raw_score"].tolist() == plain["raw_score"].tolist()
+    assert both["raw_label"].tolist() == plain["raw_label"].tolist()
     miniatures.biq2021(tmp_path / "three")
     biq2021 = DATASETS["biq2021"].read_labels(tmp_path / "three")
     assert biq2021["official"].tolist() == ["train", "train", "test"]
@@ -234,7 +234,7 @@ def test_own_text(tmp_path):
     dataset = find("mine", {**OWN, "labels": "labels.txt", "images": "photos"})
     found = dataset.read_labels(tmp_path)
     assert found["image"].tolist() == ["photos/my photo (1).jpg", "photos/2.PNG"]
-    assert found["raw_score"].tolist() == [0.5, 0.1]
+    assert found["raw_label"].tolist() == [0.5, 0.1]
     assert verify(dataset, tmp_path)["counts"]["images"] == 2
 
 

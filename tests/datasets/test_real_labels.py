@@ -228,7 +228,7 @@ def test_every_row(tmp_path, name, source, write, types, rows, higher_is_better)
     labels = normalise(dataset.read_labels(tmp_path), dataset)
 
     assert labels["image"].tolist() == images
-    np.testing.assert_array_equal(labels["raw_score"], table["score"])
+    np.testing.assert_array_equal(labels["raw_label"], table["score"])
     expected = [types[word] for word in table["dis_type"]]
     for found, ours in zip(labels["distortion"], expected, strict=True):
         assert found in ({ours} if isinstance(ours, str) else ours)
@@ -239,9 +239,9 @@ def test_every_row(tmp_path, name, source, write, types, rows, higher_is_better)
     else:
         assert set(labels["reference"]) == {""}
     best = table["score"].idxmax() if higher_is_better else table["score"].idxmin()
-    assert labels["score"].idxmax() == best
+    assert labels["label"].idxmax() == best
     low, high = dataset.score_range
     share = (table["score"] - low) / (high - low)
-    np.testing.assert_allclose(labels["score"], share if higher_is_better else 1 - share, atol=1e-9)
+    np.testing.assert_allclose(labels["label"], share if higher_is_better else 1 - share, atol=1e-9)
     if name == "biq2021":
         assert labels["official"].value_counts().to_dict() == {"train": 10_000, "test": 2_000}

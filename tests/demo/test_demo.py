@@ -57,7 +57,7 @@ def test_native_layouts_are_complete_and_named_after_the_photographs(made):
         assert verify(DATASETS[name], made / name)["counts"]["images"] == count
         table = labels.normalise(DATASETS[name].read_labels(made / name), DATASETS[name])
         assert set(table["reference"]) == {"coffee", "chelsea", "china"}
-        assert table["score"].between(0, 1).all()
+        assert table["label"].between(0, 1).all()
         assert set(table["label_kind"]) == {"pseudo-MOS (HaarPSI)"}
         assert table["raw_std"].isna().all()
     assert (made / "demo_synthetic" / "images" / "I02_01_02.png").exists()
@@ -80,7 +80,7 @@ def test_both_datasets_test_on_the_same_photographs(made):
 def test_stronger_levels_have_lower_labels(made):
     table = DATASETS["demo_synthetic"].read_labels(made / "demo_synthetic")
     assert set(table["distortion"]) == set(DATASETS["demo_synthetic"].distortions)
-    by_level = table.pivot_table("raw_score", ["reference", "distortion"], "level")
+    by_level = table.pivot_table("raw_label", ["reference", "distortion"], "level")
     assert (by_level["1"] - by_level["2"] > 0.5).all()
 
 

@@ -9,7 +9,7 @@ from dpam.evaluation.predictions import COPIED, group_means, predictions_table
 
 @pytest.fixture
 def labels() -> pd.DataFrame:
-    table = pd.DataFrame({"image": list("abcdef"), "score": [0.1, 0.3, 0.9, 0.5, 0.7, 0.4]})
+    table = pd.DataFrame({"image": list("abcdef"), "label": [0.1, 0.3, 0.9, 0.5, 0.7, 0.4]})
     table = table.assign(reference="", distortion="", level="", label_kind="MOS")
     return table.assign(group=["dark", "dark", "light", "dark", "light", "new"])
 

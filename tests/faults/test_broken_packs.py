@@ -35,7 +35,7 @@ def edits():
     def attribute(name, value):
         return lambda file: file.attrs.__setitem__(name, value)
 
-    for name in ("pixels", "offset", "height", "width", "mean", "packed", "labels", "labels/score"):
+    for name in ("pixels", "offset", "height", "width", "mean", "packed", "labels", "labels/label"):
         yield f"no {name}", lambda file, name=name: file.__delitem__(name)
     far = np.arange(COUNT, dtype=np.int64) + 2**40
     yield "offsets beyond the end", of("offset", far)
@@ -47,8 +47,8 @@ def edits():
     yield "pixels as floats", of("pixels", np.zeros(99))
     yield "means of another shape", of("mean", np.zeros((COUNT, 3, 3), np.float32))
     yield "means that are NaN", of("mean", np.full((COUNT, 12, 3), np.nan, np.float32))
-    yield "scores in words", of("labels/score", ["good"] * COUNT)
-    yield "scores too few", of("labels/score", np.zeros(3))
+    yield "scores in words", of("labels/label", ["good"] * COUNT)
+    yield "scores too few", of("labels/label", np.zeros(3))
     yield "packed: not all", of("packed", np.zeros(COUNT, np.uint8))
     yield "packed: a matrix", of("packed", np.ones((3, 3), np.uint8))
     for value in ("", "{", "[]", "{}", '{"preparation": {}}', '{"preparation": "whole"}', 7):

@@ -26,7 +26,7 @@ def test_most_wrong_by_the_size_of_the_error() -> None:
 def test_two_of_each_kind_and_no_image_twice() -> None:
     label = np.array([0.0, 0.1, 0.2, 0.5, 0.8, 0.9, 1.0])
     prediction = np.array([0.9, 0.1, 0.2, 0.5, 0.8, 0.9, 0.4])
-    table = pd.DataFrame({"score": label, "prediction": prediction})
+    table = pd.DataFrame({"label": label, "prediction": prediction})
     assert choose(table) == [
         *[("best", 5), ("best", 4)],
         *[("worst", 1), ("worst", 2)],
@@ -36,7 +36,7 @@ def test_two_of_each_kind_and_no_image_twice() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=9))
 def test_few_images_are_shared_out(pairs: list[tuple[float, float]]) -> None:
-    table = pd.DataFrame(pairs, columns=["score", "prediction"], dtype=float)
+    table = pd.DataFrame(pairs, columns=["label", "prediction"], dtype=float)
     rows = [row for _, row in choose(table)]
     assert len(set(rows)) == len(rows) == min(6, len(table))
 

@@ -97,14 +97,14 @@ def test_an_image_that_changed_its_size_is_refused(tmp_path):
 
 def facts_of(pack):
     """In another process: what a pack sent there gives."""
-    return [int(pack.image(row).sum()) for row in range(len(pack))], pack.labels["score"].sum()
+    return [int(pack.image(row).sum()) for row in range(len(pack))], pack.labels["label"].sum()
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_pack_is_read_in_other_processes(pack_file, method):
     with Pack(pack_file) as pack:
         expected = facts_of(pack)  # it is open here
-        pack.labels["score"] += 1
+        pack.labels["label"] += 1
         with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as executor:
             for pixels, scores in executor.map(facts_of, [pack, pack]):
                 assert pixels == expected[0]

@@ -31,9 +31,9 @@ def labels(dataset: str, n: int, image_name: str = "images/{:03d}.png") -> pd.Da
             "distortion": [("blur", "noise")[i % 2] for i in range(n)],
             "level": "",
             "group": "",
-            "raw_score": 0.0,
+            "raw_label": 0.0,
             "raw_std": "",
-            "score": rng.beta(2, 2, n),
+            "label": rng.beta(2, 2, n),
             "label_kind": KIND,
         }
     )
@@ -91,13 +91,13 @@ def add_run(
         run /= "released"
         run.mkdir(exist_ok=True)
     rng = np.random.default_rng(seed)
-    table = tested.drop(columns=["raw_score", "raw_std"])
-    table["prediction"] = 0.2 + 0.6 * table["score"] + rng.normal(0, 0.08, len(table))
+    table = tested.drop(columns=["raw_label", "raw_std"])
+    table["prediction"] = 0.2 + 0.6 * table["label"] + rng.normal(0, 0.08, len(table))
     table["spread"] = 0.0
     table["part"], table["selection"] = "test", "test" if faithful else "validation"
     table.to_csv(run / f"on-{row['test_dataset']}.csv", index=False)
     names = {name: list(table[name]) for name in ("reference", "distortion", "level", "group")}
-    numbers = evaluate(table["prediction"].to_numpy(), table["score"].to_numpy(), **names)
+    numbers = evaluate(table["prediction"].to_numpy(), table["label"].to_numpy(), **names)
     common = {name: str(table[name][0]) for name in ("label_kind", "selection")}
     numbers |= {"validation": None, "test_to_train": 0.25, "floor": None}
     alike = 3 * (row["dataset"] != row["test_dataset"])
@@ -159,7 +159,7 @@ def add_maps(row: dict[str, object]) -> None:
         photo = rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)
         maps = rng.random((2, 24, 32))
         name = str(one["image"])
-        examples.append(QualityExample(kind, name, one["score"], one["prediction"], photo, *maps))
+        examples.append(QualityExample(kind, name, one["label"], one["prediction"], photo, *maps))
     path = Path(str(row["run"])) / f"maps-on-{row['test_dataset']}.npz"
     write_gallery(path, Gallery(f"Maps of {row['dataset']}", examples))
 

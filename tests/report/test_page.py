@@ -163,7 +163,7 @@ def test_methods_are_compared_where_they_share_enough_splits(tmp_path: Path) -> 
 
 def test_only_an_srcc_that_is_shown_to_be_better_is_bold(tmp_path: Path) -> None:
     table = fake_results.labels("mine", 60)
-    noisy = table.assign(score=np.random.default_rng(1).permutation(table["score"]))
+    noisy = table.assign(label=np.random.default_rng(1).permutation(table["label"]))
     rows = [
         fake_results.add_run(tmp_path, "e", "mine", tested, split=f"split{i:02d}", method=method)
         for i in range(4)
@@ -349,7 +349,7 @@ def test_most_wrong_images_and_their_numbers_lead_to_each_other(page: Path) -> N
     assert len(wrong) == 7 * 3
     for one in wrong:
         table = pd.read_csv(one["file"])
-        error = (table["prediction"] - table["score"]).abs().sort_values(ascending=False)
+        error = (table["prediction"] - table["label"]).abs().sort_values(ascending=False)
         row = table.loc[error.index[one["number"] - 1]]
         assert row["image"] == one["image"]
         assert html.count(f'href="#{one["name"]}" id="at-{one["name"]}"') == 1

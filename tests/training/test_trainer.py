@@ -236,7 +236,7 @@ def test_a_test_part_that_is_not_watched_is_out_of_reach(pack_file, tmp_path):
 def test_a_teacher_is_mixed_with_the_labels(full_pack, tmp_path):
     with Pack(full_pack) as pack:
         names = pack.labels["image"]
-        label = pack.labels["score"].to_numpy()
+        label = pack.labels["label"].to_numpy()
         table = pd.DataFrame(
             {"image": [f"/photos/{n}" for n in names], "score_100": 100 - 100 * label}
         )
@@ -392,7 +392,7 @@ def test_predictions_of_every_epoch_reproduce_the_history(pack_file, tmp_path):
         assert file["validation/image"].asstr()[:].tolist() == images[8:10]
         assert file["test/prediction"].shape == (3, 2)
         for row, prediction in zip(run.history, file["test/prediction"], strict=True):
-            assert row["test_srcc"] == pytest.approx(srcc(prediction, file["test/score"][:]))
+            assert row["test_srcc"] == pytest.approx(srcc(prediction, file["test/label"][:]))
 
 
 def test_accumulated_batches_are_one_large_batch(pack_file, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from dpam.datasets.native import read_mat, read_named_scores, read_scores, read_sheet, read_table
+from dpam.datasets.native import read_labels, read_mat, read_named_labels, read_sheet, read_table
 from dpam.errors import DpamError
 from dpam.figures.gallery import read_gallery
 from dpam.imaging.images import decode
@@ -40,7 +40,7 @@ READERS: list[Callable[[Path], Any]] = [
     *(read_array, read_json, lambda path: read_csv(path, [])),
     *(read_tensors, read_metadata, header, Pack),
     *(decode, read_gallery, read_tex),
-    *(read_scores, read_named_scores, read_mat),
+    *(read_labels, read_named_labels, read_mat),
     *(lambda path: read_table(path, []), lambda path: read_sheet(path, [])),
 ]
 
