@@ -19,7 +19,7 @@
 #       model.safetensors, history.csv                 one training run
 #       on-{test_dataset}.csv                          its predictions, one row per image
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
-#       released/on-{test_dataset}.csv, .json          the same of the epoch best on the test part
+#       test_selected/on-{test_dataset}.csv, .json     the same of the epoch best on the test part
 #       maps-on-{test_dataset}.npz                     quality maps of a few images, of some runs
 #     baselines have on-{test_dataset}.csv and .json, under their name as method
 #   <results>/runs.csv                                 which runs belong to which experiment

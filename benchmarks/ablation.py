@@ -100,7 +100,7 @@ def trained(
 
     trainer.run(report)
     write_csv(folder / "history.csv", pd.DataFrame(trainer.history))
-    kept = next(row for row in trainer.history if row["held_out"])
+    kept = next(row for row in trainer.history if row["validation_selected"])
     chosen = rows["test"]
     prediction = trainer.predictions["test"][kept["epoch"] - 1].numpy()
     label = trainer.label[chosen]

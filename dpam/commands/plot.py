@@ -22,8 +22,8 @@ from PIL import Image, ImageOps
 from dpam.evaluation.tables import (
     BASELINES,
     LOGISTIC,
-    held_out,
     history_file,
+    not_selected_on_test,
     read_metrics,
     read_results,
     types_and_levels,
@@ -33,7 +33,7 @@ from dpam.figures.gallery import most_wrong, read_gallery
 from dpam.pack.store import Pack
 from dpam.utils.files import read_csv, refuse_existing, write_json
 
-HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "held_out"]
+HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "validation_selected"]
 COMPARED = 4  # datasets whose superpixel methods are shown side by side
 MAPPED = 8  # datasets whose quality maps are shown
 PREDICTIONS = ["image", "part", "label", "prediction"]
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read metrics, histories, predictions, packs and maps; write the figures."""
-    metrics = held_out(read_metrics(args.runs).drop_duplicates(["run", "test_dataset"]))
+    metrics = not_selected_on_test(read_metrics(args.runs).drop_duplicates(["run", "test_dataset"]))
     output = Path(args.output_dir)
     with style.style(), ExitStack() as stack:
         packs = {
@@ -156,7 +156,7 @@ def distortion_types(listed: str) -> Figure:
         (result["run"], result["test_dataset"]): result | {"experiment": ""}
         for result in read_results(listed)
     }
-    table = held_out(types_and_levels(list(runs.values())))
+    table = not_selected_on_test(types_and_levels(list(runs.values())))
     table = table[(table["by"] == "distortion") & (table["part"] == "all")]
     settings = ["dataset", "test_dataset", "part", "method"]
     panels = table.drop_duplicates(settings)

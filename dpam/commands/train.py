@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     add_output(parser, "--output", required=True, help="weights (.safetensors)")
     add_output(
-        parser, "--released", required=True, help="weights of the epoch best on the test part"
+        parser, "--test-selected", required=True, help="weights of the epoch best on the test part"
     )
     add_output(parser, "--predictions", required=True, help="predictions of every epoch (.h5)")
     add_output(parser, "--history", required=True, help="table of the epochs (.csv)")
@@ -158,7 +158,7 @@ def write_outputs(
     net = trainer.evaluated.cpu()
     made: list[Path] = []
     try:
-        for rule, path in zip(RULES, (args.output, args.released), strict=True):
+        for rule, path in zip(RULES, (args.output, args.test_selected), strict=True):
             net.load_state_dict(trainer.kept[rule])
             epoch = int(history.loc[history[rule] == 1, "epoch"].iloc[0])
             selected = {

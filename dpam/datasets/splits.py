@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from dpam.errors import DpamError, listed
 
-RELEASED_SEED = 20
+AUTHORS_SEED = 20
 
 
 def draw(
@@ -57,9 +57,9 @@ def draw(
     for number in range(count):
         shuffled = np.random.default_rng([seed, number]).permutation(names)
         splits[f"split{number:02d}"] = cluster.map(_parts(*divided(list(shuffled))))
-    released = list(dict.fromkeys(scenes(labels)))
-    np.random.RandomState(RELEASED_SEED).shuffle(released)
-    authors = scenes(labels).map(_parts(*divided(released)))
+    order = list(dict.fromkeys(scenes(labels)))
+    np.random.RandomState(AUTHORS_SEED).shuffle(order)
+    authors = scenes(labels).map(_parts(*divided(order)))
     splits["authors"] = _back_to_training(authors, labels, near)
     if (labels["official"] != "").any():
         splits["official"] = _official(labels, near, seed)

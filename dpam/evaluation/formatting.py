@@ -201,7 +201,7 @@ def paper_layout(
     """A table of `summarise` laid out as those of papers: a row per method, columns per dataset.
 
     A row stands for a method, and where they differ for what it was trained on, its distortion type
-    and what its weights were selected on: first those selected as released, then the held-out ones.
+    and what its weights were selected on: first those selected on test, then the others.
     The columns are the datasets tested on. Above our rows stand the published ones, where each
     network was tested on the dataset that it was trained on.
 

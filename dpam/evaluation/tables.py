@@ -219,7 +219,7 @@ def _published(row: dict[str, Any]) -> tuple[float, float]:
     return float("nan"), float("nan")
 
 
-def held_out(metrics: pd.DataFrame) -> pd.DataFrame:
+def not_selected_on_test(metrics: pd.DataFrame) -> pd.DataFrame:
     """The rows whose weights were not selected on the tested images; all rows if there are none."""
     rows = metrics[metrics["selection"] != "test"]
     return rows if len(rows) else metrics
@@ -228,7 +228,7 @@ def held_out(metrics: pd.DataFrame) -> pd.DataFrame:
 def history_file(run: str | Path) -> Path:
     """The history of the training that a run's weights come from.
 
-    Predictions of the weights selected as released lie in a folder of the run, `released`.
+    Predictions of the weights selected on test lie in a folder of the run, `test_selected`.
     """
     folder = Path(run)
-    return (folder.parent if folder.name == "released" else folder) / "history.csv"
+    return (folder.parent if folder.name == "test_selected" else folder) / "history.csv"

@@ -168,7 +168,7 @@ class Plan:
                 seen = images * (trained * STEP + (1 - trained))
                 left = 2 * 4 * net.parameters + EVENTS_BYTES
                 return Cost(gflop=seen * net.epochs * net.gflop, size=left)
-            case "test" | "test_released":
+            case "test" | "test_test_selected":
                 work = images * tested * size.views * net.gflop
                 return Cost(gflop=work, size=images * LABEL_BYTES)
             case "extract_brisque":
@@ -208,7 +208,7 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     run = ["dataset", "part", "method", "split", "seed"]
     yield from ({"rule": "train", **row} for row in _distinct(runs[~baseline], run))
     for row in _distinct(runs, [*run, "test_dataset", "run"]):
-        kind = "_released" if row.pop("run").endswith("/released") else ""
+        kind = "_test_selected" if row.pop("run").endswith("/test_selected") else ""
         yield {"rule": "train_baseline" if row["method"] in FEATURES else f"test{kind}", **row}
         yield {"rule": f"evaluate{kind}", **row}
     for row in _distinct(runs[~baseline & (runs["part"] == "all")], ["test_dataset"]):

@@ -40,7 +40,7 @@ class Run(NamedTuple):
         )
 
     def folders(self, config: Mapping[str, Any]) -> list[str]:
-        """Where its predictions lie: held out and, of a network with a test part, as released.
+        """Where predictions lie: of the epoch selected on validation, of that selected on test.
 
         Without a test part that training sees both are the last epoch: it is tested once.
         """
@@ -48,7 +48,7 @@ class Run(NamedTuple):
         once = self.split == "whole" or not config["training"]["watch_test"]
         if once or self.method in BASELINES:
             return [folder]
-        return [folder, f"{folder}/released"]
+        return [folder, f"{folder}/test_selected"]
 
 
 def root_of(config: Mapping[str, Any], name: str) -> str:

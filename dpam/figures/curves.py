@@ -126,7 +126,7 @@ def draw_correlations(axes: Axes, history: pd.DataFrame) -> None:
     axes.set_yticks([0, 0.5, 1])
     axes.set_ylabel("SRCC")
     axes.grid(visible=False, axis="x")
-    kept = history.loc[history["held_out"] == 1, "epoch"]
+    kept = history.loc[history["validation_selected"] == 1, "epoch"]
     axes.set_xlabel(f"epoch ({kept.iloc[0]} kept)" if len(kept) else "epoch")
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
 
@@ -138,7 +138,7 @@ def draw_line(axes: Axes, x: pd.Series, y: np.ndarray, colour: str) -> None:
 
 def mark_kept(axes: Axes, history: pd.DataFrame) -> None:
     """A thin upright line at the epoch whose weights were kept."""
-    for epoch in history.loc[history["held_out"] == 1, "epoch"]:
+    for epoch in history.loc[history["validation_selected"] == 1, "epoch"]:
         axes.axvline(epoch, **KEPT)
 
 

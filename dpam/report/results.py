@@ -22,7 +22,7 @@ from dpam.evaluation.formatting import (
     readable,
     readable_types,
 )
-from dpam.evaluation.tables import FLOOR, SETTING, held_out
+from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test
 from dpam.report.table import Table, counted, files_of, link, read_table, read_tex
 
 ABOUT_BOLD = (
@@ -86,7 +86,9 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     )
     source = (f"{name}.csv", link(tables / f"{name}.csv", output))
     title = name.replace("_", " ").capitalize()
-    return Experiment(title, tiles(held_out(table[table["method"] != FLOOR])), source, shown, paper)
+    return Experiment(
+        title, tiles(not_selected_on_test(table[table["method"] != FLOOR])), source, shown, paper
+    )
 
 
 def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:

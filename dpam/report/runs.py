@@ -164,7 +164,7 @@ def runs(metrics: pd.DataFrame, tables: Path, output: Path) -> Table:
         took = {}
         if row["method"] not in BASELINES:
             files = {"history": history_file(row["run"]), **files}
-            rule = "released" if row["selection"] == "test" else "held_out"
+            rule = "test_selected" if row["selection"] == "test" else "validation_selected"
             took = training(files["history"], rule)
         rows.append(
             {

@@ -49,7 +49,7 @@ class TrainingSettings:
         crop: probability of reading 0.9 to 1 of either side of an image instead of all of it.
         ema: decay per step of the moving average of the weights, which then is what is evaluated
             and kept; smaller in the first steps (see `moving_average`). 0: none.
-        selection: which epoch's weights are kept as held out: the one with the largest SRCC + PLCC
+        selection: which epoch's weights are kept: the one with the largest SRCC + PLCC
             on "validation", or the "last" one, for data whose validation part says too little.
         patience: epochs without a better one on validation after which to stop; 0: never.
         clip_grad: largest norm of the gradient, which is scaled down to it; 0: no limit.

@@ -42,9 +42,9 @@ from dpam.utils.runtime import autocast_dtype, compiled
 log = logging.getLogger(__name__)
 
 PARTS = ("train", "validation", "test")
-# Whose weights are kept: the epoch that `selection` says, for honest results; and, for "released",
-# the one with the largest SRCC + PLCC on the test part, as the paper's numbers were chosen.
-RULES = ("held_out", "released")
+# Whose weights are kept: the epoch that `selection` says, for honest results; and, for
+# "test_selected", the one with the largest SRCC + PLCC on test, as the paper's numbers were chosen.
+RULES = ("validation_selected", "test_selected")
 SAVE_EVERY = 600.0  # seconds, within an epoch
 ZIP = b"PK\x03\x04"  # what files of PyTorch begin with
 
@@ -397,14 +397,14 @@ class Trainer:
 
     def selecting_part(self, rule: str) -> str:
         """The part that a rule looks at; "" where it keeps the last epoch."""
-        part = self.settings.selection if rule == "held_out" else "test"
+        part = self.settings.selection if rule == "validation_selected" else "test"
         return part if part in self.predictions else ""
 
     def is_over(self) -> bool:
         """Whether all epochs are done, or too many were no better on validation."""
         if len(self.history) >= self.settings.epochs:
             return True
-        best = next((row["epoch"] for row in self.history if row["held_out"]), 0)
+        best = next((row["epoch"] for row in self.history if row["validation_selected"]), 0)
         patience = self.settings.patience
         return 0 < patience <= len(self.history) - best
 

@@ -199,7 +199,7 @@ def story(slurm, tmp_path_factory):
 def test_it_ends_with_the_results_of_an_undisturbed_local_run(story):
     assert story.code == 0, story.said
     ours, theirs = story.folder, story.local
-    for name in ("model.safetensors", "released.safetensors"):
+    for name in ("model.safetensors", "test_selected.safetensors"):
         one, other = (load_file(folder / RUN / name) for folder in (ours, theirs))
         assert one.keys() == other.keys()
         assert all(one[key].equal(other[key]) for key in one)
@@ -207,7 +207,7 @@ def test_it_ends_with_the_results_of_an_undisturbed_local_run(story):
     baseline = f"{RUN.replace('slic', 'brisque_svr')}/on-demo_synthetic.csv"
     for name in (f"{RUN}/on-demo_synthetic.csv", baseline, tables):
         assert (ours / name).read_bytes() == (theirs / name).read_bytes()
-    columns = ["epoch", "loss", "validation_srcc", "test_srcc", "held_out"]
+    columns = ["epoch", "loss", "validation_srcc", "test_srcc", "validation_selected"]
     one, other = (pd.read_csv(folder / RUN / "history.csv")[columns] for folder in (ours, theirs))
     pd.testing.assert_frame_equal(one, other)
     assert (ours / "results/demo/report/index.html").is_file()

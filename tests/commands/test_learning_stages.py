@@ -78,7 +78,8 @@ def train(out, *more):
     return call(
         "train", out / "slic.h5", "--splits", out / "s.csv", "--model", json.dumps(MODEL),
         "--training", json.dumps(TRAINING), "--output", out / "run/model.safetensors",
-        "--released", out / "run/released.safetensors", "--predictions", out / "run/epochs.h5",
+        "--test-selected", out / "run/test_selected.safetensors",
+        "--predictions", out / "run/epochs.h5",
         "--history", out / "run/history.csv", *more,
     )  # fmt: skip
 
@@ -96,12 +97,12 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     _net, metadata = load_checkpoint(out / "run/model.safetensors")
     assert metadata["training"]["epochs"] == 2
     assert metadata["selected_by"] == "validation"
-    _net, metadata_of_released = load_checkpoint(out / "run/released.safetensors")
-    assert metadata_of_released["selected_by"] == "test"
+    _net, metadata_of_test_selected = load_checkpoint(out / "run/test_selected.safetensors")
+    assert metadata_of_test_selected["selected_by"] == "test"
     assert metadata["made_by"]["versions"]["torch"] == version("torch")
     history = pd.read_csv(out / "run/history.csv")
     assert history["epoch"].tolist() == [1, 2]
-    assert history["held_out"].sum() == 1
+    assert history["validation_selected"].sum() == 1
 
     weights = out / "run/model.safetensors"
     predictions = out / "run/on-mine.csv"
@@ -115,17 +116,17 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     assert (table["part"].to_numpy() == parts[table["image"]]).all()
     assert set(table["selection"]) == {"validation"}
 
-    # The weights selected as released predict what was predicted when their epoch was over.
-    test[1], test[-1] = out / "run/released.safetensors", out / "run/released/on-mine.csv"
+    # The weights selected on test predict what was predicted when their epoch was over.
+    test[1], test[-1] = out / "run/test_selected.safetensors", out / "run/test_selected/on-mine.csv"
     capsys.readouterr()
     assert call(*test, "--views", 1) == 0
     assert "tested with views 1; the checkpoint says 5" in capsys.readouterr().err
-    released = pd.read_csv(test[-1]).set_index("image")
-    assert set(released["selection"]) == {"test"}
+    test_selected = pd.read_csv(test[-1]).set_index("image")
+    assert set(test_selected["selection"]) == {"test"}
     with h5py.File(out / "run/epochs.h5") as file:
         for part in ("validation", "test"):
-            found = released.loc[file[f"{part}/image"].asstr()[:], "prediction"]
-            kept = file[f"{part}/prediction"][metadata_of_released["selected_epoch"] - 1]
+            found = test_selected.loc[file[f"{part}/image"].asstr()[:], "prediction"]
+            kept = file[f"{part}/prediction"][metadata_of_test_selected["selected_epoch"] - 1]
             np.testing.assert_allclose(found, kept, rtol=1e-4)
 
     # The same photograph from its file scores as from the pack, on the declared scale.
@@ -153,7 +154,7 @@ def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
     assert "have no interval: the validation part has 4 images" in capsys.readouterr().err
     about = load_checkpoint(out / "run/model.safetensors")[1]
     assert "interval" not in about
-    kept = pd.read_csv(out / "run/history.csv").query("held_out == 1").iloc[0]
+    kept = pd.read_csv(out / "run/history.csv").query("validation_selected == 1").iloc[0]
     agreement = {"srcc": kept["validation_srcc"], "plcc": kept["validation_plcc"]}
     assert about["validation"] == pytest.approx({"images": 4, **agreement})
     rmtree(out / "run")
@@ -161,7 +162,7 @@ def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
     monkeypatch.setattr("dpam.evaluation.conformal.LEAST", 4)
     monkeypatch.setattr("dpam.evaluation.conformal.COVERAGE", 0.5)
     assert train(out, "--scaling", scaling) == 0
-    for name in ("model", "released"):
+    for name in ("model", "test_selected"):
         about = load_checkpoint(out / f"run/{name}.safetensors")[1]
         with h5py.File(out / "run/epochs.h5") as file:
             told = file["validation/prediction"][about["selected_epoch"] - 1].astype(float)

@@ -26,7 +26,7 @@ from dpam.evaluation.formatting import (
 from dpam.evaluation.published import published
 from dpam.evaluation.tables import (
     floors,
-    held_out,
+    not_selected_on_test,
     read_metrics,
     read_results,
     summarise,
@@ -176,17 +176,17 @@ def test_a_single_run_has_its_interval(tmp_path: Path) -> None:
 def test_weights_selected_by_different_rules_are_rows_of_their_own(tmp_path: Path) -> None:
     rows = [add(tmp_path, "individual")]
     metrics = read_metrics(listed(tmp_path, rows))
-    released = metrics.assign(selection="test", srcc=0.9)
-    table = summarise(pd.concat([metrics, released]))
+    on_test = metrics.assign(selection="test", srcc=0.9)
+    table = summarise(pd.concat([metrics, on_test]))
     assert table["srcc_median"].tolist() == [0.5, 0.9]
     assert readable(table)["epoch selected on"].tolist() == ["validation", "test"]
-    layout = paper_layout(table).tail(2)  # those selected as released next to the published ones
+    layout = paper_layout(table).tail(2)  # those selected on test next to the published ones
     assert layout["epoch selected on"].tolist() == ["test", "validation"]
     assert layout["kadid10k SRCC"].tolist() == [0.9, 0.5]
     assert "Epoch selected on test: the one best" in caption("individual", table)
     assert "selected on test" not in caption("individual", summarise(metrics))
-    assert held_out(table)["selection"].tolist() == ["validation"]
-    assert len(held_out(table.iloc[1:])) == 1
+    assert not_selected_on_test(table)["selection"].tolist() == ["validation"]
+    assert len(not_selected_on_test(table.iloc[1:])) == 1
 
 
 def test_individual_results_stand_below_the_published_ones(tmp_path: Path) -> None:

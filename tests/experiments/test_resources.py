@@ -19,7 +19,7 @@ def runs_table():
     for name, split, method in itertools.product(
         names, ["split00", "split01"], ["slic", "brisque_svr"]
     ):
-        for folder in ["run", "run/released"] if method == "slic" else ["run"]:
+        for folder in ["run", "run/test_selected"] if method == "slic" else ["run"]:
             rows.append(("individual", name, "all", method, split, 20, name, folder))
     rows += [("cross", a, "all", "slic", "whole", 20, b, "run") for a, b in (names, names[::-1])]
     rows.append(("again", "csiq", "all", "slic", "split00", 20, "csiq", "run"))
@@ -39,11 +39,11 @@ def test_every_job_is_counted_once():
         "extract_brisque": 2,
         "train": 6,
         "test": 6,
-        "test_released": 4,
+        "test_test_selected": 4,
         "map_quality": 2,
         "train_baseline": 4,
         "evaluate": 10,
-        "evaluate_released": 4,
+        "evaluate_test_selected": 4,
         "tabulate": 1,
         "plot": 1,
         "report": 1,

@@ -46,7 +46,7 @@ def test_the_runs_of_the_paper():
     run = runs[0]
     folder = "results/runs/live/all/slic/split00/seed20"
     assert run.folder(config) == folder
-    assert run.folders(config) == [folder, f"{folder}/released"]
+    assert run.folders(config) == [folder, f"{folder}/test_selected"]
     assert run._replace(split="whole").folders(config) == [folder.replace("split00", "whole")]
     assert len(run._replace(method="vit_ridge").folders(config)) == 1
     unwatched = config | {"training": config["training"] | {"watch_test": False}}

@@ -181,7 +181,7 @@ READERS = {
         *("--ainet", "{}.pt"),
     ),
     "train, the backbone's weights": (
-        *("train", "tiny.h5", "--splits", "splits.csv", "--output", "m", "--released", "r"),
+        *("train", "tiny.h5", "--splits", "splits.csv", "--output", "m", "--test-selected", "r"),
         *("--predictions", "e", "--history", "h", "--model"),
         '{{"backbone": "test_vit", "embed_dim": 16, "weights": "{}.pt"}}',
     ),
@@ -236,7 +236,7 @@ def test_progress_and_features_are_not_unpickled_either(tmp_path, note):
         (tmp_path / run / "model.progress.pt").write_bytes(content)
         answer = call(
             *("train", "tiny.h5", "--splits", "splits.csv", "--output", f"{run}/model.safetensors"),
-            *("--released", f"{run}/r.safetensors", "--predictions", f"{run}/e.h5"),
+            *("--test-selected", f"{run}/r.safetensors", "--predictions", f"{run}/e.h5"),
             *("--history", f"{run}/h.csv", "--model", '{"backbone": "test_vit", "embed_dim": 16}'),
             *("--training", '{"epochs": 1, "batch_size": 4}', "--threads", 1),
         )

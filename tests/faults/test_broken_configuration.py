@@ -88,7 +88,7 @@ def test_settings_of_training(option, settings, tmp_path, note):
         whole[option] |= setting
         answer = call(
             *("train", "tiny.h5", "--splits", "splits.csv", "--output", "m.safetensors"),
-            *("--released", "r.safetensors", "--predictions", "e.h5", "--history", "h.csv"),
+            *("--test-selected", "r.safetensors", "--predictions", "e.h5", "--history", "h.csv"),
             *(word for name, value in whole.items() for word in (name, json.dumps(value))),
             *("--threads", 1),
         )

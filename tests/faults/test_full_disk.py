@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("mounts")]
 
 TRAIN = (
     *("train", "../tiny.h5", "--splits", "../splits.csv", "--output", "model.safetensors"),
-    *("--released", "released.safetensors", "--predictions", "epochs.h5", "--threads", 1),
+    *("--test-selected", "test_selected.safetensors", "--predictions", "epochs.h5", "--threads", 1),
     *("--history", "history.csv", "--model", '{"backbone": "test_vit", "embed_dim": 16}'),
     *("--training", '{"epochs": 2, "batch_size": 4}', "--log", "train.log"),
 )

@@ -42,7 +42,8 @@ def start(data, run):
         *("train", data / "tiny.h5", "--splits", data / "splits.csv", "--threads", 1),
         *("--model", json.dumps(MODEL), "--training", json.dumps(TRAINING)),
         *("--output", folder / "model.safetensors", "--history", folder / "history.csv"),
-        *("--released", folder / "released.safetensors", "--predictions", folder / "epochs.h5"),
+        *("--test-selected", folder / "test_selected.safetensors"),
+        *("--predictions", folder / "epochs.h5"),
     ]
     command = [sys.executable, "-m", "dpam.cli", *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -79,7 +80,7 @@ def test_ten_kills_change_nothing(data, note):
     last.communicate()
     assert last.returncode == 0
 
-    for file in ("model.safetensors", "released.safetensors"):
+    for file in ("model.safetensors", "test_selected.safetensors"):
         first, second = (load_file(data / run / file) for run in ("alone", "killed"))
         assert all(first[name].equal(second[name]) for name in first)
     first, second = (pd.read_csv(data / run / "history.csv") for run in ("alone", "killed"))

@@ -175,7 +175,8 @@ def started(folder: Path, *arguments: object) -> subprocess.Popen:
 
 TRAIN = (
     *("train", "tiny.h5", "--splits", "splits.csv", "--output", "run/model.safetensors"),
-    *("--released", "run/released.safetensors", "--predictions", "run/epochs.h5", "--threads", 1),
+    *("--test-selected", "run/test_selected.safetensors", "--predictions", "run/epochs.h5"),
+    *("--threads", 1),
     *("--history", "run/history.csv", "--model", '{"backbone": "test_vit", "embed_dim": 16}'),
 )
 

@@ -22,7 +22,7 @@ HISTORY = pd.DataFrame(
         "train_srcc": [0.2, 0.6, 0.9],
         "validation_srcc": [0.1, 0.5, 0.4],
         "test_srcc": [np.nan] * 3,
-        "held_out": [0, 1, 0],
+        "validation_selected": [0, 1, 0],
     }
 )
 

@@ -50,8 +50,8 @@ def history(epochs: int, seed: int) -> pd.DataFrame:
                 0, 0.02, epochs
             )
     table["seconds"], table["images_per_second"] = 3.25, 81.5
-    table["held_out"] = (epoch == table["validation_srcc"].argmax() + 1).astype(int)
-    table["released"] = (epoch == table["test_srcc"].argmax() + 1).astype(int)
+    table["validation_selected"] = (epoch == table["validation_srcc"].argmax() + 1).astype(int)
+    table["test_selected"] = (epoch == table["test_srcc"].argmax() + 1).astype(int)
     return table
 
 
@@ -60,7 +60,7 @@ def add_run(
     experiment: str,
     dataset: str,
     tested: pd.DataFrame,
-    faithful: bool = False,
+    on_test: bool = False,
     device: str = "CPU, 2 threads",
     **change: str,
 ) -> dict[str, object]:
@@ -87,14 +87,14 @@ def add_run(
         about = {"made_by": {**made_by, "versions": {"torch": "2.9.0"}}}
         weights = {"weight": np.zeros(1, np.float32)}
         save_file(weights, run / "model.safetensors", {"metadata": json.dumps(about)})
-    if faithful:
-        run /= "released"
+    if on_test:
+        run /= "test_selected"
         run.mkdir(exist_ok=True)
     rng = np.random.default_rng(seed)
     table = tested.drop(columns=["raw_label", "raw_std"])
     table["prediction"] = 0.2 + 0.6 * table["label"] + rng.normal(0, 0.08, len(table))
     table["spread"] = 0.0
-    table["part"], table["selection"] = "test", "test" if faithful else "validation"
+    table["part"], table["selection"] = "test", "test" if on_test else "validation"
     table.to_csv(run / f"on-{row['test_dataset']}.csv", index=False)
     names = {name: list(table[name]) for name in ("reference", "distortion", "level", "group")}
     numbers = evaluate(table["prediction"].to_numpy(), table["label"].to_numpy(), **names)

@@ -315,32 +315,32 @@ def test_what_was_run_is_said_and_what_differs_from_the_release(page: Path) -> N
 def test_epochs_selected_on_test_stand_apart_beside_the_published(tmp_path: Path) -> None:
     table = fake_results.labels("live", 40).assign(label_kind="DMOS")
     rows = [
-        fake_results.add_run(tmp_path, "individual", "live", table, faithful=faithful)
-        for faithful in (False, True)
+        fake_results.add_run(tmp_path, "individual", "live", table, on_test=on_test)
+        for on_test in (False, True)
     ]
     rows.append(fake_results.add_run(tmp_path, "individual", "live", table, method="brisque_svr"))
     pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "live", "LIVE", table)
     html = make_page(tmp_path).read_text(encoding="utf-8")
-    held_out, faithful = (
+    others, on_test = (
         html[html.index(f"<h4>Epoch selected on {part}") :].split("</table>")[0]
         for part in ("validation", "test")
     )
     found = pd.read_csv(tmp_path / "tables" / "individual.csv")
     ours = found[(found["method"] == "slic")].set_index("selection")
-    for text, selection in ((held_out, "validation"), (faithful, "test")):
+    for text, selection in ((others, "validation"), (on_test, "test")):
         difference = ours.loc[selection, "srcc_median"] - ours.loc[selection, "published_srcc"]
         assert difference < 0
         shown = f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
         assert re.search(f'<td class="number worse">{shown}</td>', text)
-    assert "brisque" in held_out.lower()
-    assert "brisque" not in faithful.lower()
+    assert "brisque" in others.lower()
+    assert "brisque" not in on_test.lower()
     assert "<strong>" not in html  # one split shows of no method that it is better
-    assert "Nothing is in bold" in held_out
-    assert "bold" not in faithful  # it competes with none
+    assert "Nothing is in bold" in others
+    assert "bold" not in on_test  # it competes with none
     runs = html[html.index('id="runs-title"') :]
-    assert 'released/on-live.csv"' in runs
-    assert 'released/history.csv"' not in runs
+    assert 'test_selected/on-live.csv"' in runs
+    assert 'test_selected/history.csv"' not in runs
 
 
 def test_most_wrong_images_and_their_numbers_lead_to_each_other(page: Path) -> None:

@@ -230,7 +230,7 @@ def test_a_test_part_that_is_not_watched_is_out_of_reach(pack_file, tmp_path):
         run.run(ignore)
         assert set(asked) == {"validation"}
         assert list(run.predictions) == ["validation"]
-        assert [row["released"] for row in run.history] == [0, 0, 0, 1]
+        assert [row["test_selected"] for row in run.history] == [0, 0, 0, 1]
 
 
 def test_a_teacher_is_mixed_with_the_labels(full_pack, tmp_path):
@@ -323,11 +323,11 @@ def test_training_lowers_the_loss(pack_file, tmp_path):
         run.run(lambda row: None)
         losses = [row["loss"] for row in run.history]
         assert min(losses[-3:]) < losses[0] / 2
-        assert sum(row["held_out"] for row in run.history) == 1
+        assert sum(row["validation_selected"] for row in run.history) == 1
 
 
 def test_each_rule_keeps_its_epoch(pack_file, tmp_path, monkeypatch):
-    """Held out: best on validation; released: best on test; whatever comes later."""
+    """The best on validation, and the best on test; whatever comes later."""
     values = {"train": [0] * 4, "validation": [0.1, 0.5, 0.2, 0.3], "test": [0.3, 0.1, 0.6, 0.6]}
     values = {name: iter(numbers) for name, numbers in values.items()}
 
@@ -341,10 +341,10 @@ def test_each_rule_keeps_its_epoch(pack_file, tmp_path, monkeypatch):
         run.run(
             lambda row: weights.update({row["epoch"]: run.net.state_dict()["halve.weight"].clone()})
         )
-        assert [row["held_out"] for row in run.history] == [0, 1, 0, 0]
-        assert [row["released"] for row in run.history] == [0, 0, 1, 0]
-        assert torch.equal(run.kept["held_out"]["halve.weight"], weights[2])
-        assert torch.equal(run.kept["released"]["halve.weight"], weights[3])
+        assert [row["validation_selected"] for row in run.history] == [0, 1, 0, 0]
+        assert [row["test_selected"] for row in run.history] == [0, 0, 1, 0]
+        assert torch.equal(run.kept["validation_selected"]["halve.weight"], weights[2])
+        assert torch.equal(run.kept["test_selected"]["halve.weight"], weights[3])
 
 
 def test_without_a_part_its_rule_keeps_the_last_epoch(pack_file, tmp_path):
@@ -355,8 +355,8 @@ def test_without_a_part_its_rule_keeps_the_last_epoch(pack_file, tmp_path):
             run.net, pack, rows_of_parts(pack, whole, "all"), run.settings, 3, CPU, tmp_path / "p"
         )
         run.run(ignore)
-        assert [row["held_out"] for row in run.history] == [0, 1]
-        assert [row["released"] for row in run.history] == [0, 1]
+        assert [row["validation_selected"] for row in run.history] == [0, 1]
+        assert [row["test_selected"] for row in run.history] == [0, 1]
         assert "test_srcc" not in run.history[0]
 
 
@@ -364,8 +364,8 @@ def test_the_last_epoch_on_request(pack_file, tmp_path):
     with Pack(pack_file) as pack:
         run = trainer(pack, tmp_path, epochs=3, selection="last")
         run.run(ignore)
-        assert [row["held_out"] for row in run.history] == [0, 0, 1]
-        assert_same_tensors(run.kept["held_out"], run.net.state_dict())
+        assert [row["validation_selected"] for row in run.history] == [0, 0, 1]
+        assert_same_tensors(run.kept["validation_selected"], run.net.state_dict())
 
 
 def test_it_stops_early_once_validation_is_no_better(pack_file, tmp_path, monkeypatch):

@@ -42,12 +42,12 @@ def test_both_selections_of_a_run_are_tested_and_stand_apart(finished):
     results = finished.folder / "results/demo"
     scores = pd.read_csv(results / "tables/metrics.csv")
     networks = scores[scores["method"] == "slic"]
-    released = networks["run"].str.endswith("/released")
-    assert released.sum() == (~released).sum()
-    assert (networks["selection"] == "test").equals(released)
-    for run, rows in networks[released].groupby("run"):
+    on_test = networks["run"].str.endswith("/test_selected")
+    assert on_test.sum() == (~on_test).sum()
+    assert (networks["selection"] == "test").equals(on_test)
+    for run, rows in networks[on_test].groupby("run"):
         history = pd.read_csv(finished.folder / run / "../history.csv").set_index("epoch")
-        kept = history["released"].idxmax()
+        kept = history["test_selected"].idxmax()
         assert kept == (history["test_srcc"] + history["test_plcc"]).idxmax()
         if run.startswith("results/demo/runs/demo_synthetic/"):  # others: one photograph, undefined
             own = rows[rows["dataset"] == rows["test_dataset"]]
@@ -219,7 +219,7 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
     run = tmp_path / "results/runs/mine/all/none/official/seed20"
     found = json.loads((run / "on-mine.json").read_text())
     assert (found["n"], found["selection"]) == (4, "validation")
-    assert not (run / "released").exists()
+    assert not (run / "test_selected").exists()
     assert "test_srcc" in pd.read_csv(run / "history.csv")
     assert pd.read_csv(run / "history.csv")["test_srcc"].isna().all()
     assert "quality maps" in (tmp_path / target).read_text()

@@ -123,7 +123,7 @@ ROWS = [
         "metric code",
         "`dpam/evaluation/metrics.py`",
         edit("dpam/evaluation/metrics.py", "import numpy", "import math\nimport numpy"),
-        "evaluate evaluate_released",
+        "evaluate evaluate_test_selected",
     ),
     Row(
         "network code",
@@ -163,7 +163,7 @@ ROWS = [
         "a rule's command",
         "`evaluate` in `workflow/rules/`",
         edit("workflow/rules/evaluation.smk", '"dpam evaluate {input', '"dpam  evaluate {input'),
-        "evaluate evaluate_released",
+        "evaluate evaluate_test_selected",
     ),
     # Data.
     Row(
@@ -247,7 +247,7 @@ ROWS = [
         "key of test",
         "`views`",
         edit("config.yaml", "\nviews: 5", "\nviews: 1"),
-        "test test_released",
+        "test test_test_selected",
     ),
     Row(
         "one more seed",

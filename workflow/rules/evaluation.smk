@@ -27,17 +27,17 @@ rule test:
 
 
 # The weights of the epoch best on the test part, as the release selects.
-use rule test as test_released with:
+use rule test as test_test_selected with:
     input:
-        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released.safetensors",
+        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected.safetensors",
         pack="<results>/data/{test_dataset}/{method}.h5",
         splits="<results>/data/{test_dataset}/splits.csv",
     output:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
+        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
     log:
-        "<logs>/test/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.log",
+        "<logs>/test/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/test/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.tsv"
+        "<benchmarks>/test/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.tsv"
 
 
 rule map_quality:
@@ -177,15 +177,15 @@ rule evaluate:
         " --output {output:q} --log {log:q}"
 
 
-use rule evaluate as evaluate_released with:
+use rule evaluate as evaluate_test_selected with:
     input:
-        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.csv",
+        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
         verified="<results>/data/{dataset}/verified.json",
         test_verified="<results>/data/{test_dataset}/verified.json",
     output:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released/on-{test_dataset}.json",
+        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.json",
     log:
-        "<logs>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.log",
+        "<logs>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-released-on-{test_dataset}.tsv"
+        "<benchmarks>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.tsv"

@@ -8,7 +8,7 @@ rule train:
         starts=starts,
     output:
         weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
-        released="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/released.safetensors",
+        test_selected="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected.safetensors",
         predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/epochs.h5",
         history="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/history.csv",
     log:
@@ -34,5 +34,5 @@ rule train:
         " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
         " --training {params.training:q} --scaling {params.scaling} --views {resources.views}"
         " --threads {threads}"
-        " --output {output.weights:q} --released {output.released:q}"
+        " --output {output.weights:q} --test-selected {output.test_selected:q}"
         " --predictions {output.predictions:q} --history {output.history:q} --log {log:q}"
