@@ -15,18 +15,18 @@
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
 #   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a part of a large one
 #   <results>/data/{dataset}/{baseline}.npy            features of a baseline, one row per image
-#   <results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/
+#   <results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/
 #       model.safetensors, history.csv                 one training run
 #       on-{test_dataset}.csv                          its predictions, one row per image
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
-#       test_selected/on-{test_dataset}.csv, .json     the same of the epoch best on the test part
+#       test_selected/on-{test_dataset}.csv, .json     the same of the epoch best on the test set
 #       maps-on-{test_dataset}.npz                     quality maps of a few images, of some runs
 #     baselines have on-{test_dataset}.csv and .json, under their name as method
 #   <results>/runs.csv                                 which runs belong to which experiment
 #   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks
 #   <results>/photographs/scores/{chunk}.csv           their scores, and together scores.parquet
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
-# with part: all or a distortion type; method: slic, rim, ainet, none; baseline: brisque_svr, vit_ridge;
+# with distortion: all or one type of it; method: slic, rim, ainet, none; baseline: brisque_svr, vit_ridge;
 # split: split00 ... split09, authors, official or whole.
 
 from snakemake.utils import min_version

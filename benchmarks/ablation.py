@@ -33,7 +33,7 @@ from dpam.evaluation.bootstrap import DRAWS, SEED, clusters_of, weighted_plcc, w
 from dpam.model import DPAM
 from dpam.pack.store import Pack
 from dpam.training.settings import TrainingSettings
-from dpam.training.trainer import Trainer, rows_of_parts
+from dpam.training.trainer import Trainer, rows_of_subsets
 from dpam.utils.files import read_csv, read_json, write_csv, write_json
 from dpam.utils.runtime import device
 
@@ -165,7 +165,7 @@ def main() -> None:
     for path, branch in forms:
         with Pack(path) as pack:
             make_constant(pack, BRANCHES.get(branch, []))
-            rows = rows_of_parts(pack, splits, "all")
+            rows = rows_of_subsets(pack, splits, "all")
             folder = args.output_dir / (f"{path.stem}-without-{branch}" if branch else path.stem)
             settings = TrainingSettings(**training)
             numbers = trained(pack, rows, model, settings, args.seed, memory, folder)

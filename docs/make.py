@@ -33,7 +33,7 @@ def main(results: Path) -> None:
     if not (results / "report/index.html").exists():
         sys.exit(f"make docs: {results} holds no finished demonstration; run `make demo` first")
     table = pd.read_csv(run / "on-demo_synthetic.csv")
-    table = table[table["part"] == "test"].sort_values(["label", "image"])
+    table = table[table["subset"] == "test"].sort_values(["label", "image"])
     tested = results / "datasets/demo_synthetic" / table["image"].iloc[len(table) // 2]
     photo = Path(sklearn.datasets.__file__).parent / "images/china.jpg"
     with tempfile.TemporaryDirectory() as name:

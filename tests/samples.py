@@ -18,7 +18,7 @@ ABOUT = {
     "label_kind": "MOS",
     "score_range": [1, 5],
     "higher_is_better": True,
-    "part": "all",
+    "distortion": "all",
     "split": "split00",
     "selected_by": "validation",
 }

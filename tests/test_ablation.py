@@ -44,8 +44,8 @@ def test_all_forms_are_trained_once_and_a_constant_branch_sees_a_constant(
         mean = before["covariance"].mean(axis=(0, 1))
         np.testing.assert_allclose(pack.prepared(3).covariance[5], mean, rtol=1e-4)
         np.testing.assert_array_equal(pack.rows["pixels"], before["pixels"])
-    parts = ["train"] * 6 + ["validation"] * 3 + ["test"] * 3
-    pd.DataFrame({"image": images, "split00": parts}).to_csv(tmp_path / "s.csv", index=False)
+    subsets = ["train"] * 6 + ["validation"] * 3 + ["test"] * 3
+    pd.DataFrame({"image": images, "split00": subsets}).to_csv(tmp_path / "s.csv", index=False)
     (tmp_path / "c.yaml").write_text(CONFIG)
     words = [pack_file, "--splits", tmp_path / "s.csv", "--config", tmp_path / "c.yaml"]
     words += ["--output-dir", tmp_path / "out"]

@@ -73,7 +73,7 @@ def dataset(tmp_path):
     names = [f"Images/ss0{1 + i % 2} ({i}).png" for i in range(60)]
     labels = pd.DataFrame({"image": names, "reference": "", "group": [n[7:11] for n in names]})
     labels["label"] = rng.random(60) * 0.5 + 0.25 * np.arange(60) % 2 * 0.5
-    parts = ["train"] * 30 + ["validation"] * 10 + ["test"] * 20
+    subsets = ["train"] * 30 + ["validation"] * 10 + ["test"] * 20
     near = pd.DataFrame(
         {
             "image": [names[0], names[59], names[41], names[2]],
@@ -84,7 +84,7 @@ def dataset(tmp_path):
     for i, name in enumerate(names):
         Image.fromarray(photograph(i)).save(tmp_path / "root" / name)
     labels.to_csv(tmp_path / "labels.csv", index=False)
-    splits = pd.DataFrame({"image": names, "official": parts})
+    splits = pd.DataFrame({"image": names, "official": subsets})
     splits.to_csv(tmp_path / "splits.csv", index=False)
     near.to_csv(tmp_path / "near_duplicates.csv", index=False)
     return tmp_path, tmp_path / "root"
@@ -131,7 +131,7 @@ def test_a_judge_that_likes_noise_is_found_out(judge, small):
     assert good["kinds"]["noise"]["strengths"] == [6, 11, 19, 31, 50]
 
 
-def test_near_duplicates_of_the_test_part_are_those_of_other_parts(judge, dataset):
+def test_near_duplicates_of_the_test_set_are_those_of_other_subsets(judge, dataset):
     judged = judge.dataset.Judged.read(*dataset)
     near = judged.test.loc[judged.test["near"], "image"]
     assert [name.partition("(")[2] for name in near] == ["58).png", "59).png"]

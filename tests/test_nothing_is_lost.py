@@ -26,7 +26,7 @@ DATA = ("mine", "--root", "photos", "--plain", json.dumps(OWN))
 MODEL = json.dumps({"backbone": "test_vit", "embed_dim": 16})
 VIT = json.dumps({"backbone": "test_vit", "pretrained": False, "weights": None, "out_indices": [5]})
 RUN = "runs/mine/all/slic/split00/seed20"
-IDENTITY = {"dataset": "mine", "part": "all", "split": "split00", "seed": 20}
+IDENTITY = {"dataset": "mine", "distortion": "all", "split": "split00", "seed": 20}
 SIDES = [
     word
     for side in ("--", "--test-")

@@ -10,5 +10,5 @@ model card (docs/judge.md) are made of these:
     python -m benchmarks.judge page judge.json brisque.json
 
 A section is measured anew where it is named by --sections, and the others are kept. Without
---data and --root, a network is measured on all but the test part.
+--data and --root, a network is measured on all but the test set.
 """

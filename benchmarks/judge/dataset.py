@@ -20,7 +20,7 @@ class Judged:
 
     Attributes:
         root: folder of the photographs.
-        labels: of all images: image, group, label from 0 to 1, part (train, validation, test),
+        labels: of all images: image, group, label from 0 to 1, subset (train, validation, test),
             near, whether one that is trained or validated on looks alike, and group_mean, see
             `dpam.evaluation.predictions.group_means`.
     """
@@ -38,24 +38,24 @@ class Judged:
         labels = read_csv(data / "labels.csv", ["image", "group", "label"])
         splits = read_csv(data / "splits.csv", ["image", SPLIT]).set_index("image")[SPLIT]
         pairs = read_csv(data / "near_duplicates.csv", ["image", "other"])
-        part = labels["image"].map(splits)
-        if part.isna().any() or "test" not in set(part):
+        subset = labels["image"].map(splits)
+        if subset.isna().any() or "test" not in set(subset):
             raise DpamError(
-                f"{data / 'splits.csv'}: expected a part of the split {SPLIT} for each image of "
+                f"{data / 'splits.csv'}: expected a subset of the split {SPLIT} for each image of "
                 "labels.csv; draw the splits again"
             )
         sides = pairs.assign(side=pairs["image"].map(splits), opposite=pairs["other"].map(splits))
         torn = sides[(sides["side"] == "test") != (sides["opposite"] == "test")]
         alike = {*torn["image"], *torn["other"]}
-        near = labels["image"].isin(alike) & (part == "test")
+        near = labels["image"].isin(alike) & (subset == "test")
         means = group_means(labels, splits)
-        return cls(root, labels.assign(part=part, near=near, group_mean=means))
+        return cls(root, labels.assign(subset=subset, near=near, group_mean=means))
 
-    def rows(self, part: str) -> np.ndarray:
-        """(n,) rows of `labels` in a part."""
-        return np.flatnonzero(self.labels["part"] == part)
+    def rows(self, subset: str) -> np.ndarray:
+        """(n,) rows of `labels` in a subset."""
+        return np.flatnonzero(self.labels["subset"] == subset)
 
     @property
     def test(self) -> pd.DataFrame:
-        """The labels of the test part."""
+        """The labels of the test set."""
         return self.labels.iloc[self.rows("test")]

@@ -1,4 +1,4 @@
-"""The test part: how well scores agree with people's, and how often intervals hold them."""
+"""The test set: how well scores agree with people's, and how often intervals hold them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ BINS = 10
 
 
 def measure(judge: Judge, judged: Judged) -> dict[str, Any]:
-    """Numbers of the test part: see `agreement` and `coverage`."""
+    """Numbers of the test set: see `agreement` and `coverage`."""
     test = judged.test
     ratings = pd.DataFrame(judge.rate_test(judged), index=test.index)
     prediction = ratings["score"] / 100

@@ -55,7 +55,7 @@ class Judge(Protocol):
         ...
 
     def rate_test(self, judged: Judged) -> list[Rating]:
-        """Ratings of the test part of a dataset."""
+        """Ratings of the test set of a dataset."""
         ...
 
 
@@ -67,7 +67,7 @@ class Network:
         about = self.scorer.metadata
         settings = self.scorer.net.settings
         self.title = title or path.stem
-        keys = ("title", "part", "split", "seed", "selected_by", "selected_epoch", "training")
+        keys = ("title", "distortion", "split", "seed", "selected_by", "selected_epoch", "training")
         self.about = {
             "id": sha256_of(path),
             "file": path.name,
@@ -87,11 +87,11 @@ class Network:
     def rate_test(self, judged: Judged) -> list[Rating]:
         """See `Judge.rate_test`."""
         paths = [judged.root / image for image in judged.test["image"]]
-        return list(self.rate(track(paths, f"{self.title}: test part")))
+        return list(self.rate(track(paths, f"{self.title}: test set")))
 
 
 class Baseline:
-    """A baseline, fitted to BIQ2021's official training part, as a judge; see `Judge`.
+    """A baseline, fitted to BIQ2021's official training set, as a judge; see `Judge`.
 
     Args:
         name: brisque_svr or vit_ridge.

@@ -68,7 +68,7 @@ def card(judge: Mapping[str, Any]) -> str:
 
 
 def test(judges: Sequence[Mapping[str, Any]]) -> str:
-    """The test part: all judges, the floor, and what was published."""
+    """The test set: all judges, the floor, and what was published."""
     names = ("srcc", "plcc", "krcc", "rmse", "srcc_within")
     head = [
         "",

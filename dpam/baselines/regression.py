@@ -67,7 +67,7 @@ def with_settings(name: str, settings: dict[str, float]) -> Pipeline:
 
 
 def held_out(reference: list[str], seed: int) -> np.ndarray:
-    """(n,) which images of a training part without a validation part to choose settings by.
+    """(n,) which images of a training set without a validation set to choose settings by.
 
     An eighth of the references (or of the images without one), at random.
     """

@@ -1,5 +1,5 @@
-"""Draw training, validation and test parts; no reference image stands on two sides of them, nor
-do photographs that are near-duplicates, but for test parts that are not drawn here (authors,
+"""Draw training, validation and test sets; no reference image stands on two sides of them, nor
+do photographs that are near-duplicates, but for test sets that are not drawn here (authors,
 official).
 
 The table has a column per split: split00, split01, ... (random), authors (the one that the
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-validation",
         action="store_true",
-        help="draw no validation part, as released; its images train, too",
+        help="draw no validation set, as released; its images train, too",
     )
     add_output(parser, "--output", metavar="CSV", required=True, help="the table of splits")
     add_output(
@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--near-duplicates",
         metavar="CSV",
         required=True,
-        help="table of the images that look alike but stand in different parts of a split",
+        help="table of the images that look alike but stand in different subsets of a split",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the table of splits, and that of near-duplicates in different parts."""
+    """Write the table of splits, and that of near-duplicates in different subsets."""
     labels = read_csv(args.labels, ["image", "reference", "official"])
     pairs = pd.DataFrame(
         read_json(args.verified)["near_duplicates"], columns=["image", "other", "bits"]
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     if len(apart):
         torn = sorted(set(" ".join(apart["splits"]).split()))
         logging.warning(
-            "%d pair(s) of near-duplicates stand in different parts of %s, whose test part is not "
+            "%d pair(s) of near-duplicates stand in different subsets of %s, whose test set is not "
             "drawn here: %s",
             *(len(apart), ", ".join(torn), args.near_duplicates),
         )

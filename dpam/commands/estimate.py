@@ -33,7 +33,7 @@ from dpam.model import create
 from dpam.utils.files import read_csv, write_csv
 from dpam.utils.runtime import autocast_dtype, device, device_name
 
-COLUMNS = ["dataset", "part", "method", "split", "seed", "test_dataset", "run"]
+COLUMNS = ["dataset", "distortion", "method", "split", "seed", "test_dataset", "run"]
 SUPERPIXELS = 140
 BATCH = {"cpu": 2, "cuda": 12}  # images of the step that --measure times
 

@@ -1,10 +1,10 @@
 """Evaluate one run's predictions on one dataset: SRCC, KRCC, PLCC and RMSE, as JSON.
 
-The test part counts. PLCC stands raw and after the VQEG logistic of four parameters, which is
+The test set counts. PLCC stands raw and after the VQEG logistic of four parameters, which is
 fitted on the tested images themselves; whether it converged is said. RMSE is in units of the
 label, 0 to 1. Intervals of 95 % are percentiles of a seeded bootstrap over references
 (over images where there is none). Distortion types, levels and groups have numbers of their own
-where they are known; so has the validation part.
+where they are known; so has the validation set.
 
 Tested images with a near-duplicate among those trained or validated on (see
 `dpam.imaging.perceptual_hash`) are counted and named; SRCC and PLCC are also given without them.
@@ -27,9 +27,10 @@ from dpam.evaluation import metrics
 from dpam.imaging.perceptual_hash import nearest
 from dpam.utils.files import read_csv, read_json, write_json
 
-IDENTITY = ["dataset", "part", "method", "split", "seed", "test_dataset"]
+IDENTITY = ["dataset", "distortion", "method", "split", "seed", "test_dataset"]
 NAMES = ["reference", "distortion", "level", "group"]
-COLUMNS = ["image", "part", *NAMES, "label_kind", "selection", "label", "prediction", "group_mean"]
+COLUMNS = ["image", "subset", *NAMES, "label_kind", "selection", "label", "prediction"]
+COLUMNS += ["group_mean"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +60,9 @@ def run(args: argparse.Namespace) -> None:
     split = str(identity["split"])
     splits = read_csv(args.splits, ["image", split])
     table = read_csv(args.predictions, COLUMNS)
-    test, validation = (table[table["part"] == part] for part in ("test", "validation"))
+    test, validation = (table[table["subset"] == subset] for subset in ("test", "validation"))
     if test.empty:
-        raise DpamError(
-            f"{args.predictions}: expected a row per image of the test part, found none"
-        )
+        raise DpamError(f"{args.predictions}: expected a row per image of the test set, found none")
     common = {name: the_only(args.predictions, table, name) for name in ("label_kind", "selection")}
     prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "label"))
     names = {name: test[name].tolist() for name in NAMES}

@@ -17,7 +17,7 @@ from dpam.model.checkpoint import load_checkpoint
 # Line of the card, and the entry of the metadata that it shows.
 TRAINING = {
     "dataset": "title",
-    "part": "part",
+    "distortion": "distortion",
     "split": "split",
     "scaling": "scaling",
     "seed": "seed",
@@ -75,7 +75,7 @@ def card(net: Network, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
         images = metadata["interval"]["images"]
         yield (
             "interval",
-            f"the labels of nine in ten photographs like the {images} of the validation part lie "
+            f"the labels of nine in ten photographs like the {images} of the validation set lie "
             f"within {100 * reach:.1f} of 100 of the score",
         )
     if "training" in metadata:

@@ -14,7 +14,7 @@ from PIL import Image
 from dpam.commands.arguments import add_output, add_views
 from dpam.errors import DpamError
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
-from dpam.inference.explanations import Explanation, stretched
+from dpam.inference.explanations import Explanation, stretch
 from dpam.inference.scorer import Scorer
 from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.preparation import Segmentation
@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    table = read_csv(args.predictions, ["image", "part", "label", "prediction"])
-    table = table[table["part"] == "test"].reset_index(drop=True)
+    table = read_csv(args.predictions, ["image", "subset", "label", "prediction"])
+    table = table[table["subset"] == "test"].reset_index(drop=True)
     net, trained = load_checkpoint(args.checkpoint)
     scorer = Scorer(net, trained, views=args.views)
     examples = []
@@ -73,7 +73,7 @@ def shrunk(explained: Explanation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
     small = Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS)
     maps = (
-        stretched(values, height, width).astype(np.float32)
+        stretch(values, height, width).astype(np.float32)
         for values in (explained.lost_map, explained.score_map)
     )
     lost, score = maps

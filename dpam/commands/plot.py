@@ -36,7 +36,7 @@ from dpam.utils.files import read_csv, refuse_existing, write_json
 HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "validation_selected"]
 COMPARED = 4  # datasets whose superpixel methods are shown side by side
 MAPPED = 8  # datasets whose quality maps are shown
-PREDICTIONS = ["image", "part", "label", "prediction"]
+PREDICTIONS = ["image", "subset", "label", "prediction"]
 WRONG = 3  # images that a scatter plot numbers
 THUMBNAIL = 192  # pixels, the longer side
 
@@ -92,7 +92,7 @@ def training_curves(metrics: pd.DataFrame) -> Figure:
     """The histories of the networks; baselines have none."""
     networks = metrics[~metrics["method"].isin(BASELINES)]
     runs = networks.drop_duplicates("run").assign(test_dataset=lambda rows: rows["dataset"])
-    shown, hidden = pick(runs, ["dataset", "part", "method"])
+    shown, hidden = pick(runs, ["dataset", "distortion", "method"])
     histories = [
         read_csv(history_file(run), HISTORY).apply(pd.to_numeric, errors="coerce")
         for run in shown["run"]
@@ -106,7 +106,7 @@ def scatter(
     metrics: pd.DataFrame, packs: dict[str, list[Pack]]
 ) -> tuple[Figure, list[dict[str, Any]]]:
     """The predictions of the runs, and of each image numbered there a thumbnail and its numbers."""
-    shown, hidden = pick(metrics, ["dataset", "part", "method", "test_dataset"])
+    shown, hidden = pick(metrics, ["dataset", "distortion", "method", "test_dataset"])
     clouds, wrong = [], []
     titles = style.titles(shown)
     for panel, (title, row) in enumerate(zip(titles, shown.to_dict("records"), strict=True)):
@@ -157,8 +157,8 @@ def distortion_types(listed: str) -> Figure:
         for result in read_results(listed)
     }
     table = not_selected_on_test(types_and_levels(list(runs.values())))
-    table = table[(table["by"] == "distortion") & (table["part"] == "all")]
-    settings = ["dataset", "test_dataset", "part", "method"]
+    table = table[(table["by"] == "distortion") & (table["distortion"] == "all")]
+    settings = ["dataset", "test_dataset", "distortion", "method"]
     panels = table.drop_duplicates(settings)
     titles = style.titles(panels.assign(split="", seed=0))
     shown = panels[settings].assign(title=titles)[: style.PANELS]
@@ -166,9 +166,9 @@ def distortion_types(listed: str) -> Figure:
 
 
 def predictions(run: str, test_dataset: str) -> pd.DataFrame:
-    """The predictions of one run on the test part of one dataset."""
+    """The predictions of one run on the test set of one dataset."""
     table = read_csv(Path(run) / f"on-{test_dataset}.csv", PREDICTIONS)
-    return table[table["part"] == "test"]
+    return table[table["subset"] == "test"]
 
 
 def labels(packs: dict[str, list[Pack]]) -> Figure:
@@ -238,7 +238,7 @@ def superpixels(packs: dict[str, list[Pack]]) -> Figure:
 
 def predictions_of(metrics: pd.DataFrame, dataset: str) -> dict[str, str]:
     """Image -> prediction in words, of a network of the dataset itself if possible."""
-    networks = (metrics["part"] == "all") & ~metrics["method"].isin(BASELINES)
+    networks = (metrics["distortion"] == "all") & ~metrics["method"].isin(BASELINES)
     rows = metrics[(metrics["test_dataset"] == dataset) & networks]
     own = rows["dataset"] == dataset
     words: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 One line per photograph. On a terminal in words, from 0 (worst) to 100 (best): "62, likely between
 50 and 74". What people say of nine in ten photographs lies in that interval, if they are like those
-of the training's validation part. Elsewhere CSV: the score on the scale of the dataset that the
+of the training's validation set. Elsewhere CSV: the score on the scale of the dataset that the
 network was trained on, the score of 100, the standard deviation of the latter over the views that
 were scored, and both ends of the interval, empty where the checkpoint does not tell it. Scores stay
 within their range, whatever the network says. Where it is not known how labels and predictions

@@ -1,7 +1,7 @@
-"""Predict every image of a test part exactly once, and of the validation part, too.
+"""Predict every image of a test set exactly once, and of the validation set, too.
 
-On the dataset that the network was trained on, these are the parts of the run's split; the column
-`part` says which an image belongs to. On another dataset it is the same split's test part or, for
+On the dataset that the network was trained on, these are the subsets of the run's split; the column
+`subset` says which an image belongs to. On another dataset it is the same split's test set or, for
 a network trained on a `whole` dataset, every image.
 
 A prediction is the mean over fixed views of the image, `spread` their standard deviation. Where
@@ -10,7 +10,7 @@ whole images are the network's input, there is one view. Where it is crops, the 
 corner; whole, the image resized to the network's input.
 
 Scores of a network that was trained with `--scaling faithful` are stretched over the images of
-either part, as released.
+either subset, as released.
 """
 
 import argparse
@@ -22,8 +22,8 @@ import pandas as pd
 import torch
 
 from dpam.commands.arguments import add_device, add_output, add_views
-from dpam.datasets.scaling import stretched, stretched_in_parts
-from dpam.datasets.splits import parts_to_score
+from dpam.datasets.scaling import stretch, stretch_in_subsets
+from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
 from dpam.evaluation.predictions import group_means, predictions_table
 from dpam.inference.predict import predict
@@ -36,7 +36,7 @@ from dpam.utils.runtime import device
 
 log = logging.getLogger(__name__)
 
-TRAINED = ("dataset", "part", "split", "selected_by")  # what a checkpoint must tell
+TRAINED = ("dataset", "distortion", "split", "selected_by")  # what a checkpoint must tell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,10 +76,10 @@ def run(args: argparse.Namespace) -> None:
         pack.check()
         own = pack.settings["dataset"] == trained["dataset"]
         try:
-            parts = parts_to_score(pack.labels, splits, split, trained["part"], own)
+            subsets = subsets_to_test(pack.labels, splits, split, trained["distortion"], own)
         except DpamError as error:
             raise DpamError(f"{args.splits}: {error}") from error
-        rows = np.flatnonzero(parts != "")
+        rows = np.flatnonzero(subsets != "")
         images = (
             pack.prepared(int(row)) for row in track(rows, f"testing on {pack.settings['dataset']}")
         )
@@ -93,9 +93,9 @@ def run(args: argparse.Namespace) -> None:
         learnt = labels
         if faithful:
             by_image = labels["image"].map(assigned)
-            learnt = labels.assign(label=stretched_in_parts(labels["label"], by_image))
+            learnt = labels.assign(label=stretch_in_subsets(labels["label"], by_image))
         means = group_means(learnt, assigned)
-    table = predictions_table(labels, parts, prediction, spread, trained["selected_by"], means)
+    table = predictions_table(labels, subsets, prediction, spread, trained["selected_by"], means)
     if faithful:
-        table["label"] = table.groupby("part")["label"].transform(stretched)
+        table["label"] = table.groupby("subset")["label"].transform(stretch)
     write_csv(args.output, table)

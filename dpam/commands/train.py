@@ -1,12 +1,12 @@
 """Train DPAM on one split of one dataset, with one seed.
 
 Weights of two epochs are kept: for honest results the one with the largest SRCC + PLCC on the
-validation part (or the last one, if the settings say so), and the one with the largest on the test
-part, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
+validation set (or the last one, if the settings say so), and the one with the largest on the test
+set, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
 be judged without training again.
 
-Beside them a checkpoint keeps how far the labels of nine in ten images of the validation part lie
-from what its epoch predicted (central view): `dpam predict` gives scores with that interval. A part
+Beside them a checkpoint keeps how far the labels of nine in ten images of the validation set lie
+from what its epoch predicted (central view): `dpam predict` gives scores with that interval. A set
 with less than 20 images tells none.
 
 For an output model.safetensors, progress is kept after every epoch in model.progress.pt beside it:
@@ -28,7 +28,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from dpam.commands.arguments import add_device, add_output, add_views, json_object
-from dpam.datasets.scaling import extremes, stretched_in_parts
+from dpam.datasets.scaling import extremes, stretch_in_subsets
 from dpam.errors import DpamError
 from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
 from dpam.inference.judge import NAME, judge
@@ -43,7 +43,7 @@ from dpam.training.trainer import (
     RULES,
     Trainer,
     history_table,
-    rows_of_parts,
+    rows_of_subsets,
     write_predictions,
 )
 from dpam.utils.files import read_csv, write_csv, writing
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pack", type=Path, help="the pack of pack-superpixels (.h5)")
     parser.add_argument("--splits", type=Path, required=True, help="splits.csv of draw-splits")
     parser.add_argument("--split", default="split00", help="column of the splits")
-    parser.add_argument("--part", default="all", help="all, or one distortion type")
+    parser.add_argument("--distortion", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
     parser.add_argument(
         "--model",
@@ -73,14 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scaling",
         choices=["declared", "faithful"],
         default="declared",
-        help="of the labels: by the dataset's range, or as released by the extremes of each part",
+        help="of the labels: by the dataset's range, or as released by the extremes of each subset",
     )
     add_views(parser, USUAL)
     add_device(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     add_output(parser, "--output", required=True, help="weights (.safetensors)")
     add_output(
-        parser, "--test-selected", required=True, help="weights of the epoch best on the test part"
+        parser, "--test-selected", required=True, help="weights of the epoch best on the test set"
     )
     add_output(parser, "--predictions", required=True, help="predictions of every epoch (.h5)")
     add_output(parser, "--history", required=True, help="table of the epochs (.csv)")
@@ -104,19 +104,19 @@ def run(args: argparse.Namespace) -> None:
         pack.check()
         torch.manual_seed(args.seed)
         net, start = begun(args.model, pack)
-        rows = rows_of_parts(pack, splits, args.part)
+        rows = rows_of_subsets(pack, splits, args.distortion)
         learned = 0.0, 1.0
         if args.scaling == "faithful":
-            parts = pd.Series("", index=pack.labels.index)
+            subsets = pd.Series("", index=pack.labels.index)
             for name, chosen in rows.items():
-                parts.iloc[chosen] = name
-            learned = extremes(pack.labels["label"], parts)
-            pack.labels["label"] = stretched_in_parts(pack.labels["label"], parts)
+                subsets.iloc[chosen] = name
+            learned = extremes(pack.labels["label"], subsets)
+            pack.labels["label"] = stretch_in_subsets(pack.labels["label"], subsets)
         trainer = Trainer(net, pack, rows, settings, args.seed, where, progress)
         log.info(
-            "%s, part %s, %s, seed %d: %s images, %d epochs",
+            "%s, distortion %s, %s, seed %d: %s images, %d epochs",
             pack.settings["title"],
-            args.part,
+            args.distortion,
             args.split,
             args.seed,
             " + ".join(f"{len(rows[name])} {name}" for name in rows),
@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
         history = history_table(trainer.history)
         about = {
             **{key: value for key, value in pack.settings.items() if key != "made_by"},
-            "part": args.part,
+            "distortion": args.distortion,
             "split": args.split,
             "scaling": args.scaling,
             "learned_range": learned,
@@ -162,7 +162,7 @@ def write_outputs(
             net.load_state_dict(trainer.kept[rule])
             epoch = int(history.loc[history[rule] == 1, "epoch"].iloc[0])
             selected = {
-                "selected_by": trainer.selecting_part(rule) or "last epoch",
+                "selected_by": trainer.selecting_subset(rule) or "last epoch",
                 "selected_epoch": epoch,
                 **on_validation(trainer, epoch, about["learned_range"]),
             }
@@ -180,7 +180,7 @@ def write_outputs(
 def on_validation(
     trainer: Trainer, epoch: int, learned_range: tuple[float, float]
 ) -> dict[str, Any]:
-    """What an epoch's predictions of the validation part tell, for the metadata.
+    """What an epoch's predictions of the validation set tell, for the metadata.
 
     Args:
         trainer: of a finished run.
@@ -189,11 +189,11 @@ def on_validation(
 
     Returns:
         "validation": number of images, SRCC and PLCC; "interval": how far nine in ten labels lie
-        from the prediction, of 1; without what the part is too small for.
+        from the prediction, of 1; without what the subset is too small for.
     """
     rows = trainer.rows["validation"]
     if not len(rows):
-        log.info("there is no validation part: scores will have no interval")
+        log.info("there is no validation set: scores will have no interval")
         return {}
     low, high = learned_range
     told = trainer.predictions["validation"][epoch - 1].numpy().astype(np.float64)
@@ -206,7 +206,7 @@ def on_validation(
     reach = half_width(quality, label)
     if reach is None:
         log.info(
-            "scores will have no interval: the validation part has %d images, and at least %d are "
+            "scores will have no interval: the validation set has %d images, and at least %d are "
             "needed",
             *(len(rows), LEAST),
         )
@@ -266,10 +266,10 @@ def show(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
             writer.add_scalar(name, value, epoch)
     newest = epoch == len(trainer.history)  # no weights are at hand for those before
     if newest and (epoch % max(1, epochs // PICTURES) == 0 or epoch == epochs):
-        for part, predictions in trainer.predictions.items():
-            label = trainer.label[trainer.rows[part]]
-            figure = scatter(predictions[-1].numpy(), label, f"{part}, epoch {epoch}")
-            writer.add_figure(f"scatter/{part}", figure, epoch)
+        for subset, predictions in trainer.predictions.items():
+            label = trainer.label[trainer.rows[subset]]
+            figure = scatter(predictions[-1].numpy(), label, f"{subset}, epoch {epoch}")
+            writer.add_figure(f"scatter/{subset}", figure, epoch)
         shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
         if isinstance(trainer.evaluated, DPAM):
             maps = quality_maps(trainer.evaluated, trainer.pack, shown, trainer.device)

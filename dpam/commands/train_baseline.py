@@ -1,9 +1,9 @@
 """Train a baseline on one split of one dataset, and predict with it as `dpam test` does.
 
 brisque_svr is support vector regression on BRISQUE features, vit_ridge ridge regression on features
-of a frozen Vision Transformer. They train on the training part; their settings are chosen on the
-validation part or, of a `whole` dataset, on an eighth of its references, before they are fitted to
-all. Both parts tested on and the columns written are those of `dpam test`.
+of a frozen Vision Transformer. They train on the training set; their settings are chosen on the
+validation set or, of a `whole` dataset, on an eighth of its references, before they are fitted to
+all. Both subsets tested on and the columns written are those of `dpam test`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import pandas as pd
 
 from dpam.baselines.regression import BASELINES, fit_baseline, held_out, with_settings
 from dpam.commands.arguments import add_output
-from dpam.datasets.splits import parts_to_score
+from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
 from dpam.evaluation.predictions import COPIED, group_means, predictions_table
 from dpam.utils.files import read_array, read_csv, write_csv
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             text = f"{name} of the dataset that is {what} (.{kind})"
             parser.add_argument(f"--{side}{name}", type=Path, required=True, help=text)
     parser.add_argument("--split", default="split00", help="column of the splits")
-    parser.add_argument("--part", default="all", help="all, or one distortion type")
+    parser.add_argument("--distortion", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of the draw of that eighth")
     add_output(parser, "--output", required=True, help="one row per image (.csv)")
 
@@ -41,12 +41,12 @@ def run(args: argparse.Namespace) -> None:
     features, labels = read_features(args.features, args.labels)
     splits = read_csv(args.splits, ["image", args.split])
     assigned = splits.set_index("image")[args.split]
-    part = assigned.reindex(labels["image"]).to_numpy()
-    chosen = np.isin(part, ["train", "validation"])
-    if args.part != "all":
-        chosen &= (labels["distortion"] == args.part).to_numpy()
+    subset = assigned.reindex(labels["image"]).to_numpy()
+    chosen = np.isin(subset, ["train", "validation"])
+    if args.distortion != "all":
+        chosen &= (labels["distortion"] == args.distortion).to_numpy()
     train, validation = (
-        np.flatnonzero(chosen & (part == side)) for side in ("train", "validation")
+        np.flatnonzero(chosen & (subset == side)) for side in ("train", "validation")
     )
     whole = not len(validation)
     if whole and len(train) > 1:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     if len(train) < 2 or not len(validation):
         raise DpamError(
             f"{args.splits}: {args.split} has {len(train)} training and {len(validation)} "
-            f"validation images of part {args.part}; at least 2 and 1 are needed"
+            f"validation images of distortion {args.distortion}; at least 2 and 1 are needed"
         )
     label = labels["label"].to_numpy(np.float64)
     sides = [(features[rows], label[rows]) for rows in (train, validation)]
@@ -69,15 +69,15 @@ def run(args: argparse.Namespace) -> None:
     test_splits = read_csv(args.test_splits, ["image", args.split])
     own = args.labels == args.test_labels
     try:
-        parts = parts_to_score(test_labels, test_splits, args.split, args.part, own)
+        subsets = subsets_to_test(test_labels, test_splits, args.split, args.distortion, own)
     except DpamError as error:
         raise DpamError(f"{args.test_splits}: {error}") from error
-    rows = np.flatnonzero(parts != "")
+    rows = np.flatnonzero(subsets != "")
     write_csv(
         args.output,
         predictions_table(
             test_labels,
-            parts,
+            subsets,
             prediction=model.predict(test_features[rows]),
             spread=0.0,
             selection="part of training" if whole else "validation",

@@ -14,8 +14,8 @@ def read(files: Files) -> pd.DataFrame:
     Names tell the sub-collection: ss01 snapshots, ss02, ss03 photographs of Unsplash.
     """
     tables = [
-        read_table(path, ["image name", "mos"]).assign(official=part)
-        for path, part in zip(files.labels, ("train", "test"), strict=True)
+        read_table(path, ["image name", "mos"]).assign(official=subset)
+        for path, subset in zip(files.labels, ("train", "test"), strict=True)
     ]
     columns = ["image name", "mos", "official"]
     labels = pd.concat([table[columns] for table in tables], ignore_index=True)

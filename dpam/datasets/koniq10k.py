@@ -13,7 +13,7 @@ from dpam.datasets.layout import Files
 from dpam.datasets.native import (
     native_table,
     numbers,
-    official_parts,
+    official_subsets,
     read_named_labels,
     read_table,
 )
@@ -29,7 +29,7 @@ def read(files: Files) -> pd.DataFrame:
     sets = None
     if sets_path is not None:
         sets = read_table(sets_path, ["image_name", *VOTES, "sd", "set"])
-        sets["official"] = official_parts(sets_path, sets["set"])
+        sets["official"] = official_subsets(sets_path, sets["set"])
     if sets is not None and path == sets_path:
         votes = np.stack([numbers(sets[column]) for column in VOTES], axis=1)
         labels = sets.assign(image=sets["image_name"], label=votes @ range(1, 6) / votes.sum(1))
@@ -40,8 +40,8 @@ def read(files: Files) -> pd.DataFrame:
         labels = read_named_labels(path)
     official = None
     if sets is not None:
-        parts = dict(zip(sets["image_name"].str.lower(), sets["official"], strict=True))
-        official = labels["image"].str.lower().map(parts).fillna("")
+        subsets = dict(zip(sets["image_name"].str.lower(), sets["official"], strict=True))
+        official = labels["image"].str.lower().map(subsets).fillna("")
     return native_table(
         [files.image(name) for name in labels["image"]],
         labels["label"],

@@ -21,7 +21,7 @@ WORKBOOKS = {
 }
 HDF5 = b"\x89HDF"
 MATLAB_7 = b"MATLAB 7.3"  # is HDF5; older ones begin with `MATLAB 5.0`
-OFFICIAL = {part: part for part in ("", "train", "validation", "test")} | {"training": "train"}
+OFFICIAL = {name: name for name in ("", "train", "validation", "test")} | {"training": "train"}
 
 
 Texts = Sequence[str] | pd.Series
@@ -43,7 +43,7 @@ def native_table(
     Columns that a dataset lacks are empty; labels that are no number become NaN. `group` is what
     images come in several of, such as sub-collections or cameras; by default the distortion types.
     `official` is the
-    part that the dataset itself puts the image into: train, validation, test, or empty.
+    subset that the dataset itself puts the image into: train, validation, test, or empty.
     """
     count = len(image)
     group = distortion if group is None else group
@@ -85,17 +85,17 @@ def reference_type_level(path: Path, names: pd.Series, types: Sequence[str]) -> 
     }
 
 
-def official_parts(path: Path, words: pd.Series) -> pd.Series:
-    """The parts of a dataset's own split: `training` and `train` are both `train`, and so on.
+def official_subsets(path: Path, words: pd.Series) -> pd.Series:
+    """The subsets of a dataset's own split: `training` and `train` are both `train`, and so on.
 
     Raises:
         DpamError: there is another word than training, validation and test; all are listed.
     """
-    parts = words.str.strip().str.lower().map(OFFICIAL)
-    strange = sorted(set(words[parts.isna()]))
+    subsets = words.str.strip().str.lower().map(OFFICIAL)
+    strange = sorted(set(words[subsets.isna()]))
     if strange:
-        raise listed(f"{path}: expected training, validation or test as part, found", strange)
-    return parts
+        raise listed(f"{path}: expected training, validation or test as subset, found", strange)
+    return subsets
 
 
 def numbers(values: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ import pandas as pd
 from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.livec import LIVEC
-from dpam.datasets.native import native_table, official_parts, read_labels
+from dpam.datasets.native import native_table, official_subsets, read_labels
 from dpam.errors import listed
 
 REQUIRED = ("labels", "score_range", "higher_is_better")
@@ -45,7 +45,7 @@ def read(files: Files) -> pd.DataFrame:
         distortion=labels["distortion"],
         level=labels["level"],
         group=table.get("group"),
-        official=official_parts(path, labels["split"]),
+        official=official_subsets(path, labels["split"]),
     )
 
 

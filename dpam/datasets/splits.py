@@ -19,14 +19,14 @@ def draw(
 
     Random splits are drawn from clusters (see `clusters`): images of one reference, and
     near-duplicates. Of n clusters, int(0.8 n) are for training and the rest for testing; one eighth
-    of the training clusters, at least one, becomes the validation part. A random split depends on
+    of the training clusters, at least one, becomes the validation set. A random split depends on
     the seed, its number and the names of the clusters only: two datasets made of the same
-    references, or two copies of one dataset in different folders, get the same parts.
+    references, or two copies of one dataset in different folders, get the same subsets.
 
-    `authors` has the test part of the released code: references, or images without one, in the
+    `authors` has the test set of the released code: references, or images without one, in the
     order of the labels, shuffled by NumPy's generator of before 1.17 from seed 20, whatever `seed`
-    is. `official` has the test part that the dataset declares; it is left out where there is none.
-    These test parts stay as they are. Both splits get a validation part of an eighth of their
+    is. `official` has the test set that the dataset declares; it is left out where there is none.
+    These test sets stay as they are. Both splits get a validation set of an eighth of their
     training references, unless the dataset declares one; of what was drawn, images that are in a
     cluster with training images go back to training. `whole` is train everywhere.
 
@@ -36,30 +36,30 @@ def draw(
         near: columns image, other: pairs of near-duplicates.
         seed: not negative.
         count: number of random splits.
-        validation: whether to draw validation parts. If not, as released, these images train, too.
+        validation: whether to draw validation sets. If not, as released, these images train, too.
 
     Returns:
         Columns image, split00, split01, ..., authors, perhaps official, whole; each cell train,
-        validation or test. A validation part of `authors` or `official` may be empty.
+        validation or test. A validation set of `authors` or `official` may be empty.
 
     Raises:
         DpamError: there are fewer than three clusters, or some images, but not all, have an
-            official part.
+            official subset.
     """
     cluster = clusters(labels, near)
     names = sorted(set(cluster))
     if len(names) < 3:
         raise DpamError(
             "labels: expected at least 3 references (or images without one; near-duplicates count "
-            f"as one) to draw training, validation and test parts from, found {len(names)}"
+            f"as one) to draw training, validation and test sets from, found {len(names)}"
         )
     splits = pd.DataFrame({"image": labels["image"]})
     for number in range(count):
         shuffled = np.random.default_rng([seed, number]).permutation(names)
-        splits[f"split{number:02d}"] = cluster.map(_parts(*divided(list(shuffled))))
+        splits[f"split{number:02d}"] = cluster.map(_subsets(*divided(list(shuffled))))
     order = list(dict.fromkeys(scenes(labels)))
     np.random.RandomState(AUTHORS_SEED).shuffle(order)
-    authors = scenes(labels).map(_parts(*divided(order)))
+    authors = scenes(labels).map(_subsets(*divided(order)))
     splits["authors"] = _back_to_training(authors, labels, near)
     if (labels["official"] != "").any():
         splits["official"] = _official(labels, near, seed)
@@ -73,57 +73,57 @@ def draw(
     return splits
 
 
-def parts_to_score(
-    labels: pd.DataFrame, splits: pd.DataFrame, split: str, part: str, own: bool
+def subsets_to_test(
+    labels: pd.DataFrame, splits: pd.DataFrame, split: str, distortion: str, own: bool
 ) -> pd.Series:
-    """Which part each image belongs to that a run is tested on.
+    """Which subset each image belongs to that a run is tested on.
 
-    On the dataset that it was trained on, those are the split's validation and test parts, of one
-    distortion type if it was trained on one. On another dataset it is the same split's test part,
+    On the dataset that it was trained on, those are the split's validation and test sets, of one
+    distortion type if it was trained on one. On another dataset it is the same split's test set,
     or every image if it was trained on a `whole` dataset.
 
     Args:
         labels: columns image and distortion.
         splits: as `draw` returns it, of the same images.
         split: the run's split.
-        part: all, or the distortion type that the run was trained on.
+        distortion: all, or the distortion type that the run was trained on.
         own: whether this is the dataset that the run was trained on.
 
     Returns:
         (n,) in the order of labels: validation, test, or empty text for images not to be tested.
 
     Raises:
-        DpamError: images that the splits lack, or no image of the test part.
+        DpamError: images that the splits lack, or no image of the test set.
     """
     known = splits.set_index("image")[split].reindex(labels["image"])
     if known.isna().any():
         raise listed(
-            f"{known.isna().sum()} image(s) of the dataset are in no part",
+            f"{known.isna().sum()} image(s) of the dataset are in no subset",
             known.index[known.isna()].tolist(),
             "Draw the splits again.",
         )
-    parts = pd.Series(known.to_numpy(), labels.index, dtype=str)
+    subsets = pd.Series(known.to_numpy(), labels.index, dtype=str)
     if own:
-        kept = parts.isin(["validation", "test"])
-        if part != "all":
-            kept &= labels["distortion"] == part
+        kept = subsets.isin(["validation", "test"])
+        if distortion != "all":
+            kept &= labels["distortion"] == distortion
     elif split == "whole":
-        parts[:], kept = "test", parts.notna()
+        subsets[:], kept = "test", subsets.notna()
     else:
-        kept = parts == "test"
-    if not (kept & (parts == "test")).any():
-        of_type = "" if part == "all" else f" of type {part}"
-        raise DpamError(f"{split} has no image{of_type} in its test part")
-    return parts.where(kept, "")
+        kept = subsets == "test"
+    if not (kept & (subsets == "test")).any():
+        of_type = "" if distortion == "all" else f" of type {distortion}"
+        raise DpamError(f"{split} has no image{of_type} in its test set")
+    return subsets.where(kept, "")
 
 
-def share_tested(parts: pd.Series) -> float:
-    """Images of a split's test part by those of its training and validation part.
+def share_tested(subsets: pd.Series) -> float:
+    """Images of a split's test set by those of its training and validation set.
 
     Args:
-        parts: (n,) train, validation or test of each image.
+        subsets: (n,) train, validation or test of each image.
     """
-    counts = parts.value_counts()
+    counts = subsets.value_counts()
     return float(counts.get("test", 0) / (counts.get("train", 0) + counts.get("validation", 0)))
 
 
@@ -159,16 +159,18 @@ def clusters(labels: pd.DataFrame, near: pd.DataFrame) -> pd.Series:
 
 
 def divided(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """Shuffled names as validation, training and test part."""
+    """Shuffled names as validation, training and test set."""
     training = int(0.8 * len(names))
     validation = max(1, training // 8)
     return names[:validation], names[validation:training], names[training:]
 
 
-def _parts(validation: Sequence[str], train: Sequence[str], test: Sequence[str]) -> dict[str, str]:
+def _subsets(
+    validation: Sequence[str], train: Sequence[str], test: Sequence[str]
+) -> dict[str, str]:
     return {
-        name: part
-        for part, members in (("validation", validation), ("train", train), ("test", test))
+        name: subset
+        for subset, members in (("validation", validation), ("train", train), ("test", test))
         for name in members
     }
 
@@ -178,7 +180,7 @@ def _official(labels: pd.DataFrame, near: pd.DataFrame, seed: int) -> pd.Series:
     lacking = labels["image"][official == ""]
     if len(lacking):
         raise DpamError(
-            f"labels: {len(lacking)} of {len(labels)} images have no official part, "
+            f"labels: {len(lacking)} of {len(labels)} images have no official subset, "
             f"e.g. {lacking.iloc[0]}; give one to all or to none"
         )
     if "validation" in set(official):
@@ -190,17 +192,17 @@ def _official(labels: pd.DataFrame, near: pd.DataFrame, seed: int) -> pd.Series:
     return _back_to_training(drawn, labels, near)
 
 
-def _back_to_training(parts: pd.Series, labels: pd.DataFrame, near: pd.DataFrame) -> pd.Series:
+def _back_to_training(subsets: pd.Series, labels: pd.DataFrame, near: pd.DataFrame) -> pd.Series:
     """Parts in which validation images that are in a cluster with training images are training."""
-    learning = labels[parts != "test"]
+    learning = labels[subsets != "test"]
     cluster = clusters(learning, near)
-    trained = set(cluster[parts[learning.index] == "train"])
+    trained = set(cluster[subsets[learning.index] == "train"])
     back = learning.index[cluster.isin(trained)]
-    return parts.mask(parts.index.isin(back) & (parts == "validation"), "train")
+    return subsets.mask(subsets.index.isin(back) & (subsets == "validation"), "train")
 
 
 def apart(pairs: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of images that stand in different parts of a split.
+    """Pairs of images that stand in different subsets of a split.
 
     Args:
         pairs: columns image, other, and what else is known of them.
@@ -209,9 +211,9 @@ def apart(pairs: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The pairs that some split tears apart, with a column `splits`: those splits' names.
     """
-    parts = splits.set_index("image")
-    first, second = parts.reindex(pairs["image"]), parts.reindex(pairs["other"])
+    subsets = splits.set_index("image")
+    first, second = subsets.reindex(pairs["image"]), subsets.reindex(pairs["other"])
     torn = first.to_numpy() != second.to_numpy()
-    names = [" ".join(parts.columns[row]) for row in torn]
+    names = [" ".join(subsets.columns[row]) for row in torn]
     kept: pd.DataFrame = pairs.assign(splits=names).loc[torn.any(axis=1)]
     return kept.reset_index(drop=True)

@@ -13,7 +13,7 @@ from dpam.evaluation.tables import FEW, FLOOR, SETTING
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 HEADINGS = {
     "dataset": "trained on",
-    "part": "distortion",
+    "distortion": "distortion",
     "method": "method",
     "test_dataset": "tested on",
     "label_kind": "labels",
@@ -54,11 +54,11 @@ ABOUT_TYPES = (
     "narrow ranges of quality: correlations are lower than over all."
 )
 ABOUT_SELECTION = (
-    "Epoch selected on test: the one best on the test part of the training dataset, as the "
+    "Epoch selected on test: the one best on the test set of the training dataset, as the "
     "released code selects, which favours it. Of all others the tested images chose nothing."
 )
 ABOUT_PUBLISHED = (
-    "Published, of DPAM: one split, best epoch chosen on its test part, which favours it."
+    "Published, of DPAM: one split, best epoch chosen on its test set, which favours it."
 )
 METRIC_HEADINGS = {
     "srcc": "SRCC",
@@ -117,7 +117,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     crossed = bool((table["dataset"] != table["test_dataset"]).any())
     shown = {
         "dataset": True,
-        "part": several["part"] or bool((table["part"] != "all").any()),
+        "distortion": several["distortion"] or bool((table["distortion"] != "all").any()),
         "method": several["method"],
         "test_dataset": crossed,
         "label_kind": True,
@@ -216,7 +216,7 @@ def paper_layout(
     crossed = bool((table["dataset"] != table["test_dataset"]).any())
     varies = {
         "dataset": crossed,
-        "part": bool((table["part"] != "all").any()),
+        "distortion": bool((table["distortion"] != "all").any()),
         "selection": len(rules_of(table)) > 1,
     }
     keys = ["method", *(name for name in varies if varies[name])]
@@ -234,7 +234,7 @@ def paper_layout(
             row[f"{tested['test_dataset']} SRCC"] = cell(tested, "srcc")
             row[f"{tested['test_dataset']} PLCC"] = cell(tested, "plcc")
         rows.append(row)
-    if not crossed and not varies["part"]:
+    if not crossed and not varies["distortion"]:
         rows = _published_rows(comparable(table)) + rows
     texts = ["method", "results", *(HEADINGS[key] for key in keys[1:])]
     numbers = [f"{dataset} {metric}" for dataset in datasets for metric in ("SRCC", "PLCC")]

@@ -1,7 +1,7 @@
 """The table of predictions, one row per tested image: what `dpam test` and `dpam train-baseline`
 write and all numbers, tables and figures are made of.
 
-Its columns are COPIED, of the labels; part, validation or test; prediction and spread; selection,
+Its columns are COPIED, of the labels; subset, validation or test; prediction and spread; selection,
 by which rule the weights were selected; and group_mean (see `group_means`), empty on another
 dataset than the one trained on and where no groups are known.
 """
@@ -14,7 +14,7 @@ COPIED = ["image", "reference", "distortion", "level", "group", "label_kind", "l
 
 def predictions_table(
     labels: pd.DataFrame,
-    parts: pd.Series,
+    subsets: pd.Series,
     prediction: np.ndarray,
     spread: np.ndarray | float,
     selection: str,
@@ -24,19 +24,19 @@ def predictions_table(
 
     Args:
         labels: of all n images of the dataset tested on, with at least COPIED; group may lack.
-        parts: (n,) validation, test, or empty text for images that are not tested.
+        subsets: (n,) validation, test, or empty text for images that are not tested.
         prediction: (m,) of the images tested, in their order.
         spread: (m,) or one number, standard deviation over views.
         selection: by which rule the weights were selected.
         group_mean: (n,) or nan for all.
     """
-    tested = parts != ""
+    tested = subsets != ""
     table = labels[tested].reindex(columns=COPIED, fill_value="")
     assert len(prediction) == len(table), "every image is scored"
     assert table["image"].is_unique, "no image is scored twice"
     means = group_mean[tested] if isinstance(group_mean, pd.Series) else group_mean
     return table.assign(
-        part=parts[tested],
+        subset=subsets[tested],
         prediction=prediction,
         spread=spread,
         selection=selection,

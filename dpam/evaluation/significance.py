@@ -22,7 +22,7 @@ from dpam.evaluation.formatting import decimal, method_name
 
 FEWEST_SPLITS = 2  # without two there is no variance
 SURE = 0.05
-FIXED = ["dataset", "part", "test_dataset"]
+FIXED = ["dataset", "distortion", "test_dataset"]
 SIDES = ["first", "first_selection", "second", "second_selection"]
 COLUMNS = [
     *["experiment", *FIXED, *SIDES, "splits", "first_srcc", "second_srcc"],
@@ -48,7 +48,7 @@ def compare_methods(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         metrics: columns experiment, FIXED, method, selection, split, srcc, test_to_train (images of
-            the split's test part by those of its training and validation part); several seeds of
+            the split's test set by those of its training and validation set); several seeds of
             a split count as their mean. A split in which either SRCC is nan is left out, and so
             are rows whose weights were selected on test.
 
@@ -180,7 +180,7 @@ def _tested_on(row: Mapping[Any, Any]) -> str:
     words = [row["test_dataset"]]
     if row["dataset"] != row["test_dataset"]:
         words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
-    return ", ".join(words + [row["part"]] * (row["part"] != "all"))
+    return ", ".join(words + [row["distortion"]] * (row["distortion"] != "all"))
 
 
 def probability(p: float) -> str:

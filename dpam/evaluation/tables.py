@@ -9,14 +9,14 @@ from dpam.errors import DpamError, listed
 from dpam.evaluation.published import published
 from dpam.utils.files import read_csv, read_json
 
-RUN = ["dataset", "part", "method", "split", "seed"]
+RUN = ["dataset", "distortion", "method", "split", "seed"]
 COLUMNS = ["experiment", *RUN, "test_dataset", "run"]
 WITHOUT = ["srcc_without", "plcc_without"]  # near-duplicates of images trained on
 METRICS = ["srcc", "plcc", "srcc_within", "krcc", "plcc_fitted", "rmse", "rmse_fitted", *WITHOUT]
 WITH_INTERVAL = ["srcc", "plcc", "srcc_within", "plcc_fitted", "rmse", "rmse_fitted"]
 LOGISTIC = ["logistic_upper", "logistic_lower", "logistic_centre", "logistic_width"]
 # What is held fixed while split and seed vary.
-SETTING = ["dataset", "part", "method", "test_dataset", "label_kind", "selection"]
+SETTING = ["dataset", "distortion", "method", "test_dataset", "label_kind", "selection"]
 BASELINES = ("brisque_svr", "vit_ridge")
 # What is no method but a row beside them: the mean of the group in training.
 FLOOR = "group_mean"
@@ -94,10 +94,10 @@ def floors(results: list[dict[str, Any]]) -> pd.DataFrame:
         results: as `read_results` returns them.
 
     Returns:
-        the columns of `read_metrics`; one row per experiment, dataset, part, split and test dataset
-        whose runs tell it.
+        the columns of `read_metrics`; one row per experiment, dataset, distortion, split and test
+        dataset whose runs tell it.
     """
-    keys = ("experiment", "dataset", "part", "split", "test_dataset")
+    keys = ("experiment", "dataset", "distortion", "split", "test_dataset")
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for result in results:
         if result["floor"] is not None:
@@ -179,11 +179,11 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
         metrics: rows of `read_metrics`, all of one experiment.
 
     Returns:
-        One row per dataset x part x method x test dataset x selection, in the order met: SETTING,
-        split (its name, if only one), n_min and n_max (images tested in a run), near_min and
-        near_max (of these, near-duplicates of images trained on), splits, runs, not_converged (runs
-        whose logistic did not converge), then `statistics` of each metric, `_low` and `_high` of
-        those WITH_INTERVAL (of a single run; else nan), intervals_over (see `metrics.evaluate`;
+        One row per dataset x distortion x method x test dataset x selection, in the order met:
+        SETTING, split (its name, if only one), n_min and n_max (images tested in a run), near_min
+        and near_max (of these, near-duplicates of images trained on), splits, runs, not_converged
+        (runs whose logistic did not converge), then `statistics` of each metric, `_low` and `_high`
+        of those WITH_INTERVAL (of a single run; else nan), intervals_over (see `metrics.evaluate`;
         empty where there is no interval), then published_srcc and published_plcc, nan where nothing
         comparable was published.
     """
@@ -211,7 +211,7 @@ def summarise(metrics: pd.DataFrame) -> pd.DataFrame:
 def _published(row: dict[str, Any]) -> tuple[float, float]:
     """SRCC and PLCC of DPAM as published, if they compare."""
     own = row["test_dataset"] == row["dataset"]
-    if own and row["part"] == "all" and row["method"] == "slic":
+    if own and row["distortion"] == "all" and row["method"] == "slic":
         table = published()
         found = table[(table["method"] == "DPAM") & (table["dataset"] == row["dataset"])]
         if len(found):

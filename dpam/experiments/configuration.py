@@ -12,6 +12,16 @@ from jsonschema.exceptions import ValidationError
 
 from dpam.errors import DpamError, listed
 
+# Keys of older configurations -> what they are called now.
+RENAMED = {
+    "parts": "distortions",
+    "plain": "custom",
+    "accumulation": "grad_accumulation",
+    "recompute": "grad_checkpointing",
+    "taps": "out_indices",
+    "early_stop": "patience",
+    "flip": "hflip",
+}
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -75,6 +85,9 @@ def explained(error: ValidationError) -> str:
     if error.validator == "additionalProperties" and isinstance(schema, dict):
         known = schema.get("properties", {})
         unknown = [str(key) for key in instance if key not in known]
+        new = [f"{key} is now called {RENAMED[key]}" for key in unknown if key in RENAMED]
+        if len(new) == len(unknown):
+            return f"{where}: {', '.join(new)}"
         return f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
     meaning = schema.get("description") if isinstance(schema, dict) else None
     return f"{where}: {error.message}" + (f" ({meaning})" if meaning else "")

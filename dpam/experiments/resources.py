@@ -138,7 +138,7 @@ class Plan:
         self,
         rule: str,
         dataset: str = "",
-        part: str = "all",
+        distortion: str = "all",
         method: str = "slic",
         split: str = "split00",
         test_dataset: str = "",
@@ -146,7 +146,7 @@ class Plan:
         """What one job of a rule costs; names are those of the path grammar."""
         size = self.sizes.get(test_dataset or dataset, Size())
         own = test_dataset in ("", dataset)
-        share = 1 / size.types if own and part != "all" and size.types else 1.0
+        share = 1 / size.types if own and distortion != "all" and size.types else 1.0
         images, net = size.images * share, self.network
         trained = TRAINED if split != "whole" else 1.0
         tested = VALIDATED + TESTED if own else TESTED if split != "whole" else 1.0
@@ -187,7 +187,7 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     """Every job behind a list of runs, as arguments of `Plan.cost`.
 
     Args:
-        runs: columns dataset, part, method, split, seed, test_dataset, run (runs.csv).
+        runs: columns dataset, distortion, method, split, seed, test_dataset, run (runs.csv).
         plan: knows the datasets' sizes.
     """
     baseline = runs["method"].isin(list(FEATURES))
@@ -205,13 +205,13 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
             shards = plan.shards(row["dataset"])
             yield from [{"rule": "pack_shard", **row}] * (shards if shards > 1 else 0)
             yield {"rule": "pack_superpixels", **row}
-    run = ["dataset", "part", "method", "split", "seed"]
+    run = ["dataset", "distortion", "method", "split", "seed"]
     yield from ({"rule": "train", **row} for row in _distinct(runs[~baseline], run))
     for row in _distinct(runs, [*run, "test_dataset", "run"]):
         kind = "_test_selected" if row.pop("run").endswith("/test_selected") else ""
         yield {"rule": "train_baseline" if row["method"] in FEATURES else f"test{kind}", **row}
         yield {"rule": f"evaluate{kind}", **row}
-    for row in _distinct(runs[~baseline & (runs["part"] == "all")], ["test_dataset"]):
+    for row in _distinct(runs[~baseline & (runs["distortion"] == "all")], ["test_dataset"]):
         yield {"rule": "map_quality", **row}
     yield from ({"rule": rule} for rule in ("tabulate", "plot", "report"))
 

@@ -26,7 +26,7 @@ class Run(NamedTuple):
 
     experiment: str
     dataset: str
-    part: str
+    distortion: str
     method: str
     split: str
     seed: int
@@ -35,14 +35,13 @@ class Run(NamedTuple):
     def folder(self, config: Mapping[str, Any]) -> str:
         """Where what was trained lies."""
         results = config["pathvars"]["results"]
-        return (
-            f"{results}/runs/{self.dataset}/{self.part}/{self.method}/{self.split}/seed{self.seed}"
-        )
+        where = f"{self.dataset}/{self.distortion}/{self.method}/{self.split}/seed{self.seed}"
+        return f"{results}/runs/{where}"
 
     def folders(self, config: Mapping[str, Any]) -> list[str]:
         """Where predictions lie: of the epoch selected on validation, of that selected on test.
 
-        Without a test part that training sees both are the last epoch: it is tested once.
+        Without a test set that training sees both are the last epoch: it is tested once.
         """
         folder = self.folder(config)
         once = self.split == "whole" or not config["training"]["watch_test"]
@@ -119,17 +118,17 @@ def runs_of_block(
     for dataset, method, split, seed in product(
         block["datasets"], block["methods"] + block["baselines"], block["splits"], block["seeds"]
     ):
-        for part in parts_of(config, block, datasets[dataset]):
+        for distortion in distortions_of(config, block, datasets[dataset]):
             for target in targets_of(block, dataset):
-                yield Run(block["name"], dataset, part, method, split, seed, target)
+                yield Run(block["name"], dataset, distortion, method, split, seed, target)
 
 
-def parts_of(
+def distortions_of(
     config: Mapping[str, Any], block: Mapping[str, Any], dataset: Dataset
 ) -> Sequence[str]:
     """The distortion types, or `all`, that an experiment trains on one by one."""
-    if block["parts"] != "every":
-        return list(block["parts"])
+    if block["distortions"] != "every":
+        return list(block["distortions"])
     return labelled(config, dataset).distortions
 
 
@@ -158,7 +157,7 @@ def wrong_in_block(
             yield f"test_on: others, but {name} is its only dataset; name what to test on"
         if "whole" in block["splits"] and name in targets:
             yield (
-                f"splits: whole, tested on {name} itself: it has no test part, all images train; "
+                f"splits: whole, tested on {name} itself: it has no test set, all images train; "
                 "take split00, or test on others"
             )
         if reads_in_full(config) and datasets[name].network_input == "crop":
@@ -166,36 +165,36 @@ def wrong_in_block(
                 f"training.crop, training.degraded: expected whole images, of {name} the network "
                 "reads crops; set both to 0"
             )
-        if block["parts"] != ["all"]:
-            yield from wrong_parts(config, block["parts"], datasets[name])
+        if block["distortions"] != ["all"]:
+            yield from wrong_distortions(config, block["distortions"], datasets[name])
         if "official" in block["splits"]:
             for target in dict.fromkeys([name, *targets]):
                 yield from wrong_official(config, facts_of(config, target))
 
 
-def wrong_parts(
-    config: Mapping[str, Any], parts: str | Sequence[str], dataset: Dataset
+def wrong_distortions(
+    config: Mapping[str, Any], distortions: str | Sequence[str], dataset: Dataset
 ) -> Iterator[str]:
     """What is wrong with the distortion types that are to be trained on."""
     own = dataset.name in config["plain"]
     if own and lacking(dataset, Path(root_of(config, dataset.name))):
-        if parts == "every":
+        if distortions == "every":
             yield (
-                f"parts: every, but the labels of {dataset.name} are not here to say which types "
-                f"there are; unpack it in {root_of(config, dataset.name)}, or name the types"
+                f"distortions: every, but the labels of {dataset.name} are not here to say which "
+                f"types there are; unpack it in {root_of(config, dataset.name)}, or name the types"
             )
         return
     known = labelled(config, dataset).distortions
     source = "its labels name" if own else "it has"
-    if parts == "every":
+    if distortions == "every":
         if not known:
-            yield f"parts: every, but {dataset.name} has no distortion types; leave `parts` out"
+            yield f"distortions: every, but {dataset.name} has none; leave `distortions` out"
         lower = [name.lower() for name in known]
         alike = [name for name in known if lower.count(name.lower()) > 1]
         if alike:
             yield f"{dataset.name}: distortion types that differ only by case: {', '.join(alike)}"
     else:
-        unknown = [part for part in parts if part not in ("all", *known)]
+        unknown = [name for name in distortions if name not in ("all", *known)]
         if unknown:
             yield (
                 f"{dataset.name} has no distortion type {', '.join(unknown)}; {source} "
@@ -210,12 +209,12 @@ def wrong_official(config: Mapping[str, Any], dataset: Dataset) -> Iterator[str]
     if not dataset.official and dataset.name not in config["plain"]:
         yield f"{dataset.name}: no official split; {advice}"
     elif not lacking(dataset, root):
-        parts = dataset.read_labels(root)["official"]
-        lack = [part for part in ("train", "test") if part not in set(parts)]
-        if (parts == "").all():
+        subsets = dataset.read_labels(root)["official"]
+        lack = [name for name in ("train", "test") if name not in set(subsets)]
+        if (subsets == "").all():
             yield f"{dataset.name}: its labels ({root}) have no official split; {advice}"
         elif lack:
-            yield f"{dataset.name}: its official split has no part {' and '.join(lack)}; {advice}"
+            yield f"{dataset.name}: its official split has no {' and '.join(lack)} set; {advice}"
 
 
 def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:

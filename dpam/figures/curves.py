@@ -17,7 +17,7 @@ from dpam.figures.style import COLOURS, WIDTH, message, say_hidden, small_multip
 
 DENSE = 500  # points; more are drawn as one picture
 
-PARTS = {"train": "muted", "validation": "first", "test": "second"}
+SUBSETS = {"train": "muted", "validation": "first", "test": "second"}
 
 KEPT: dict[str, Any] = {"color": COLOURS["ink"], "linewidth": 0.7, "linestyle": (0, (2, 2))}
 
@@ -77,7 +77,7 @@ def training_curves(runs: Sequence[Curves], hidden: int = 0) -> Figure:
         draw_correlations(lower, run.history)
     figure.legend(
         handles=[
-            *(Line2D([], [], color=COLOURS[PARTS[part]], label=part) for part in PARTS),
+            *(Line2D([], [], color=COLOURS[SUBSETS[subset]], label=subset) for subset in SUBSETS),
             Line2D([], [], **KEPT, label="kept epoch"),
         ],
         loc="outside upper left",
@@ -114,11 +114,11 @@ def round_ends(low: float, high: float) -> tuple[float, float]:
 
 
 def draw_correlations(axes: Axes, history: pd.DataFrame) -> None:
-    """SRCC of each part that was measured."""
+    """SRCC of each subset that was measured."""
     mark_kept(axes, history)
     lowest = 0.0
-    for part, colour in PARTS.items():
-        values = history[f"{part}_srcc"].to_numpy(dtype=float)
+    for subset, colour in SUBSETS.items():
+        values = history[f"{subset}_srcc"].to_numpy(dtype=float)
         if np.isfinite(values).any():
             draw_line(axes, history["epoch"], values, colour)
             lowest = min(lowest, float(np.nanmin(values)))
@@ -271,9 +271,11 @@ def cross_dataset(metrics: pd.DataFrame) -> Figure:
 
     Args:
         metrics: rows of `tables.read_metrics`; those of one distortion type and those of a
-            dataset's own test part are left out.
+            dataset's own test set are left out.
     """
-    crossed = metrics[(metrics["dataset"] != metrics["test_dataset"]) & (metrics["part"] == "all")]
+    crossed = metrics[
+        (metrics["dataset"] != metrics["test_dataset"]) & (metrics["distortion"] == "all")
+    ]
     if crossed.empty:
         return message("No network was tested on another dataset than its own.")
     crossed = crossed.drop_duplicates(["run", "test_dataset"])

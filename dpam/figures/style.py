@@ -154,7 +154,7 @@ def titles(rows: pd.DataFrame) -> list[str]:
     """A title for each row of the list of scores, of what tells the rows apart.
 
     Args:
-        rows: with the columns dataset, test_dataset, part, method, split, seed.
+        rows: with the columns dataset, test_dataset, distortion, method, split, seed.
     """
     several = {name: len(set(rows[name])) > 1 for name in ("method", "split", "seed")}
     texts = []
@@ -162,7 +162,7 @@ def titles(rows: pd.DataFrame) -> list[str]:
         words = [row["dataset"]]
         if row["test_dataset"] != row["dataset"]:
             words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
-        words += [row["part"]] * (row["part"] != "all")
+        words += [row["distortion"]] * (row["distortion"] != "all")
         words += [method_name(row["method"])] * several["method"] + [row["split"]] * several[
             "split"
         ]

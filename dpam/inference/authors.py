@@ -44,7 +44,7 @@ def from_release(path: str | Path, dataset: str | None) -> tuple[DPAM, dict[str,
         metadata |= facts_of(trained_on) | {
             "preparation": vars(preparation),
             "predicts_dmos": trained_on.name in PREDICTS_DMOS,
-            # Stretched by the extremes of a training part that the file does not tell.
+            # Stretched by the extremes of a training set that the file does not tell.
             "learned_range": None,
         }
     return net, metadata

@@ -67,7 +67,7 @@ class Explanation:
         count = np.zeros_like(total)
         for value, (top, left, bottom, right) in zip(values, self.picture.boxes, strict=True):
             box = slice(top, bottom), slice(left, right)
-            total[box] += stretched(value, bottom - top, right - left)
+            total[box] += stretch(value, bottom - top, right - left)
             count[box] += 1
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
@@ -102,14 +102,14 @@ def picture(
         grain = texture(planes(cut.pixels)[None], cut.kind)[0].numpy()
     return Picture(
         photo=np.asarray(small),
-        label_map=stretched(segmentation.label_map, height, width),
-        texture=stretched(grain[0], height, width),
+        label_map=stretch(segmentation.label_map, height, width),
+        texture=stretch(grain[0], height, width),
         signed=cut.kind == "signed",
         boxes=boxes.round().astype(int),
     )
 
 
-def stretched(values: np.ndarray, height: int, width: int) -> np.ndarray:
+def stretch(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """(a, b) values at the nearest of (height, width) places."""
     rows = np.arange(height) * values.shape[0] // height
     columns = np.arange(width) * values.shape[1] // width

@@ -58,7 +58,7 @@ class Score:
             their range.
         score_100: from 0, worst, to 100, best; the same place in the range.
         spread_100: standard deviation over the views, in units of `score_100`.
-        low, high: of nine in ten photographs, if they are like those of the validation part, the
+        low, high: of nine in ten photographs, if they are like those of the validation set, the
             label lies between these, in units of `score_100`; within 0 to 100. None where that is
             not known. See `dpam.evaluation.conformal`.
     """

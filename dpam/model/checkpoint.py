@@ -25,6 +25,7 @@ from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import refuse_misfit, shape_text, write_tensors
 
 FORMAT = "dpam-model-2"
+RENAMED = {"part": "distortion"}  # in the metadata of older checkpoints
 
 # Our names -> the authors': each is the beginning of the names of the tensors of one part.
 PARTS = {
@@ -199,8 +200,7 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict[str, Any]]:
         net = rebuilt(read_settings(header), tensors)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
-    metadata: dict[str, Any] = json.loads(header["metadata"])
-    return net, metadata
+    return net, metadata_of(header)
 
 
 def read_settings(header: Mapping[str, str]) -> Any:
@@ -209,6 +209,15 @@ def read_settings(header: Mapping[str, str]) -> Any:
     if isinstance(settings, dict) and "taps" in settings:
         settings["out_indices"] = settings.pop("taps")
     return settings
+
+
+def metadata_of(header: Mapping[str, str]) -> dict[str, Any]:
+    """The metadata in a header, by the names that they have today."""
+    metadata: dict[str, Any] = json.loads(header["metadata"])
+    for old, new in RENAMED.items():
+        if old in metadata:
+            metadata[new] = metadata.pop(old)
+    return metadata
 
 
 def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
@@ -254,8 +263,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         DpamError: the file is missing, damaged, or not of this kind.
     """
     with open_checkpoint(path) as file:
-        metadata: dict[str, Any] = json.loads(read_header(path, file)["metadata"])
-    return metadata
+        return metadata_of(read_header(path, file))
 
 
 def open_checkpoint(path: str | Path) -> Any:

@@ -1,7 +1,6 @@
 """Starting a network from the weights of another one."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from dpam.errors import DpamError
 from dpam.model.backbone import fill, is_unused, vit_part
-from dpam.model.checkpoint import FORMAT, read_settings
+from dpam.model.checkpoint import FORMAT, metadata_of, read_settings
 from dpam.model.networks import Network, backbone_of
 from dpam.model.pooled import from_linear
 from dpam.utils.tensors import read_tensors
@@ -51,7 +50,7 @@ def start_from(net: Network, path: str | Path, sha256: str | None = None) -> dic
     about: dict[str, Any] = {"file": Path(path).name, "sha256": digest}
     if header.get("format") == FORMAT:
         about["settings"] = read_settings(header)
-        about["metadata"] = json.loads(header["metadata"])
+        about["metadata"] = metadata_of(header)
         out_indices = about["settings"]["out_indices"]
     elif "out.weight" in tensors and "vit.pos_embed" in tensors:
         tensors, out_indices = from_linear(tensors), None

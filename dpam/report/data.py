@@ -11,7 +11,7 @@ from dpam.errors import DpamError
 from dpam.report.table import counted, link
 from dpam.utils.files import read_csv, read_json
 
-PARTS = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def labelled(path: Path) -> dict[str, str]:
 
 
 def drawn(path: Path, splits: list[str]) -> dict[str, str]:
-    """How many images each part of the splits has."""
+    """How many images each subset of the splits has."""
     table = read_csv(path, ["image"])
     facts: dict[str, str] = {}
     for split in splits:
         if split in table:
             counts = table[split].value_counts()
-            text = ", ".join(f"{counts[part]:,} {part}" for part in PARTS if part in counts)
+            text = ", ".join(f"{counts[name]:,} {name}" for name in SUBSETS if name in counts)
             facts[split] = text
     alike = set(facts.values())
     if len(facts) > 2 and len(alike) == 1:

@@ -47,7 +47,7 @@ FIGURES = {
     "examples": (
         "Photographs and their superpixels",
         "Photographs of each dataset from high to low quality; below each, its superpixels "
-        "outlined. A prediction stands where the image was in a test part.",
+        "outlined. A prediction stands where the image was in a test set.",
         [],
     ),
     "labels": ("Labels of each dataset", "How many images have which label.", []),

@@ -19,7 +19,7 @@ PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo", "finished_
 
 def summary(metrics: pd.DataFrame) -> str:
     """What was run, in a sentence."""
-    runs = metrics.drop_duplicates(["dataset", "part", "method", "split", "seed"])
+    runs = metrics.drop_duplicates(["dataset", "distortion", "method", "split", "seed"])
     tested = len(metrics.drop_duplicates(["run", "test_dataset"]))
     baselines = int(runs["method"].isin(BASELINES).sum())
     trained = counted(len(runs) - baselines, "network")
@@ -56,7 +56,7 @@ def overview(
     software += [f"Python {one['python']}" for one in made if "python" in one]
     return [
         ("datasets", ", ".join(datasets(metrics))),
-        ("distortions", ", ".join(dict.fromkeys(metrics["part"]))),
+        ("distortions", ", ".join(dict.fromkeys(metrics["distortion"]))),
         ("methods", "; ".join(map(method_name, dict.fromkeys(metrics["method"])))),
         ("splits", ", ".join(dict.fromkeys(metrics["split"]))),
         ("seeds", ", ".join(str(seed) for seed in dict.fromkeys(metrics["seed"]))),
@@ -130,15 +130,15 @@ def in_words(block: dict[str, Any]) -> str:
     """An experiment's block of the configuration."""
     lists = (block.get(key, []) for key in ("datasets", "methods", "baselines", "splits"))
     names, methods, baselines, splits = lists
-    parts = block.get("parts", ["all"])
+    distortions = block.get("distortions", ["all"])
     words = [
         f"on {', '.join(names)}",
         ", ".join([*methods, *baselines]),
         ", ".join(splits) if len(splits) < 3 else f"{splits[0]} to {splits[-1]} ({len(splits)})",
-        f"distortions {parts if isinstance(parts, str) else ', '.join(parts)}",
+        f"distortions {distortions if isinstance(distortions, str) else ', '.join(distortions)}",
         f"tested on {block.get('test_on', 'self')}",
     ]
-    return ", ".join(filter(None, words[:3] + words[3:4] * (parts != ["all"]) + words[4:]))
+    return ", ".join(filter(None, words[:3] + words[3:4] * (distortions != ["all"]) + words[4:]))
 
 
 def flattened(value: Any, name: str = "") -> list[tuple[str, str]]:
@@ -169,7 +169,7 @@ def runs(metrics: pd.DataFrame, tables: Path, output: Path) -> Table:
         rows.append(
             {
                 "trained on": row["dataset"],
-                "distortion": row["part"],
+                "distortion": row["distortion"],
                 "method": method_name(row["method"]),
                 "split": row["split"],
                 "seed": row["seed"],

@@ -20,7 +20,7 @@ class TrainingSettings:
     """How to train; the defaults are the released ones.
 
     Attributes:
-        epochs: passes over the training part.
+        epochs: passes over the training set.
         batch_size: images per forward pass; an incomplete last batch is left out.
         grad_accumulation: batches per step of the optimiser, whose gradient is their mean; the last
             step of an epoch may have fewer.
@@ -50,10 +50,10 @@ class TrainingSettings:
         ema: decay per step of the moving average of the weights, which then is what is evaluated
             and kept; smaller in the first steps (see `moving_average`). 0: none.
         selection: which epoch's weights are kept: the one with the largest SRCC + PLCC
-            on "validation", or the "last" one, for data whose validation part says too little.
+            on "validation", or the "last" one, for data whose validation set says too little.
         patience: epochs without a better one on validation after which to stop; 0: never.
         clip_grad: largest norm of the gradient, which is scaled down to it; 0: no limit.
-        watch_test: whether every epoch is tested on the test part as well; if not, that part is out
+        watch_test: whether every epoch is tested on the test set as well; if not, that part is out
             of reach of training, and what stands for the epoch best on it is the last one.
         precision: "auto": bfloat16 on a GPU that computes in it, else float32; or one of these.
         compile: whether to compile the network for training.

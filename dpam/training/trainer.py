@@ -41,7 +41,7 @@ from dpam.utils.runtime import autocast_dtype, compiled
 
 log = logging.getLogger(__name__)
 
-PARTS = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 # Whose weights are kept: the epoch that `selection` says, for honest results; and, for
 # "test_selected", the one with the largest SRCC + PLCC on test, as the paper's numbers were chosen.
 RULES = ("validation_selected", "test_selected")
@@ -49,13 +49,13 @@ SAVE_EVERY = 600.0  # seconds, within an epoch
 ZIP = b"PK\x03\x04"  # what files of PyTorch begin with
 
 
-def rows_of_parts(pack: Pack, split: pd.Series, part: str) -> dict[str, np.ndarray]:
+def rows_of_subsets(pack: Pack, split: pd.Series, distortion: str) -> dict[str, np.ndarray]:
     """Rows of the pack in training, validation and test.
 
     Args:
         pack: the dataset.
-        split: the part of each image, indexed by image.
-        part: "all", or the distortion type to keep.
+        split: the subset of each image, indexed by image.
+        distortion: "all", or the distortion type to keep.
 
     Raises:
         DpamError: the split does not fit the pack, or there is nothing to train on.
@@ -63,17 +63,17 @@ def rows_of_parts(pack: Pack, split: pd.Series, part: str) -> dict[str, np.ndarr
     absent = [image for image in pack.labels["image"] if image not in split.index]
     if absent:
         raise DpamError(
-            f"{pack.path}: {len(absent)} images are in no part of the split, e.g. {absent[0]}; "
+            f"{pack.path}: {len(absent)} images are in no subset of the split, e.g. {absent[0]}; "
             "draw the splits again"
         )
     assigned = split.loc[pack.labels["image"]].to_numpy()
     kept = np.ones(len(pack), bool)
-    if part != "all":
-        kept = (pack.labels["distortion"] == part).to_numpy()
+    if distortion != "all":
+        kept = (pack.labels["distortion"] == distortion).to_numpy()
     if not kept.any():
         known = ", ".join(sorted(set(pack.labels["distortion"]) - {""})) or "none"
-        raise DpamError(f"{pack.path}: no image of distortion type '{part}'; it has: {known}")
-    return {name: np.flatnonzero(kept & (assigned == name)) for name in PARTS}
+        raise DpamError(f"{pack.path}: no image of distortion type '{distortion}'; it has: {known}")
+    return {name: np.flatnonzero(kept & (assigned == name)) for name in SUBSETS}
 
 
 def correlations(prediction: np.ndarray, label: np.ndarray, name: str) -> dict[str, float]:
@@ -81,11 +81,11 @@ def correlations(prediction: np.ndarray, label: np.ndarray, name: str) -> dict[s
     return {f"{name}_srcc": srcc(prediction, label), f"{name}_plcc": plcc(prediction, label)}
 
 
-def selection_value(row: dict[str, Any], part: str) -> float:
-    """What the kept epoch maximises: SRCC + PLCC on a part; without a part, the epoch."""
-    if not part:
+def selection_value(row: dict[str, Any], subset: str) -> float:
+    """What the kept epoch maximises: SRCC + PLCC on a subset; without a subset, the epoch."""
+    if not subset:
         return float(row["epoch"])
-    value = row[f"{part}_srcc"] + row[f"{part}_plcc"]
+    value = row[f"{subset}_srcc"] + row[f"{subset}_plcc"]
     return -math.inf if math.isnan(value) else float(value)
 
 
@@ -99,7 +99,7 @@ class Trainer:
 
     Attributes:
         history: a row per finished epoch.
-        predictions: of validation and test part, a (n,) float32 tensor per finished epoch.
+        predictions: of validation and test set, a (n,) float32 tensor per finished epoch.
         kept: the weights that each of RULES keeps.
     """
 
@@ -148,7 +148,7 @@ class Trainer:
         self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net
         self.autocast = autocast_dtype(settings.precision, device)
         self.history: list[dict[str, Any]] = []
-        watched = PARTS[1:] if settings.watch_test else PARTS[1:2]
+        watched = SUBSETS[1:] if settings.watch_test else SUBSETS[1:2]
         self.predictions: dict[str, list[Tensor]] = {
             name: [] for name in watched if len(rows[name])
         }
@@ -168,7 +168,7 @@ class Trainer:
             "code": code_fingerprint("dpam.commands.train"),
         }
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-        for name in PARTS:
+        for name in SUBSETS:
             digest.update(self.rows[name].tobytes())
         digest.update(self.label.tobytes())
         digest.update(self.target.tobytes())
@@ -235,7 +235,7 @@ class Trainer:
         return holders if self.average is None else holders | {"average": self.average}
 
     def train_one_epoch(self, epoch: int) -> dict[str, Any]:
-        """One pass over the training part; the epoch's row of the history so far.
+        """One pass over the training set; the epoch's row of the history so far.
 
         Order, crops, flips and dropout depend on the seed and the epoch's number alone, so that
         a resumed run sees what the undisturbed one would have seen.
@@ -362,7 +362,7 @@ class Trainer:
         raise DpamError(message)
 
     def evaluate(self, name: str) -> np.ndarray:
-        """Predictions (n,) of a part, from one central view of each image."""
+        """Predictions (n,) of a subset, from one central view of each image."""
         images = (self.pack.prepared(int(row)) for row in self.rows[name])
         size = self.pack.preparation.image_size
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
@@ -382,8 +382,8 @@ class Trainer:
         row["seconds"] += time.perf_counter() - start
         row["memory_gb"] = peak_memory(self.device) / 1e9
         for rule in RULES:
-            part = self.selecting_part(rule)
-            if all(selection_value(row, part) > selection_value(r, part) for r in self.history):
+            subset = self.selecting_subset(rule)
+            if all(selection_value(row, subset) > selection_value(r, subset) for r in self.history):
                 self.kept[rule] = {
                     name: tensor.detach().cpu().clone()
                     for name, tensor in self.evaluated.state_dict().items()
@@ -395,10 +395,10 @@ class Trainer:
                 row[rule] = 0
         self.history.append(row)
 
-    def selecting_part(self, rule: str) -> str:
-        """The part that a rule looks at; "" where it keeps the last epoch."""
-        part = self.settings.selection if rule == "validation_selected" else "test"
-        return part if part in self.predictions else ""
+    def selecting_subset(self, rule: str) -> str:
+        """The subset that a rule looks at; "" where it keeps the last epoch."""
+        subset = self.settings.selection if rule == "validation_selected" else "test"
+        return subset if subset in self.predictions else ""
 
     def is_over(self) -> bool:
         """Whether all epochs are done, or too many were no better on validation."""
@@ -463,9 +463,9 @@ def peak_memory(device: torch.device) -> int:
 
 
 def history_table(history: list[dict[str, Any]]) -> pd.DataFrame:
-    """The history with its columns in order; parts that the split lacks stay empty."""
+    """The history with its columns in order; subsets that the split lacks stay empty."""
     columns = ["epoch", "learning_rate", "loss"]
-    columns += [f"{part}_{number}" for part in PARTS for number in ("srcc", "plcc")]
+    columns += [f"{subset}_{number}" for subset in SUBSETS for number in ("srcc", "plcc")]
     columns += ["seconds", "images_per_second", "memory_gb", *RULES]
     return pd.DataFrame(history).reindex(columns=columns)
 
@@ -473,14 +473,14 @@ def history_table(history: list[dict[str, Any]]) -> pd.DataFrame:
 def write_predictions(path: str | Path, trainer: Trainer) -> None:
     """Write what every epoch predicted, so that any rule of selection can be applied later.
 
-    Layout (E epochs, n images of a part): for each of validation and test, where the split has it,
-    <part>/image (n,) text, <part>/label (n,), <part>/prediction (E, n) float32.
+    Layout (E epochs, n images of a subset): for each of validation and test, where the split has
+    it, <subset>/image (n,) text, <subset>/label (n,), <subset>/prediction (E, n) float32.
     """
     with atomic(path) as temporary, hdf5(temporary, "w") as file:
-        for part, predictions in trainer.predictions.items():
-            rows = trainer.rows[part]
+        for subset, predictions in trainer.predictions.items():
+            rows = trainer.rows[subset]
             images = trainer.pack.labels["image"].iloc[rows].tolist()
-            file.create_dataset(f"{part}/image", data=images, dtype=h5py.string_dtype())
-            file.create_dataset(f"{part}/label", data=trainer.label[rows])
+            file.create_dataset(f"{subset}/image", data=images, dtype=h5py.string_dtype())
+            file.create_dataset(f"{subset}/label", data=trainer.label[rows])
             every = torch.stack(predictions).numpy()
-            file.create_dataset(f"{part}/prediction", data=every, compression="gzip")
+            file.create_dataset(f"{subset}/prediction", data=every, compression="gzip")

@@ -21,7 +21,7 @@ from dpam.errors import DpamError
 if TYPE_CHECKING:  # it takes half a second, and who scores photographs needs none of it
     import pandas as pd
 
-NAMES = ("image", "reference", "distortion", "level", "group", "label_kind", "dataset", "part")
+NAMES = ("image", "reference", "distortion", "level", "group", "label_kind", "dataset", "subset")
 KEYS = ("method", "official", "split", "test_dataset", "experiment", "run", "selection")
 # What opening a file raises that is missing, forbidden or a folder.
 UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)

@@ -1,4 +1,4 @@
-"""Baselines find what is there to be found, and choose their settings by the validation part."""
+"""Baselines find what is there to be found, and choose their settings by the validation set."""
 
 import numpy as np
 import pytest

@@ -72,13 +72,13 @@ def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseli
     assert len(features) == IMAGES
     assert train(data, baseline, tmp_path / "on-mine.csv") == 0
     table = pd.read_csv(tmp_path / "on-mine.csv")
-    parts = pd.read_csv(data / "splits.csv").set_index("image")["split00"]
-    assert set(table["image"]) == set(parts.index[parts != "train"])
+    subsets = pd.read_csv(data / "splits.csv").set_index("image")["split00"]
+    assert set(table["image"]) == set(subsets.index[subsets != "train"])
     assert table["image"].is_unique
-    assert (table["part"].to_numpy() == parts[table["image"]]).all()
+    assert (table["subset"].to_numpy() == subsets[table["image"]]).all()
     means = table.groupby("group")["group_mean"].agg(["min", "max"])
     assert means.to_numpy() == pytest.approx(np.array([[0.7, 0.7], [0.4, 0.4]]))
-    identity = {"dataset": "mine", "part": "all", "method": baseline, "split": "split00"}
+    identity = {"dataset": "mine", "distortion": "all", "method": baseline, "split": "split00"}
     identity |= {"seed": 20, "test_dataset": "mine"}
     evaluated = ["evaluate", tmp_path / "on-mine.csv", "--identity", json.dumps(identity)]
     evaluated += ["--splits", data / "splits.csv"]
@@ -93,25 +93,25 @@ def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseli
 
 
 def test_one_distortion_type(data: Path, tmp_path: Path) -> None:
-    assert train(data, "brisque_svr", tmp_path / "a.csv", "--part", "a") == 0
+    assert train(data, "brisque_svr", tmp_path / "a.csv", "--distortion", "a") == 0
     table = pd.read_csv(tmp_path / "a.csv")
     assert set(table["distortion"]) == {"a"}
     assert len(table) == 6  # two images of each of one validation and two test references
-    assert train(data, "brisque_svr", tmp_path / "c.csv", "--part", "c") == 1
+    assert train(data, "brisque_svr", tmp_path / "c.csv", "--distortion", "c") == 1
 
 
 def test_a_whole_dataset_is_for_tests_on_others(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(data, "brisque_svr", tmp_path / "own.csv", "--split", "whole") == 1
-    assert "whole has no image in its test part" in capsys.readouterr().err
+    assert "whole has no image in its test set" in capsys.readouterr().err
     other = tmp_path / "labels.csv"
     other.write_bytes((data / "labels.csv").read_bytes())
     options = ["--split", "whole", "--test-labels", other]
     assert train(data, "brisque_svr", tmp_path / "other.csv", *options) == 0
     table = pd.read_csv(tmp_path / "other.csv")
     assert len(table) == IMAGES
-    assert set(table["part"]) == {"test"}
+    assert set(table["subset"]) == {"test"}
     assert set(table["selection"]) == {"part of training"}
     assert table["group_mean"].isna().all()  # of another dataset's groups nothing was learnt
 

@@ -129,12 +129,12 @@ def test_an_archive_is_unpacked_and_photographs_that_look_alike_are_named(root, 
     picture = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 50).convert("RGB")
     for number in range(6):
         picture.save(root / f"{number}.png", compress_level=number)
-    parts = ["train"] * 2 + ["test"] * 4
+    subsets = ["train"] * 2 + ["test"] * 4
     for number in range(6, 10):
         noise = np.random.default_rng(number).integers(0, 256, (48, 64, 3), dtype=np.uint8)
         Image.fromarray(noise).save(root / f"{number}.png")
-        parts.append("train")
-    lines = ["image,score,split", *(f"{i}.png,{i},{part}" for i, part in enumerate(parts))]
+        subsets.append("train")
+    lines = ["image,score,split", *(f"{i}.png,{i},{subset}" for i, subset in enumerate(subsets))]
     (root / "mine.csv").write_text("\n".join(lines))
     packed = tmp_path / "packed"
     shutil.make_archive(str(packed / "mine"), "zip", root)
@@ -145,7 +145,7 @@ def test_an_archive_is_unpacked_and_photographs_that_look_alike_are_named(root, 
     splits = ["--seed", "1", "--output", str(tmp_path / "splits.csv"), *near(tmp_path)]
     assert main(["draw-splits", str(tmp_path / "labels.csv"), *splits]) == 0
     said = capsys.readouterr().err
-    assert "near-duplicates stand in different parts of authors, official, whose" in said
+    assert "near-duplicates stand in different subsets of authors, official, whose" in said
     pairs = pd.read_csv(tmp_path / "near_duplicates.csv")
     splits = pd.read_csv(tmp_path / "splits.csv").set_index("image")
     for name in splits:

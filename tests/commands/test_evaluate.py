@@ -12,7 +12,7 @@ from dpam.cli import main
 
 IDENTITY = {
     "dataset": "demo-a",
-    "part": "all",
+    "distortion": "all",
     "method": "slic",
     "split": "split00",
     "seed": 20,
@@ -31,7 +31,7 @@ def table() -> pd.DataFrame:
             "group": "",
             "group_mean": "",
             "label_kind": "pseudo-MOS (HaarPSI)",
-            "part": "test",
+            "subset": "test",
             "selection": "validation",
             "label": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
             "prediction": [0.1, 0.3, 0.2, 0.4, 0.6, 0.5],
@@ -42,8 +42,8 @@ def table() -> pd.DataFrame:
 
 def command(table: pd.DataFrame, folder: Path, identity: str = json.dumps(IDENTITY)) -> int:
     table.to_csv(folder / "on-demo-b.csv", index=False)
-    parts = ["train"] * 7 + ["validation"] + ["test"] * 2
-    pd.DataFrame({"image": range(10), "split00": parts}).to_csv(folder / "splits.csv")
+    subsets = ["train"] * 7 + ["validation"] + ["test"] * 2
+    pd.DataFrame({"image": range(10), "split00": subsets}).to_csv(folder / "splits.csv")
     (folder / "on-demo-b.json").unlink(missing_ok=True)
     arguments = [str(folder / "on-demo-b.csv"), "--identity", identity]
     arguments += ["--splits", str(folder / "splits.csv")]
@@ -76,7 +76,7 @@ def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> Non
 def test_the_validation_part_is_scored_apart(table: pd.DataFrame, tmp_path: Path) -> None:
     assert command(table, tmp_path) == 0
     alone = json.loads((tmp_path / "on-demo-b.json").read_text())
-    other = table.assign(part="validation", prediction=1 - table["label"])
+    other = table.assign(subset="validation", prediction=1 - table["label"])
     assert command(pd.concat([other, table]), tmp_path) == 0
     both = json.loads((tmp_path / "on-demo-b.json").read_text())
     assert both.pop("validation") == {"n": 6, "srcc": -1.0, "plcc": pytest.approx(-1)}
@@ -110,7 +110,7 @@ def test_near_duplicates_of_images_trained_on_are_counted_and_left_out(
     tested = {image: random.bytes(32).hex() for image in table["image"]}
     few = bytes([base["3"][0] ^ 7, *base["3"][1:]])  # three bits
     tested["images/1.png"] = few.hex()
-    tested["images/4.png"] = base["9"].hex()  # 9 is of the test part
+    tested["images/4.png"] = base["9"].hex()  # 9 is of the test set
     for name, hashes in (("trained", {n: h.hex() for n, h in base.items()}), ("tested", tested)):
         (tmp_path / f"{name}.json").write_text(json.dumps({"perceptual_hashes": hashes}))
     assert command(table, tmp_path) == 0

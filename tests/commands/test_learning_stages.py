@@ -110,10 +110,10 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     assert call(*test) == 0
     table = pd.read_csv(predictions)
     splits = pd.read_csv(out / "s.csv")
-    parts = splits.set_index("image")["split00"]
+    subsets = splits.set_index("image")["split00"]
     assert table["image"].is_unique
-    assert set(table["image"]) == set(parts.index[parts != "train"])
-    assert (table["part"].to_numpy() == parts[table["image"]]).all()
+    assert set(table["image"]) == set(subsets.index[subsets != "train"])
+    assert (table["subset"].to_numpy() == subsets[table["image"]]).all()
     assert set(table["selection"]) == {"validation"}
 
     # The weights selected on test predict what was predicted when their epoch was over.
@@ -124,9 +124,9 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     test_selected = pd.read_csv(test[-1]).set_index("image")
     assert set(test_selected["selection"]) == {"test"}
     with h5py.File(out / "run/epochs.h5") as file:
-        for part in ("validation", "test"):
-            found = test_selected.loc[file[f"{part}/image"].asstr()[:], "prediction"]
-            kept = file[f"{part}/prediction"][metadata_of_test_selected["selected_epoch"] - 1]
+        for subset in ("validation", "test"):
+            found = test_selected.loc[file[f"{subset}/image"].asstr()[:], "prediction"]
+            kept = file[f"{subset}/prediction"][metadata_of_test_selected["selected_epoch"] - 1]
             np.testing.assert_allclose(found, kept, rtol=1e-4)
 
     # The same photograph from its file scores as from the pack, on the declared scale.
@@ -144,14 +144,14 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
 def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
     photos, tmp_path, monkeypatch, capsys, scaling
 ):
-    """Of its own epoch on the validation part; here small, four images."""
+    """Of its own epoch on the validation set; here small, four images."""
     out = prepare_data(photos, tmp_path)
     pack(photos, out)
     splits = pd.read_csv(out / "s.csv")
     splits["split00"] = ["validation"] * 4 + ["train"] * 4 + ["test"] * 2
     splits.to_csv(out / "s.csv", index=False)
     assert train(out) == 0
-    assert "have no interval: the validation part has 4 images" in capsys.readouterr().err
+    assert "have no interval: the validation set has 4 images" in capsys.readouterr().err
     about = load_checkpoint(out / "run/model.safetensors")[1]
     assert "interval" not in about
     kept = pd.read_csv(out / "run/history.csv").query("validation_selected == 1").iloc[0]
@@ -175,7 +175,7 @@ def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
         assert about["interval"]["images"] == 4
     capsys.readouterr()
     assert call("info", out / "run/model.safetensors") == 0
-    assert "photographs like the 4 of the validation part lie within" in capsys.readouterr().out
+    assert "photographs like the 4 of the validation set lie within" in capsys.readouterr().out
 
 
 def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
@@ -187,16 +187,16 @@ def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):
         weights, predictions = out / "run/model.safetensors", out / "run/on-mine.csv"
         about = load_checkpoint(weights)[1]
         assert about["scaling"] == scaling
-        parts = pd.read_csv(out / "s.csv").set_index("image")["split00"]
+        subsets = pd.read_csv(out / "s.csv").set_index("image")["split00"]
         with Pack(out / "slic.h5") as packed:
             labels = packed.labels.set_index("image")["label"]
-        learned = labels[parts[labels.index] != "test"]
+        learned = labels[subsets[labels.index] != "test"]
         ends = [learned.min(), learned.max()] if scaling == "faithful" else [0, 1]
         assert about["learned_range"] == pytest.approx(ends)
         test = [weights, out / "slic.h5", "--splits", out / "s.csv", "--output", predictions]
         assert call("test", *test) == 0
         table = pd.read_csv(predictions)
-        scores[scaling] = table.loc[table["part"] == "test", "label"]
+        scores[scaling] = table.loc[table["subset"] == "test", "label"]
         learnt = pd.read_csv(out / "labels.csv").merge(pd.read_csv(out / "s.csv"), on="image")
         if scaling == "faithful":
             low, high = learnt.loc[learnt["split00"] != "test", "label"].agg(["min", "max"])

@@ -20,12 +20,12 @@ def run(pack_file, tmp_path):
     net = DPAM("test_vit", image_size=64, embed_dim=16)
     with Pack(pack_file) as pack:
         facts = {key: pack.settings[key] for key in pack.settings if key != "made_by"}
-        about = {**facts, "split": "split00", "part": "all", "selected_by": "validation"}
+        about = {**facts, "split": "split00", "distortion": "all", "selected_by": "validation"}
         save_checkpoint(tmp_path / "model.safetensors", net, about)
         images = [pack.prepared(row) for row in range(len(pack))]
         prediction, _ = predict(net, images, 64, 5, torch.device("cpu"))
-        table = pack.labels.assign(prediction=prediction, part="test")
-    table.loc[table.index[-2:], "part"] = "validation"
+        table = pack.labels.assign(prediction=prediction, subset="test")
+    table.loc[table.index[-2:], "subset"] = "validation"
     table.to_csv(tmp_path / "on-tiny.csv", index=False)
     arguments = ["map-quality", str(tmp_path / "model.safetensors"), str(pack_file)]
     arguments += ["--predictions", str(tmp_path / "on-tiny.csv")]
@@ -41,7 +41,7 @@ def test_maps_of_tested_images_add_up_to_their_quality(run, tmp_path):
     table = pd.read_csv(tmp_path / "on-tiny.csv").set_index("image")
     for example in gallery.examples:
         row = table.loc[example.image]
-        assert row["part"] == "test"
+        assert row["subset"] == "test"
         assert (example.label, example.prediction) == (row["score"], row["prediction"])
         assert example.photo.shape == (*example.lost.shape, 3)
         assert example.score.shape == example.lost.shape

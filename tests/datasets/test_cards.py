@@ -56,7 +56,7 @@ def test_the_table_names_what_the_demonstration_made_and_one_s_own(tmp_path, cap
     assert rows["more"][-2:] == ["missing", "data/more"]
     assert main(["datasets", "mine", "--configfile", "my.yaml"]) == 0
     said = capsys.readouterr().out
-    assert "1 scores, median 0.500" in said
+    assert "1 labels, median 0.500" in said
     assert "distortions  1: JPEG" in said
     for text, words in {
         "a: [": "expected YAML",

@@ -61,7 +61,7 @@ def test_live_without_realigned_scores(tmp_path):
     assert found["raw_label"].tolist() == pytest.approx([row[4] / 2 for row in rows])
 
 
-def test_official_parts(tmp_path):
+def test_official_subsets(tmp_path):
     miniatures.koniq10k(tmp_path / "one", sets=True)
     assert DATASETS["koniq10k"].read_labels(tmp_path / "one")["official"].tolist() == [
         "train",
@@ -79,7 +79,7 @@ def test_official_parts(tmp_path):
     assert biq2021["official"].tolist() == ["train", "train", "test"]
 
 
-def test_unknown_official_parts_are_named(tmp_path):
+def test_unknown_official_subsets_are_named(tmp_path):
     miniatures.koniq10k(tmp_path, sets=True)
     path = tmp_path / "koniq10k_distributions_sets.csv"
     path.write_text(path.read_text().replace("training", "practice"))

@@ -1,4 +1,4 @@
-"""No reference on two sides; parts of the promised sizes; the same seed, the same parts."""
+"""No reference on two sides; subsets of the promised sizes; the same seed, the same subsets."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpam.datasets.splits import apart, clusters, draw, parts_to_score
+from dpam.datasets.splits import apart, clusters, draw, subsets_to_test
 from dpam.errors import DpamError
 
 NONE = pd.DataFrame(columns=["image", "other"], dtype=str)
@@ -44,9 +44,9 @@ def test_every_split(references, seed):
     for name in [*names, "authors"]:
         sizes = splits.groupby(name)[name].size().index
         assert set(sizes) == {"train", "validation", "test"}
-        parts = pd.DataFrame({"group": group, "part": splits[name]}).drop_duplicates()
-        assert len(parts) == count  # each group stands in one part
-        sizes = parts["part"].value_counts()
+        subsets = pd.DataFrame({"group": group, "subset": splits[name]}).drop_duplicates()
+        assert len(subsets) == count  # each group stands in one subset
+        sizes = subsets["subset"].value_counts()
         training = int(0.8 * count)
         assert sizes["test"] == count - training
         assert sizes["validation"] == max(1, training // 8)
@@ -75,9 +75,9 @@ def test_near_duplicates_stay_on_one_side_of_what_is_drawn(references, pairs, of
             assert all(one == other for one, other in sides)
         assert not sides & {("train", "validation"), ("validation", "train")}
         reference = labels["reference"].to_numpy()
-        parts = pd.Series(splits[name].to_numpy())[reference != ""]
+        subsets = pd.Series(splits[name].to_numpy())[reference != ""]
         if name != "official":  # it is declared image by image
-            assert all(len(set(p)) == 1 for _, p in parts.groupby(reference[reference != ""]))
+            assert all(len(set(p)) == 1 for _, p in subsets.groupby(reference[reference != ""]))
     assert ((splits["official"] == "test").to_numpy() == (labels["official"] == "test")).all()
     test = draw(labels, NONE, 3)["authors"] == "test"
     assert ((splits["authors"] == "test").to_numpy() == test).all()
@@ -119,11 +119,11 @@ def test_depends_on_the_set_of_references_only():
     names = ["astronaut", "coffee", "chelsea", "rocket", "china", "flower"]
     one = table(names * 3)
     other = table(list(rng.permutation(names * 5)))
-    parts = [
+    subsets = [
         dict(zip(labels["reference"], draw(labels, NONE, 7)["split03"], strict=True))
         for labels in (one, other)
     ]
-    assert parts[0] == parts[1]
+    assert subsets[0] == subsets[1]
 
 
 def test_seeds_and_splits_differ_and_repeat():
@@ -144,7 +144,7 @@ def test_numbers_as_references():
 
 
 @pytest.fixture
-def parts() -> tuple[pd.DataFrame, pd.DataFrame]:
+def subsets() -> tuple[pd.DataFrame, pd.DataFrame]:
     images = ["a", "b", "c", "d", "e", "f"]
     labels = pd.DataFrame({"image": images, "distortion": ["blur", "noise"] * 3})
     split = ["train", "test", "test", "validation", "validation", "train"]
@@ -153,7 +153,7 @@ def parts() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.mark.parametrize(
-    ("split", "part", "own", "expected"),
+    ("split", "subset", "own", "expected"),
     [
         ("split00", "all", True, ["", "test", "test", "validation", "validation", ""]),
         ("split00", "blur", True, ["", "", "test", "", "validation", ""]),
@@ -162,18 +162,18 @@ def parts() -> tuple[pd.DataFrame, pd.DataFrame]:
         ("whole", "noise", False, ["test"] * 6),
     ],
 )
-def test_what_a_run_is_tested_on(parts, split, part, own, expected):
-    assert parts_to_score(*parts, split, part, own).tolist() == expected
+def test_what_a_run_is_tested_on(subsets, split, subset, own, expected):
+    assert subsets_to_test(*subsets, split, subset, own).tolist() == expected
 
 
-def test_what_cannot_be_tested_is_refused(parts):
-    labels, splits = parts
-    with pytest.raises(DpamError, match="whole has no image in its test part"):
-        parts_to_score(labels, splits, "whole", "all", own=True)
+def test_what_cannot_be_tested_is_refused(subsets):
+    labels, splits = subsets
+    with pytest.raises(DpamError, match="whole has no image in its test set"):
+        subsets_to_test(labels, splits, "whole", "all", own=True)
     with pytest.raises(DpamError, match="split00 has no image of type fog"):
-        parts_to_score(labels, splits, "split00", "fog", own=True)
-    with pytest.raises(DpamError, match=r"1 image\(s\) of the dataset are in no part[^$]*  - c"):
-        parts_to_score(labels, splits[splits["image"] != "c"], "split00", "all", own=True)
+        subsets_to_test(labels, splits, "split00", "fog", own=True)
+    with pytest.raises(DpamError, match=r"1 image\(s\) of the dataset are in no subset[^$]*  - c"):
+        subsets_to_test(labels, splits[splits["image"] != "c"], "split00", "all", own=True)
 
 
 RELEASED = json.loads(
@@ -185,11 +185,11 @@ RELEASED = json.loads(
 def test_the_authors_split_of_references(name, references):
     labels = table([f"I{number:02d}" for number in range(1, references + 1) for _ in range(5)])
     splits = draw(labels, NONE, seed=3)
-    parts = splits["authors"].groupby(labels["reference"].str[1:]).first()
-    expected = {part: set(RELEASED[name][part]) for part in ("train", "test")}
-    assert set(parts.index[parts == "test"]) == expected["test"]
-    assert set(parts.index[parts != "test"]) == expected["train"]
-    assert (parts == "validation").sum() == len(expected["train"]) // 8
+    subsets = splits["authors"].groupby(labels["reference"].str[1:]).first()
+    expected = {subset: set(RELEASED[name][subset]) for subset in ("train", "test")}
+    assert set(subsets.index[subsets == "test"]) == expected["test"]
+    assert set(subsets.index[subsets != "test"]) == expected["train"]
+    assert (subsets == "validation").sum() == len(expected["train"]) // 8
     assert draw(labels, NONE, seed=4)["authors"].equals(splits["authors"])
 
 
@@ -229,15 +229,17 @@ def test_without_validation_parts_all_that_is_not_tested_trains():
     labels = table([f"scene{i // 2}" for i in range(40)]).assign(
         official=["train"] * 32 + ["test"] * 8
     )
-    with_parts, without = (draw(labels, NONE, 1, validation=part) for part in (True, False))
-    assert without.equals(with_parts.replace("validation", "train"))
+    with_validation, without = (
+        draw(labels, NONE, 1, validation=subset) for subset in (True, False)
+    )
+    assert without.equals(with_validation.replace("validation", "train"))
     declared = labels.assign(official=["train"] * 20 + ["validation"] * 12 + ["test"] * 8)
     assert draw(declared, NONE, 1, validation=False)["official"].equals(declared["official"])
 
 
 def test_an_official_split_of_some_images_is_refused():
     labels = table([""] * 4).assign(official=["train", "", "test", ""])
-    with pytest.raises(DpamError, match=r"2 of 4 images have no official part, e\.g\. 1\.png"):
+    with pytest.raises(DpamError, match=r"2 of 4 images have no official subset, e\.g\. 1\.png"):
         draw(labels, NONE, 1)
 
 

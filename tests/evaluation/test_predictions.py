@@ -25,16 +25,16 @@ def test_a_group_predicts_its_mean_in_training(labels: pd.DataFrame) -> None:
 
 
 def test_only_tested_images_stand_in_the_table(labels: pd.DataFrame) -> None:
-    parts = pd.Series(["", "test", "", "validation", "test", ""])
+    subsets = pd.Series(["", "test", "", "validation", "test", ""])
     means = group_means(labels, SPLIT)
-    table = predictions_table(labels, parts, np.arange(3), 0.0, "validation", means)
-    more = ["part", "prediction", "spread", "selection", "group_mean"]
+    table = predictions_table(labels, subsets, np.arange(3), 0.0, "validation", means)
+    more = ["subset", "prediction", "spread", "selection", "group_mean"]
     assert table.columns.tolist() == [*COPIED, *more]
     assert table["image"].tolist() == ["b", "d", "e"]
     assert table["prediction"].tolist() == [0, 1, 2]
-    assert table["part"].tolist() == ["test", "validation", "test"]
+    assert table["subset"].tolist() == ["test", "validation", "test"]
     assert table["group_mean"].tolist() == pytest.approx([0.1, 0.1, 0.9])
-    elsewhere = predictions_table(labels, parts, np.arange(3), 0.0, "validation", np.nan)
+    elsewhere = predictions_table(labels, subsets, np.arange(3), 0.0, "validation", np.nan)
     assert elsewhere["group_mean"].isna().all()
     with pytest.raises(AssertionError, match="every image is scored"):
-        predictions_table(labels, parts, np.arange(2), 0.0, "validation", means)
+        predictions_table(labels, subsets, np.arange(2), 0.0, "validation", means)

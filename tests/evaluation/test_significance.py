@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 def scores(values: dict[str, list[float]], **change: str) -> pd.DataFrame:
     """SRCC by method, one per split."""
-    common: dict[str, object] = {"experiment": "individual", "dataset": "live", "part": "all"}
+    common: dict[str, object] = {"experiment": "individual", "dataset": "live", "distortion": "all"}
     common |= {"test_dataset": "live", "selection": "validation", "test_to_train": 0.25, **change}
     return pd.DataFrame(
         [
@@ -167,7 +167,7 @@ def test_differences_without_spread() -> None:
 
 def test_words_say_which_is_better_or_that_nothing_is_shown() -> None:
     few = {name: column[:1] for name, column in drawn(3, 0.05).items()}
-    both = [scores(drawn(10, -0.05)), scores(few, experiment="other", part="blur")]
+    both = [scores(drawn(10, -0.05)), scores(few, experiment="other", distortion="blur")]
     both += [scores(drawn(10, 0.0, 4), experiment="equal", test_dataset="csiq")]
     table = compare_methods(pd.concat(both))
     text = readable(table)

@@ -66,14 +66,14 @@ def add(folder: Path, experiment: str, **change: Any) -> dict[str, Any]:
     row: dict[str, Any] = {
         "experiment": experiment,
         "dataset": "kadid10k",
-        "part": "all",
+        "distortion": "all",
         "method": "slic",
         "split": "split00",
         "seed": 20,
     }
     row |= {name: change[name] for name in change if name in [*row, "test_dataset"]}
     row.setdefault("test_dataset", row["dataset"])
-    run = folder.joinpath(row["dataset"], row["part"], row["method"], row["split"])
+    run = folder.joinpath(row["dataset"], row["distortion"], row["method"], row["split"])
     row["run"] = str(run / f"seed{row['seed']}")
     score = {name: row[name] for name in row if name not in ("experiment", "run")}
     score |= {"label_kind": "DMOS", "n": 200, "srcc": SRCC.get(row["split"], 0.7), **NUMBERS}
@@ -109,7 +109,7 @@ def test_published_values_only_where_they_compare(tmp_path: Path) -> None:
     rows = [
         add(tmp_path, "e"),
         add(tmp_path, "e", method="rim"),
-        add(tmp_path, "e", part="blur"),
+        add(tmp_path, "e", distortion="blur"),
         add(tmp_path, "e", test_dataset="csiq"),
         add(tmp_path, "e", dataset="mine"),
     ]
@@ -239,7 +239,7 @@ def test_layouts_across_datasets_and_of_single_types(tmp_path: Path) -> None:
     assert layout["csiq SRCC"].isna().tolist() == [False, True]
     assert set(layout["results"]) == {"measured"}
 
-    rows = [add(tmp_path, "single", part="blur"), add(tmp_path, "single", part="noise")]
+    rows = [add(tmp_path, "single", distortion="blur"), add(tmp_path, "single", distortion="noise")]
     layout = paper_layout(summarise(read_metrics(listed(tmp_path, rows))))
     assert layout["distortion"].tolist() == ["blur", "noise"]
     assert set(layout["results"]) == {"measured"}
@@ -339,7 +339,7 @@ def test_readable_shows_what_tells_rows_apart(individual: Path, tmp_path: Path) 
     assert "published SRCC" not in crossed
     assert crossed.loc[0, "SRCC"] == "0.500 [0.450, 0.910]"
 
-    rows = [add(tmp_path, "e", part="blur"), add(tmp_path, "e", method="rim", seed=21)]
+    rows = [add(tmp_path, "e", distortion="blur"), add(tmp_path, "e", method="rim", seed=21)]
     parts = readable(summarise(read_metrics(listed(tmp_path, rows))))
     assert parts.columns[:3].tolist() == ["dataset", "distortion", "method"]
 
@@ -411,7 +411,7 @@ def test_command_writes_one_table_per_experiment(tmp_path: Path) -> None:
     assert metrics["srcc"].tolist() == [0.5, 0.8, 0.9, 0.7]
     assert metrics["logistic_centre"].tolist() == [0.5] * 4
     assert metrics.columns[:9].tolist() == [
-        *["experiment", "dataset", "part", "method", "split", "seed", "test_dataset", "run"],
+        *["experiment", "dataset", "distortion", "method", "split", "seed", "test_dataset", "run"],
         "label_kind",
     ]
     assert "No tested image is, by a perceptual hash" in (output / "my_own.md").read_text()

@@ -93,6 +93,7 @@ def test_presets_are_valid(preset):
     ("change", "message"),
     [
         ({"trainin": {}}, "unknown key trainin; known: .*training"),
+        ({"training": {"flip": 0.5}}, "training: flip is now called hflip"),
         ({"training": {"lr": 1}}, "training: unknown key lr; known: .*learning_rate"),
         ({"training": {"epochs": "many"}}, "training.epochs: 'many' is not of type 'integer'"),
         ({"training": {"schedule": "x"}}, "training.schedule: 'x' is not one of"),

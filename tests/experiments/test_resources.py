@@ -11,7 +11,7 @@ from dpam.errors import DpamError
 from dpam.experiments.resources import ASSUMED_TFLOPS, Network, Plan, Size, estimate, jobs, size_of
 
 NETWORK = Network(gflop=274, parameters=172_000_000, epochs=200)
-COLUMNS = ["experiment", "dataset", "part", "method", "split", "seed", "test_dataset", "run"]
+COLUMNS = ["experiment", "dataset", "distortion", "method", "split", "seed", "test_dataset", "run"]
 
 
 def runs_table():

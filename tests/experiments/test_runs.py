@@ -54,26 +54,26 @@ def test_the_runs_of_the_paper():
 
 
 def test_types_of_one_s_own_are_those_of_its_labels():
-    for parts in ("every", ["JPEG", "blur-2"]):
-        config = configured({"datasets": ["mine"], "parts": parts}, plain=plain("mine"))
-        assert [run.part for run in runs_of(config)] == ["JPEG", "blur-2"]
+    for distortions in ("every", ["JPEG", "blur-2"]):
+        config = configured({"datasets": ["mine"], "distortions": distortions}, plain=plain("mine"))
+        assert [run.distortion for run in runs_of(config)] == ["JPEG", "blur-2"]
 
 
 @pytest.mark.parametrize(
     ("experiment", "line"),
     [
-        ({"datasets": ["koniq10k"], "parts": "every"},
-         "parts: every, but koniq10k has no distortion types; leave `parts` out"),
-        ({"datasets": ["bare"], "parts": "every"},
-         "parts: every, but bare has no distortion types; leave `parts` out"),
-        ({"datasets": ["gone"], "parts": "every"},
-         "parts: every, but the labels of gone are not here to say which types there are"),
-        ({"datasets": ["mine"], "parts": ["jpeg"]},
+        ({"datasets": ["koniq10k"], "distortions": "every"},
+         "distortions: every, but koniq10k has none; leave `distortions` out"),
+        ({"datasets": ["bare"], "distortions": "every"},
+         "distortions: every, but bare has none; leave `distortions` out"),
+        ({"datasets": ["gone"], "distortions": "every"},
+         "distortions: every, but the labels of gone are not here to say which types there are"),
+        ({"datasets": ["mine"], "distortions": ["jpeg"]},
          "mine has no distortion type jpeg; its labels name JPEG, blur-2"),
-        ({"datasets": ["csiq"], "parts": ["jpg"]},
+        ({"datasets": ["csiq"], "distortions": ["jpg"]},
          "csiq has no distortion type jpg; it has white_noise, jpeg"),
         ({"datasets": ["csiq", "mine"], "splits": ["split00", "whole"]},
-         "splits: whole, tested on csiq itself: it has no test part"),
+         "splits: whole, tested on csiq itself: it has no test set"),
         ({"datasets": ["csiq"], "splits": ["whole"], "test_on": ["live", "csiq"]},
          "splits: whole, tested on csiq itself"),
         ({"datasets": ["csiq"], "test_on": "others"},
@@ -84,7 +84,7 @@ def test_types_of_one_s_own_are_those_of_its_labels():
         ({"datasets": ["koniq10k"], "splits": ["official"]},
          "koniq10k: its labels (data/koniq10k) have no official split; take split00"),
         ({"datasets": ["mine"], "splits": ["official"]},
-         "mine: its official split has no part test; take split00"),
+         "mine: its official split has no test set; take split00"),
         ({"datasets": ["biq2021"], "splits": ["official"], "test_on": ["spaq"]},
          "spaq: no official split"),
         ({"datasets": ["live"], "methods": ["slic", "none"]},

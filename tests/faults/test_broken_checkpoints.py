@@ -259,5 +259,5 @@ def pack(folder: Path) -> None:
     settings = ABOUT | {"preparation": vars(how)}
     images = (prepare(photograph(number), how) for number in range(12))
     write_pack(folder / "tiny.h5", labels, how, settings, images)
-    parts = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
-    labels[["image"]].assign(split00=parts).to_csv(folder / "splits.csv", index=False)
+    subsets = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
+    labels[["image"]].assign(split00=subsets).to_csv(folder / "splits.csv", index=False)

@@ -105,8 +105,8 @@ def copies(good, damaged):
 def test_a_broken_pack_is_refused_or_harmless(network_input, model, tmp_path, note):
     good, damaged = tmp_path / "good.h5", tmp_path / "x.h5"
     make(good, preparation(network_input))
-    parts = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
-    labels_table(COUNT)[["image"]].assign(split00=parts).to_csv("splits.csv", index=False)
+    subsets = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
+    labels_table(COUNT)[["image"]].assign(split00=subsets).to_csv("splits.csv", index=False)
     problems = []
 
     def test(pack, output):

@@ -30,8 +30,8 @@ def data(tmp_path):
     settings = {"dataset": "tiny", "title": "Tiny", "preparation": vars(how)}
     images = (prepare(photograph(i), how) for i in range(len(labels)))
     write_pack(tmp_path / "tiny.h5", labels, how, settings, images)
-    parts = ["train"] * 18 + ["validation"] * 3 + ["test"] * 3
-    splits = pd.DataFrame({"image": labels["image"], "split00": parts})
+    subsets = ["train"] * 18 + ["validation"] * 3 + ["test"] * 3
+    splits = pd.DataFrame({"image": labels["image"], "split00": subsets})
     splits.to_csv(tmp_path / "splits.csv", index=False)
     return tmp_path
 

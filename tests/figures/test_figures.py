@@ -254,7 +254,7 @@ def test_a_map_lies_over_the_grey_photograph_except_where_it_is_not_defined() ->
 
 def scores(**columns: list[object]) -> pd.DataFrame:
     table = pd.DataFrame(columns)
-    defaults = {"part": "all", "method": "slic", "split": "whole", "label_kind": "MOS"}
+    defaults = {"distortion": "all", "method": "slic", "split": "whole", "label_kind": "MOS"}
     for name, value in defaults.items():
         table[name] = columns.get(name, value)
     table["run"] = [f"run{i}" for i in range(len(table))]
@@ -317,7 +317,7 @@ def test_titles_name_what_tells_rows_apart() -> None:
         {
             "dataset": ["kadid10k", "kadid10k"],
             "test_dataset": ["kadid10k", "live"],
-            "part": ["blur", "all"],
+            "distortion": ["blur", "all"],
             "method": "slic",
             "split": ["split00", "whole"],
             "seed": 20,
@@ -328,4 +328,4 @@ def test_titles_name_what_tells_rows_apart() -> None:
         "kadid10k \N{RIGHTWARDS ARROW} live, whole",
     ]
     assert style.titles(rows[:1]) == ["kadid10k, blur"]
-    assert "\n" in style.titles(rows[:1].assign(part="a_very_long_name_of_a_distortion"))[0]
+    assert "\n" in style.titles(rows[:1].assign(distortion="a_very_long_name_of_a_distortion"))[0]

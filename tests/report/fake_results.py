@@ -66,18 +66,18 @@ def add_run(
 ) -> dict[str, object]:
     """Write one run's files; returns its row of the list of runs.
 
-    Faithful: the weights were selected on the test part; they lie in a folder of the run.
+    Faithful: the weights were selected on the test set; they lie in a folder of the run.
     """
     row: dict[str, object] = {
         "dataset": dataset,
-        "part": "all",
+        "distortion": "all",
         "method": "slic",
         "split": "split00",
         "seed": 20,
         "test_dataset": dataset,
     }
     row |= change
-    names = ("dataset", "part", "method", "split")
+    names = ("dataset", "distortion", "method", "split")
     run = results.joinpath("runs", *(str(row[name]) for name in names), "seed20")
     run.mkdir(parents=True, exist_ok=True)
     seed = zlib.crc32("/".join([*run.parts[-5:], str(row["test_dataset"])]).encode())
@@ -94,7 +94,7 @@ def add_run(
     table = tested.drop(columns=["raw_label", "raw_std"])
     table["prediction"] = 0.2 + 0.6 * table["label"] + rng.normal(0, 0.08, len(table))
     table["spread"] = 0.0
-    table["part"], table["selection"] = "test", "test" if on_test else "validation"
+    table["subset"], table["selection"] = "test", "test" if on_test else "validation"
     table.to_csv(run / f"on-{row['test_dataset']}.csv", index=False)
     names = {name: list(table[name]) for name in ("reference", "distortion", "level", "group")}
     numbers = evaluate(table["prediction"].to_numpy(), table["label"].to_numpy(), **names)
@@ -189,7 +189,7 @@ def build(results: Path) -> Path:
         add_run(results, "individual", "demo_b", test_b),
         add_run(results, "cross_dataset", "demo_a", test_b, test_dataset="demo_b"),
         add_run(results, "cross_dataset", "demo_b", test_a, test_dataset="demo_a"),
-        add_run(results, "single_distortion", "demo_a", a[:20:2], part="blur"),
+        add_run(results, "single_distortion", "demo_a", a[:20:2], distortion="blur"),
     ]
     add_maps(rows[0])
     add_pack(results, "demo_a", "Demonstration A", a)

@@ -216,8 +216,10 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 
 def test_many_runs_are_summed_up(tmp_path: Path) -> None:
     table = fake_results.labels("mine", 12)
-    parts = [f"type{i:02d}" for i in range(45)]
-    rows = [fake_results.add_run(tmp_path, "single", "mine", table, part=part) for part in parts]
+    types = [f"type{i:02d}" for i in range(45)]
+    rows = [
+        fake_results.add_run(tmp_path, "single", "mine", table, distortion=name) for name in types
+    ]
     pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     fake_results.add_pack(tmp_path, "mine", "Mine", table)
     reader = Reader(make_page(tmp_path).read_text(encoding="utf-8"))
@@ -414,8 +416,8 @@ def test_dataset_cards(page: Path, tmp_path: Path) -> None:
     fake_results.add_pack(tmp_path, "koniq10k", "KonIQ-10k", table)
     folder = tmp_path / "data" / "koniq10k"
     table.to_csv(folder / "labels.csv", index=False)
-    parts = ["train"] * 7 + ["validation"] * 2 + ["test"] * 3
-    splits = pd.DataFrame({"image": table["image"], "split00": parts, "split01": parts})
+    subsets = ["train"] * 7 + ["validation"] * 2 + ["test"] * 3
+    splits = pd.DataFrame({"image": table["image"], "split00": subsets, "split01": subsets})
     splits.to_csv(folder / "splits.csv", index=False)
     html = make_page(tmp_path).read_text(encoding="utf-8")
     card = html[html.index('<article class="card">') :].split("</article>")[0]

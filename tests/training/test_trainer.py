@@ -18,7 +18,7 @@ from dpam.pack.store import Pack
 from dpam.training.losses import ordering
 from dpam.training.optim import moving_average
 from dpam.training.settings import TrainingSettings, rate_factor
-from dpam.training.trainer import Trainer, history_table, rows_of_parts, write_predictions
+from dpam.training.trainer import Trainer, history_table, rows_of_subsets, write_predictions
 
 PARTS = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ def trainer(pack, tmp_path, **changes):
     )
     torch.manual_seed(0)
     net = DPAM("test_vit", image_size=64, embed_dim=16)
-    rows = rows_of_parts(pack, split(pack), "all")
+    rows = rows_of_subsets(pack, split(pack), "all")
     return Trainer(net, pack, rows, settings, 3, CPU, tmp_path / "progress.pt")
 
 
@@ -130,7 +130,7 @@ def pooled_trainer(pack, tmp_path, **changes):
     torch.manual_seed(0)
     net = create("pooled", backbone="test_vit", image_size=64, out_indices=[1, 3], dropout=0)
     torch.nn.init.normal_(net.out.weight, 0, 0.05)
-    rows = rows_of_parts(pack, split(pack), "all")
+    rows = rows_of_subsets(pack, split(pack), "all")
     return Trainer(net, pack, rows, settings, 3, CPU, tmp_path / "progress.pt")
 
 
@@ -352,7 +352,7 @@ def test_without_a_part_its_rule_keeps_the_last_epoch(pack_file, tmp_path):
         whole = pd.Series("train", index=pack.labels["image"])
         run = trainer(pack, tmp_path, epochs=2)
         run = Trainer(
-            run.net, pack, rows_of_parts(pack, whole, "all"), run.settings, 3, CPU, tmp_path / "p"
+            run.net, pack, rows_of_subsets(pack, whole, "all"), run.settings, 3, CPU, tmp_path / "p"
         )
         run.run(ignore)
         assert [row["validation_selected"] for row in run.history] == [0, 1]
@@ -551,13 +551,13 @@ def test_bfloat16_on_request(pack_file, tmp_path):
 
 def test_parts_and_distortion_types_choose_rows(pack_file):
     with Pack(pack_file) as pack:
-        rows = rows_of_parts(pack, split(pack), "noise")
+        rows = rows_of_subsets(pack, split(pack), "noise")
         assert rows["train"].tolist() == [1, 3, 5, 7]
         assert rows["test"].tolist() == [11]
         with pytest.raises(DpamError, match=r"no image of distortion type 'fog'.*blur, noise"):
-            rows_of_parts(pack, split(pack), "fog")
-        with pytest.raises(DpamError, match="1 images are in no part"):
-            rows_of_parts(pack, split(pack).iloc[1:], "all")
+            rows_of_subsets(pack, split(pack), "fog")
+        with pytest.raises(DpamError, match="1 images are in no subset"):
+            rows_of_subsets(pack, split(pack).iloc[1:], "all")
 
 
 def test_too_few_images_for_a_batch_and_unknown_schedules_are_refused(pack_file, tmp_path):

@@ -195,7 +195,7 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
 
 
 def test_the_plain_head_from_photographs_to_numbers(tmp_path):
-    """Images kept in full, crops, degraded copies; the test part out of reach of training."""
+    """Images kept in full, crops, degraded copies; the test set out of reach of training."""
     checkout = Checkout(tmp_path)
     lines = ["image,score,split"]
     for number in range(12):
@@ -235,7 +235,7 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
             "livee: no such dataset; known are ",
         ),
         (
-            "experiments: [{name: a, datasets: [csiq], parts: [jpg], test_on: self}]",
+            "experiments: [{name: a, datasets: [csiq], distortions: [jpg], test_on: self}]",
             "csiq has no distortion type jpg; it has white_noise, jpeg, jpeg2000, pink_noise, "
             "gaussian_blur, contrast_change",
         ),

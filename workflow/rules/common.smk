@@ -69,7 +69,7 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
     test_dataset="|".join(DATASETS),
     made="|".join(MADE) or "none",
-    part=r"\w[\w.-]*",
+    distortion=r"\w[\w.-]*",
     method="slic|rim|ainet|none",
     baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
@@ -250,7 +250,7 @@ def paths_of_maps():
     """
     if config["model"]["network"] == "pooled":
         return []
-    candidates = [run for run in NETWORKS if run.part == "all"]
+    candidates = [run for run in NETWORKS if run.distortion == "all"]
     candidates.sort(key=lambda run: run.dataset != run.test_dataset)
     first = {run.test_dataset: run for run in reversed(candidates)}
     return [f"{run.folder(config)}/maps-on-{name}.npz" for name, run in sorted(first.items())]
@@ -260,7 +260,7 @@ def benchmarks_of_runs():
     """Time and memory of every training run."""
     return list(
         dict.fromkeys(
-            f"<benchmarks>/train/{run.dataset}-{run.part}-{run.method}-{run.split}"
+            f"<benchmarks>/train/{run.dataset}-{run.distortion}-{run.method}-{run.split}"
             f"-seed{run.seed}.tsv"
             for run in NETWORKS
         )

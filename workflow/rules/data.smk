@@ -104,11 +104,11 @@ rule draw_splits:
         **asked("draw_splits"),
     params:
         seed=config["splits"]["seed"],
-        parts=[] if config["splits"]["validation"] else "--no-validation",
+        validation=[] if config["splits"]["validation"] else "--no-validation",
         code=fingerprint("draw_splits"),
     shell:
         "dpam draw-splits {input.labels:q} --verified {input.verified:q} --seed {params.seed}"
-        " {params.parts} --output {output.splits:q} --near-duplicates {output.near:q} --log {log:q}"
+        " {params.validation} --output {output.splits:q} --near-duplicates {output.near:q} --log {log:q}"
 
 
 rule pack_superpixels:
@@ -133,12 +133,12 @@ rule pack_superpixels:
         own=own_dataset,
         image_size=config["image_size"],
         how=superpixel_options,
-        part=[],
+        shard=[],
         code=fingerprint("pack_superpixels"),
     shell:
         "dpam pack-superpixels {wildcards.dataset} --root {input.root:q} {params.own:q}"
         " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method}"
-        " {params.how:q} --image-size {params.image_size} --threads {threads} {params.part}"
+        " {params.how:q} --image-size {params.image_size} --threads {threads} {params.shard}"
         " --shards {input.shards:q} --output {output:q} --log {log:q}"
 
 
@@ -162,5 +162,5 @@ use rule pack_superpixels as pack_shard with:
         own=own_dataset,
         image_size=config["image_size"],
         how=superpixel_options,
-        part="--shard {shard}/{shards}",
+        shard="--shard {shard}/{shards}",
         code=fingerprint("pack_superpixels"),

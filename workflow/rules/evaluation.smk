@@ -3,15 +3,15 @@
 
 rule test:
     input:
-        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
+        weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/model.safetensors",
         pack="<results>/data/{test_dataset}/{method}.h5",
         splits="<results>/data/{test_dataset}/splits.csv",
     output:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
+        "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
     log:
-        "<logs>/test/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
+        "<logs>/test/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/test/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
+        "<benchmarks>/test/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
     conda:
         ENVIRONMENT
     threads: 8
@@ -26,31 +26,31 @@ rule test:
         " --views {params.views} --threads {threads} --output {output:q} --log {log:q}"
 
 
-# The weights of the epoch best on the test part, as the release selects.
+# The weights of the epoch best on the test set, as the release selects.
 use rule test as test_test_selected with:
     input:
-        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected.safetensors",
+        weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected.safetensors",
         pack="<results>/data/{test_dataset}/{method}.h5",
         splits="<results>/data/{test_dataset}/splits.csv",
     output:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
+        "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
     log:
-        "<logs>/test/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.log",
+        "<logs>/test/{dataset}-{distortion}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/test/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.tsv"
+        "<benchmarks>/test/{dataset}-{distortion}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.tsv"
 
 
 rule map_quality:
     input:
-        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
+        weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/model.safetensors",
         pack="<results>/data/{test_dataset}/{method}.h5",
-        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
+        predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
     output:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/maps-on-{test_dataset}.npz",
+        "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/maps-on-{test_dataset}.npz",
     log:
-        "<logs>/map_quality/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
+        "<logs>/map_quality/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/map_quality/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
+        "<benchmarks>/map_quality/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
     conda:
         ENVIRONMENT
     threads: 8
@@ -130,11 +130,11 @@ rule train_baseline:
         test_labels="<results>/data/{test_dataset}/labels.csv",
         test_splits="<results>/data/{test_dataset}/splits.csv",
     output:
-        "<results>/runs/{dataset}/{part}/{baseline}/{split}/seed{seed}/on-{test_dataset}.csv",
+        "<results>/runs/{dataset}/{distortion}/{baseline}/{split}/seed{seed}/on-{test_dataset}.csv",
     log:
-        "<logs>/train_baseline/{dataset}-{part}-{baseline}-{split}-seed{seed}-on-{test_dataset}.log",
+        "<logs>/train_baseline/{dataset}-{distortion}-{baseline}-{split}-seed{seed}-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/train_baseline/{dataset}-{part}-{baseline}-{split}-seed{seed}-on-{test_dataset}.tsv"
+        "<benchmarks>/train_baseline/{dataset}-{distortion}-{baseline}-{split}-seed{seed}-on-{test_dataset}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -145,22 +145,22 @@ rule train_baseline:
         "dpam train-baseline {wildcards.baseline} --features {input.features:q}"
         " --labels {input.labels:q} --splits {input.splits:q}"
         " --test-features {input.test_features:q} --test-labels {input.test_labels:q}"
-        " --test-splits {input.test_splits:q} --split {wildcards.split} --part {wildcards.part}"
+        " --test-splits {input.test_splits:q} --split {wildcards.split} --distortion {wildcards.distortion}"
         " --seed {wildcards.seed} --output {output:q} --log {log:q}"
 
 
 rule evaluate:
     input:
-        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
+        predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
         verified="<results>/data/{dataset}/verified.json",
         test_verified="<results>/data/{test_dataset}/verified.json",
     output:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/on-{test_dataset}.json",
+        "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.json",
     log:
-        "<logs>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
+        "<logs>/evaluate/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
+        "<benchmarks>/evaluate/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
     wildcard_constraints:
         method="[a-z_]+",
     retries: 0
@@ -179,13 +179,13 @@ rule evaluate:
 
 use rule evaluate as evaluate_test_selected with:
     input:
-        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
+        predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
         verified="<results>/data/{dataset}/verified.json",
         test_verified="<results>/data/{test_dataset}/verified.json",
     output:
-        "<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.json",
+        "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.json",
     log:
-        "<logs>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.log",
+        "<logs>/evaluate/{dataset}-{distortion}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.log",
     benchmark:
-        "<benchmarks>/evaluate/{dataset}-{part}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.tsv"
+        "<benchmarks>/evaluate/{dataset}-{distortion}-{method}-{split}-seed{seed}-test_selected-on-{test_dataset}.tsv"

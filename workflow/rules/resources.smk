@@ -45,10 +45,10 @@ def images_of(name):
 
 
 def shards(wildcards):
-    """The packs of a dataset's parts, if it is large enough to be packed by several jobs."""
+    """The shards of a dataset's pack, if it is large enough to be packed by several jobs."""
     count = -(-images_of(wildcards.dataset) // config["superpixels"]["images_per_job"])
     path = f"<results>/data/{wildcards.dataset}/{wildcards.method}"
-    return [f"{path}-{part}of{count}.h5" for part in range(1, count + 1)] if count > 1 else []
+    return [f"{path}-{number}of{count}.h5" for number in range(1, count + 1)] if count > 1 else []
 
 
 @cache
@@ -73,7 +73,7 @@ def asked(rule):
     """
 
     def names(wildcards):
-        known = ("dataset", "part", "method", "split", "test_dataset")
+        known = ("dataset", "distortion", "method", "split", "test_dataset")
         return {key: value for key, value in wildcards.items() if key in known}
 
     def mem_mb(wildcards, threads, attempt):

@@ -1,4 +1,4 @@
-# One network per dataset, part, superpixel method, split and seed.
+# One network per dataset, distortion, superpixel method, split and seed.
 
 
 rule train:
@@ -7,14 +7,14 @@ rule train:
         splits="<results>/data/{dataset}/splits.csv",
         starts=starts,
     output:
-        weights="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/model.safetensors",
-        test_selected="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/test_selected.safetensors",
-        predictions="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/epochs.h5",
-        history="<results>/runs/{dataset}/{part}/{method}/{split}/seed{seed}/history.csv",
+        weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/model.safetensors",
+        test_selected="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected.safetensors",
+        predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/epochs.h5",
+        history="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/history.csv",
     log:
-        "<logs>/train/{dataset}-{part}-{method}-{split}-seed{seed}.log",
+        "<logs>/train/{dataset}-{distortion}-{method}-{split}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/train/{dataset}-{part}-{method}-{split}-seed{seed}.tsv"
+        "<benchmarks>/train/{dataset}-{distortion}-{method}-{split}-seed{seed}.tsv"
     conda:
         ENVIRONMENT
     threads: 8
@@ -31,7 +31,7 @@ rule train:
         code=fingerprint("train"),
     shell:
         "exec dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
-        " --part {wildcards.part} --seed {wildcards.seed} --model {params.model:q}"
+        " --distortion {wildcards.distortion} --seed {wildcards.seed} --model {params.model:q}"
         " --training {params.training:q} --scaling {params.scaling} --views {resources.views}"
         " --threads {threads}"
         " --output {output.weights:q} --test-selected {output.test_selected:q}"

@@ -2,8 +2,8 @@
 
 Sources: of seven datasets, results.csv is the table of comparisons in the paper of DPAM, *Dual
 Perception-Aware Blind Image Quality Assessment with Semantic-Distortion Integration and Dynamic
-Global-Local Refinement*: SRCC and PLCC on their test parts, empty where the paper has none. For
-DPAM itself the released code draws one split and keeps the epoch that is best on its test part.
+Global-Local Refinement*: SRCC and PLCC on their test sets, empty where the paper has none. For
+DPAM itself the released code draws one split and keeps the epoch that is best on its test set.
 
 Of BIQ2021 it holds what was published on its official split: BRISQUE, ResNet-50,
 Inception-ResNet-V2 and NASNet-Large by the dataset's authors, SGL-IQA, DeepEns and MetaQAP by
