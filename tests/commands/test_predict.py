@@ -258,8 +258,8 @@ def test_scores_that_differ_by_less_than_is_printed_keep_their_order(tmp_path, c
     [
         ("0.png,2\n./0.png,3\n1.png,4", ["0.png: labelled 2 times, as 0.png, ./0.png"]),
         ("5.png,2", ["5.png: may mean", "broad/5.png or", "deep/5.png; write the path"]),
-        ("0.png,60\n1.png,0.99", ["0.png: score 60 outside 1 to 5", "1.png: score 0.99 outside"]),
-        ("0.png,good\n1.png,2", ["0.png: no number as score"]),
+        ("0.png,60\n1.png,0.99", ["0.png: label 60 outside 1 to 5", "1.png: label 0.99 outside"]),
+        ("0.png,good\n1.png,2", ["0.png: no number as label"]),
         ("0,2\n1,3", ["no photograph has a label", "0.png meant? Names need their ending"]),
     ],
 )

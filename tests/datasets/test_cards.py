@@ -87,7 +87,7 @@ def test_a_card_with_a_histogram(data, capsys):
     text = capsys.readouterr().out
     for fact in ("LIVE (live)", "779, made from 29 references", "lower is better", "fast_fading"):
         assert fact in text
-    assert "779 scores, median " in text
+    assert "779 labels, median " in text
     assert text.count("#") > 100
     drawn = picture.read_text()
     assert "LIVE:" in drawn
@@ -110,7 +110,7 @@ def test_the_bars_are_as_long_as_the_counts():
     assert lines[10].split() == ["0.50-0.55", "4", "#" * 50]
     assert lines[19].split() == ["0.95-1.00", "1", "#" * 12]
     assert lines[1].split() == ["0.05-0.10", "0"]
-    assert lines[20] == "7 scores, median 0.500; 0 is the worst, 1 the best"
+    assert lines[20] == "7 labels, median 0.500; 0 is the worst, 1 the best"
 
 
 def test_a_picture_needs_a_dataset(capsys):

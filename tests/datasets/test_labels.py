@@ -80,8 +80,8 @@ def test_every_unusable_label_is_listed():
         "empty: no number",
         "word: no number",
         "infinite: no number",
-        "low: score 0.99 outside 1 to 5",
-        "high: score 5.01 outside 1 to 5",
+        "low: label 0.99 outside 1 to 5",
+        "high: label 5.01 outside 1 to 5",
         "twice: labelled 2 times",
     ):
         assert line in message
