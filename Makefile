@@ -62,7 +62,7 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 
 bench: bench-network bench-superpixels bench-packing bench-reading bench-joining ## all that follows, half an hour on two cores
 
-bench-network: $(READY) ## time and memory of the network, beside the plain form of it
+bench-network: $(READY) ## time and memory of the network, beside the reference
 	$(BIN)/dpam bench
 
 bench-superpixels: $(READY) ## time SLICO and the preparation of images beside OpenCV, on one core

@@ -23,7 +23,7 @@ from dpam.demo.make import PHOTOGRAPHS, load
 from dpam.utils.progress import track
 
 WIDTH, HEIGHT = 512, 384
-PLAIN = {"labels": "labels.csv", "score_range": [0, 1], "higher_is_better": True}
+CUSTOM = {"labels": "labels.csv", "score_range": [0, 1], "higher_is_better": True}
 
 
 def make_images(folder: Path, count: int) -> None:
@@ -49,7 +49,7 @@ def pack(folder: Path, count: int, processes: int) -> tuple[float, int]:
     (folder / "verified.json").write_text(json.dumps({"fingerprint": f"{count} images"}))
     output = folder / f"{count}.h5"
     command = ["dpam", "pack-superpixels", "images", "--root", str(folder)]
-    command += ["--plain", json.dumps(PLAIN | {"network_input": "crop"})]
+    command += ["--custom", json.dumps(CUSTOM | {"network_input": "crop"})]
     command += ["--labels", str(folder / "labels.csv"), "--verified", str(folder / "verified.json")]
     command += ["--image-size", "224", "--threads", str(processes), "--output", str(output)]
     start = time.perf_counter()

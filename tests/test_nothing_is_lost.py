@@ -22,7 +22,7 @@ from dpam.datasets import DATASETS, downloading
 from dpam.datasets.dataset import Download
 
 OWN = {"labels": "scores.csv", "score_range": [0, 100], "higher_is_better": True}
-DATA = ("mine", "--root", "photos", "--plain", json.dumps(OWN))
+DATA = ("mine", "--root", "photos", "--custom", json.dumps(OWN))
 MODEL = json.dumps({"backbone": "test_vit", "embed_dim": 16})
 VIT = json.dumps({"backbone": "test_vit", "pretrained": False, "weights": None, "out_indices": [5]})
 RUN = "runs/mine/all/slic/split00/seed20"
@@ -156,7 +156,7 @@ CASES = {
         ("report/index.html", "report/jobs.csv", "report/disk.csv"),
     ),
     "estimate": Case(
-        ("runs.csv", "--plain", json.dumps({"mine": OWN}), "--images", '{"mine": 10}',
+        ("runs.csv", "--custom", json.dumps({"mine": OWN}), "--images", '{"mine": 10}',
          "--model", MODEL, "--image-size", "64", "--output", "estimate.csv"),
         ("estimate.csv",),
     ),
@@ -264,7 +264,7 @@ def begin(folder: Path) -> None:
         table = pd.DataFrame({"image": [f"{i}.png" for i in range(10)],
                               "score": np.linspace(10, 90, 10)})  # fmt: skip
         archive.writestr("scores.csv", table.to_csv(index=False))
-    Path("my.yaml").write_text(json.dumps({"roots": {"mine": "photos"}, "plain": {"mine": OWN}}))
+    Path("my.yaml").write_text(json.dumps({"roots": {"mine": "photos"}, "custom": {"mine": OWN}}))
     row = {"experiment": "own", **IDENTITY, "method": "slic", "test_dataset": "mine", "run": RUN}
     pd.DataFrame([row]).to_csv("runs.csv", index=False)
     Path("benchmarks").mkdir()

@@ -81,11 +81,11 @@ def add_views(parser: argparse.ArgumentParser, default: Views | None = None) -> 
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
-    """Which dataset, and where it lies: `dataset`, `root`, `plain`."""
+    """Which dataset, and where it lies: `dataset`, `root`, `custom`."""
     parser.add_argument("dataset", metavar="DATASET", help="key of the dataset")
     parser.add_argument("--root", metavar="DIR", required=True, help="the dataset's folder")
     parser.add_argument(
-        "--plain",
+        "--custom",
         type=json_object,
         metavar="JSON",
         help="describes a dataset of your own: labels, score_range, higher_is_better, ...",

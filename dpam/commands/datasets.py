@@ -15,8 +15,8 @@ from dpam.commands.arguments import add_output
 from dpam.commands.roots import add_roots, found_root, places
 from dpam.datasets import DATASETS, find, lacking
 from dpam.datasets.cards import card, overview
+from dpam.datasets.custom import with_labels
 from dpam.datasets.labels import normalise
-from dpam.datasets.plain import with_labels
 from dpam.errors import DpamError
 
 
@@ -33,13 +33,13 @@ def run(args: argparse.Namespace) -> None:
     if args.dataset is None:
         if args.svg:
             raise DpamError("--svg: name a dataset, too")
-        names = [*DATASETS, *config["plain"]]
-        datasets = [find(name, config["plain"].get(name)) for name in names]
+        names = [*DATASETS, *config["custom"]]
+        datasets = [find(name, config["custom"].get(name)) for name in names]
         print(overview([(dataset, found_root(config, dataset.name)) for dataset in datasets]))
         return
-    dataset = find(args.dataset, config["plain"].get(args.dataset))
+    dataset = find(args.dataset, config["custom"].get(args.dataset))
     root = found_root(config, args.dataset)
-    if args.dataset in config["plain"] and not lacking(dataset, Path(root)):
+    if args.dataset in config["custom"] and not lacking(dataset, Path(root)):
         dataset = with_labels(dataset, root)
     print(card(dataset, root))
     if args.svg:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=json_object, metavar="JSON", default={}, help="dataset: number of images"
     )
     parser.add_argument(
-        "--plain", type=json_object, metavar="JSON", default={}, help="datasets of your own"
+        "--custom", type=json_object, metavar="JSON", default={}, help="datasets of your own"
     )
     parser.add_argument(
         "--model", type=json_object, default={}, help="JSON: network, and arguments of it"
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     views = int(args.views) if args.views.isdigit() else 1
     sizes = {}
     for name in pd.concat([runs["dataset"], runs["test_dataset"]]).unique():
-        dataset = find(name, args.plain.get(name))
+        dataset = find(name, args.custom.get(name))
         images = args.images.get(name) or dataset.images or 0
         sizes[name] = size_of(dataset, images, args.image_size, views)
     with torch.random.fork_rng(devices=[]):

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
         torch.set_num_threads(args.threads)
     if sorted(args.model) != sorted(KEYS):
         raise DpamError(f"--model: expected {', '.join(KEYS)}, found {', '.join(args.model)}")
-    network_input = find(args.dataset, args.plain).network_input
+    network_input = find(args.dataset, args.custom).network_input
     names = read_csv(args.labels, ["image"])["image"]
     torch.manual_seed(SEED)
     model = args.model

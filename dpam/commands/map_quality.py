@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> None:
                     "test again"
                 )
             prepared = pack.prepared(rows[tested["image"]])
-            plain = Segmentation(prepared.pixels, np.zeros((1, 1), dtype=np.uint16))
-            explained = scorer.explain_prepared(prepared.pixels, prepared, plain)
+            blank = Segmentation(prepared.pixels, np.zeros((1, 1), dtype=np.uint16))
+            explained = scorer.explain_prepared(prepared.pixels, prepared, blank)
             label, prediction = float(tested["label"]), float(tested["prediction"])
             about = kind, str(tested["image"]), label, prediction
             examples.append(QualityExample(*about, *shrunk(explained)))

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the table of labels."""
-    dataset = find(args.dataset, args.plain)
+    dataset = find(args.dataset, args.custom)
     files = dataset.files(args.root)
     native = dataset.reader(files)
     left_out = read_json(args.verified)["left_out"] if args.verified else []

@@ -232,7 +232,7 @@ def run(args: argparse.Namespace) -> None:
     if args.shards:
         join(args.shards, args.output)
         return
-    dataset = find(args.dataset, args.plain)
+    dataset = find(args.dataset, args.custom)
     every = read_csv(args.labels, ["image", "label", "label_kind"])
     number, count = args.shard
     first, end = (len(every) * part // count for part in (number - 1, number))

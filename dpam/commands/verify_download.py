@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write what was found, or stop with a list of all that is wrong."""
-    dataset = find(args.dataset, args.plain)
+    dataset = find(args.dataset, args.custom)
     memory = args.output.with_name("inspections.json")
     refuse_other(memory, b'{\n  "made_by"')
     unpack_archives(dataset, args.root)

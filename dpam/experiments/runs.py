@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, lacking
-from dpam.datasets.plain import with_labels
+from dpam.datasets.custom import with_labels
 from dpam.errors import DpamError, listed
 from dpam.evaluation.tables import BASELINES
 
@@ -71,7 +71,7 @@ def facts_of(config: Mapping[str, Any], name: str) -> Dataset:
     Raises:
         DpamError: no dataset has that name, or its settings are wrong.
     """
-    return find(name, config["plain"].get(name))
+    return find(name, config["custom"].get(name))
 
 
 def runs_of(config: Mapping[str, Any]) -> list[Run]:
@@ -135,7 +135,7 @@ def distortions_of(
 def labelled(config: Mapping[str, Any], dataset: Dataset) -> Dataset:
     """The dataset; one of the user's own with what its labels say, if they are here."""
     root = Path(root_of(config, dataset.name))
-    if dataset.name not in config["plain"] or lacking(dataset, root):
+    if dataset.name not in config["custom"] or lacking(dataset, root):
         return dataset
     return with_labels(dataset, root)
 
@@ -176,7 +176,7 @@ def wrong_distortions(
     config: Mapping[str, Any], distortions: str | Sequence[str], dataset: Dataset
 ) -> Iterator[str]:
     """What is wrong with the distortion types that are to be trained on."""
-    own = dataset.name in config["plain"]
+    own = dataset.name in config["custom"]
     if own and lacking(dataset, Path(root_of(config, dataset.name))):
         if distortions == "every":
             yield (
@@ -206,7 +206,7 @@ def wrong_official(config: Mapping[str, Any], dataset: Dataset) -> Iterator[str]
     """What is wrong with the split that a dataset is to have of its own."""
     advice = "take split00 to split09 or authors"
     root = Path(root_of(config, dataset.name))
-    if not dataset.official and dataset.name not in config["plain"]:
+    if not dataset.official and dataset.name not in config["custom"]:
         yield f"{dataset.name}: no official split; {advice}"
     elif not lacking(dataset, root):
         subsets = dataset.read_labels(root)["official"]
@@ -221,8 +221,8 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the configuration beside the experiments, a line each."""
     for key in ("roots", "allow"):
         for name in config[key]:
-            if name not in DATASETS and name not in config["plain"]:
-                known = ", ".join([*DATASETS, *config["plain"]])
+            if name not in DATASETS and name not in config["custom"]:
+                known = ", ".join([*DATASETS, *config["custom"]])
                 yield f"{key}.{name}: no such dataset; known are {known}"
     size, patch = config["image_size"], patch_of(config["model"]["backbone"])
     if patch and (size % patch or size // patch < LEAST_GRID):

@@ -25,17 +25,17 @@ class Card:
     files: list[tuple[str, str]]
 
 
-def card(verified: Path, plain: dict[str, Any], splits: list[str], output: Path) -> Card:
+def card(verified: Path, custom: dict[str, Any], splits: list[str], output: Path) -> Card:
     """The card of one dataset.
 
     Args:
         verified: what `dpam verify-download` found; labels.csv and splits.csv lie beside it.
-        plain: the configuration's own datasets, by key.
+        custom: the configuration's own datasets, by key.
         splits: those that were trained on.
         output: where the page will lie.
     """
     copy = read_json(verified)
-    facts = {**known(copy["dataset"], plain), **found(copy)}
+    facts = {**known(copy["dataset"], custom), **found(copy)}
     files = {name: verified.with_name(name) for name in ("labels.csv", "splits.csv")}
     near = verified.with_name("near_duplicates.csv")
     if files["labels.csv"].exists():
@@ -53,10 +53,10 @@ def card(verified: Path, plain: dict[str, Any], splits: list[str], output: Path)
     return Card(copy["title"], list(facts.items()), address, copy["accepted"], links)
 
 
-def known(name: str, plain: dict[str, Any]) -> dict[str, str]:
+def known(name: str, custom: dict[str, Any]) -> dict[str, str]:
     """What the package or the configuration knows of a dataset; nothing of others."""
     try:
-        dataset = find(name, plain.get(name))
+        dataset = find(name, custom.get(name))
     except DpamError:
         return {}
     low, high = dataset.score_range

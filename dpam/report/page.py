@@ -79,7 +79,7 @@ def render(sources: Sources, output: Path) -> str:
     wrong = read_json(sources.figures / "most_wrong.json")
     networks = metrics[~metrics["method"].isin(BASELINES)]
     splits = list(dict.fromkeys(networks["split"]))
-    plain = sources.settings.get("plain", {})
+    custom = sources.settings.get("custom", {})
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     jobs = cost.jobs(sources.benchmarks, sources.gpu_rules, origins)
     names = dict.fromkeys(metrics["experiment"].astype(str))
@@ -101,7 +101,7 @@ def render(sources: Sources, output: Path) -> str:
         types=results.types(tables, output),
         figures={name: picture(name, sources.figures, tables, wrong, output) for name in FIGURES},
         wrong=panels(wrong, output),
-        cards=[data.card(path, plain, splits, output) for path in sources.verified],
+        cards=[data.card(path, custom, splits, output) for path in sources.verified],
         runs=runs.runs(metrics, tables, output),
         long=LONG,
         cost=cost.cost(jobs, output),

@@ -14,7 +14,7 @@ from dpam.report.table import Table, counted, link
 from dpam.utils.files import read_csv, refuse_unreadable
 
 # What says where things lie rather than what is computed.
-PLACES = ("pathvars", "data_root", "roots", "allow", "plain", "demo", "finished_only")
+PLACES = ("pathvars", "data_root", "roots", "allow", "custom", "demo", "finished_only")
 
 
 def summary(metrics: pd.DataFrame) -> str:

@@ -60,10 +60,10 @@ def test_a_large_dataset_is_packed_by_several_jobs(tmp_path):
     names = write_photographs(tmp_path / "data/mine/photos", 8)
     table = pd.DataFrame({"image": names, "score": range(8)})
     table.to_csv(tmp_path / "data/mine/scores.csv", index=False)
-    plain = {"labels": "scores.csv", "score_range": [0, 8], "higher_is_better": True}
+    custom = {"labels": "scores.csv", "score_range": [0, 8], "higher_is_better": True}
     experiment = {"name": "a", "datasets": ["mine"], "test_on": "self"}
     configuration = {
-        "plain": {"mine": plain},
+        "custom": {"mine": custom},
         "experiments": [experiment],
         "allow": {"mine": ["odd_size"]},
         "image_size": 64,

@@ -49,9 +49,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = folder / "labels.csv"
     brisque = folder / "brisque_svr.npy"
     assert call("extract-brisque", labels, *out, brisque, "--threads", 1) == 0
-    plain = {"labels": str(folder / "labels.csv"), "score_range": [0, 1], "higher_is_better": True}
+    custom = {"labels": str(folder / "labels.csv"), "score_range": [0, 1], "higher_is_better": True}
     assert (
-        call("extract-vit", "mine", "--plain", json.dumps(plain), "--labels", labels, "--model",
+        call("extract-vit", "mine", "--custom", json.dumps(custom), "--labels", labels, "--model",
              json.dumps(MODEL), "--image-size", 64, *out, folder / "vit_ridge.npy") == 0
     )  # fmt: skip
     return folder

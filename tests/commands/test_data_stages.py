@@ -12,7 +12,7 @@ from PIL import Image
 from dpam.cli import main
 from dpam.utils.files import read_csv, read_json
 
-PLAIN = json.dumps({"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": True})
+CUSTOM = json.dumps({"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": True})
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def root(tmp_path) -> Path:
 
 
 def run(stage: str, root: Path, output: Path, name: str = "mine") -> int:
-    own = ["--plain", PLAIN] if name == "mine" else []
+    own = ["--custom", CUSTOM] if name == "mine" else []
     return main([stage, name, "--root", str(root), *own, "--output", str(output)])
 
 
@@ -113,7 +113,7 @@ def test_allowed_findings_are_recorded_and_their_labels_left_out(root, tmp_path,
     (root / "0.png").write_bytes(b"")
     (root / "2.png").unlink()
     output, labels = tmp_path / "verified.json", tmp_path / "labels.csv"
-    options = ["--root", str(root), "--plain", PLAIN]
+    options = ["--root", str(root), "--custom", CUSTOM]
     verify = ["verify-download", "mine", *options, "--output", str(output), "--threads", "1"]
     assert main([*verify, "--allow", "undecodable 0.png", "missing_image"]) == 0
     assert "accepted: 2.png: has a label but is not there" in capsys.readouterr().err

@@ -54,7 +54,7 @@ def own(photos):
         "score_range": [0, 100],
         "higher_is_better": False,
     }
-    return ["--root", photos, "--plain", json.dumps(settings)]
+    return ["--root", photos, "--custom", json.dumps(settings)]
 
 
 def prepare_data(photos, tmp_path):

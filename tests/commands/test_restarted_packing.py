@@ -45,7 +45,7 @@ def data(tmp_path_factory):
 
 
 def start(data, output, *more, limit=0, threads=1, network_input="crop"):
-    plain = {
+    custom = {
         "labels": str(data / "scores.csv"),
         "score_range": [0, 1],
         "higher_is_better": True,
@@ -53,7 +53,7 @@ def start(data, output, *more, limit=0, threads=1, network_input="crop"):
         "recipe": {"size": None, "count": 12, "region_size": 60, "pixels": 600},
     }
     arguments = [
-        *("pack-superpixels", "mine", "--root", data, "--plain", json.dumps(plain)),
+        *("pack-superpixels", "mine", "--root", data, "--custom", json.dumps(custom)),
         *("--verified", data / "verified.json", "--labels", data / "labels.csv"),
         *("--image-size", 64, "--threads", threads, "--output", output, *more),
     ]

@@ -46,7 +46,7 @@ def test_the_table_names_what_the_demonstration_made_and_one_s_own(tmp_path, cap
     miniatures.write_image(tmp_path / "photos/a.png")
     (tmp_path / "my.yaml").write_text(
         "roots: {mine: photos}\n"
-        "plain: {mine: {labels: mine.csv, score_range: [0, 1], higher_is_better: true},\n"
+        "custom: {mine: {labels: mine.csv, score_range: [0, 1], higher_is_better: true},\n"
         "        more: {labels: more.csv, score_range: [0, 1], higher_is_better: true}}\n"
     )
     assert main(["datasets", "--configfile", "my.yaml"]) == 0
@@ -61,7 +61,7 @@ def test_the_table_names_what_the_demonstration_made_and_one_s_own(tmp_path, cap
     for text, words in {
         "a: [": "expected YAML",
         "- a": "expected keys",
-        "plain: 7": "7 is not",
+        "custom: 7": "7 is not",
     }.items():
         (tmp_path / "my.yaml").write_text(text)
         assert main(["datasets", "--configfile", "my.yaml"]) == 1

@@ -21,7 +21,7 @@ def test_the_paper_s_experiment_says_what_the_defaults_say():
     given = configuration()
     bare = {"pathvars": given["pathvars"], "experiments": given["experiments"]}
     keys = (
-        "splits image_size stored_side resize model superpixels training plain roots allow labels"
+        "splits image_size stored_side resize model superpixels training custom roots allow labels"
     )
     for key in keys.split():
         assert validated(bare, SCHEMA)[key] == given[key]
@@ -106,7 +106,7 @@ def test_presets_are_valid(preset):
             {"experiments": [{"name": "a", "datasets": ["../x"], "test_on": "self"}]},
             "experiments.0.datasets.0",
         ),
-        ({"plain": {"mine": {"labels": "a.csv"}}}, "plain.mine: 'score_range' is a required"),
+        ({"custom": {"mine": {"labels": "a.csv"}}}, "custom.mine: 'score_range' is a required"),
     ],
 )
 def test_faults_are_explained(change, message):

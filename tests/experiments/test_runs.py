@@ -32,7 +32,7 @@ def _own(tmp_path, monkeypatch):
     miniatures.koniq10k(Path("data/koniq10k"))
 
 
-def plain(*names: str) -> dict:
+def custom(*names: str) -> dict:
     return dict.fromkeys(names, OWN)
 
 
@@ -55,7 +55,9 @@ def test_the_runs_of_the_paper():
 
 def test_types_of_one_s_own_are_those_of_its_labels():
     for distortions in ("every", ["JPEG", "blur-2"]):
-        config = configured({"datasets": ["mine"], "distortions": distortions}, plain=plain("mine"))
+        config = configured(
+            {"datasets": ["mine"], "distortions": distortions}, custom=custom("mine")
+        )
         assert [run.distortion for run in runs_of(config)] == ["JPEG", "blur-2"]
 
 
@@ -95,7 +97,7 @@ def test_types_of_one_s_own_are_those_of_its_labels():
 )  # fmt: skip
 def test_experiments_that_would_vanish_or_fail_late(experiment, line):
     with pytest.raises(DpamError) as caught:
-        runs_of(configured(experiment, plain=plain("mine", "bare", "gone")))
+        runs_of(configured(experiment, custom=custom("mine", "bare", "gone")))
     assert f"\n  - experiment a: {line}" in str(caught.value)
 
 

@@ -35,7 +35,7 @@ def test_an_archive_of_a_dataset_is_unpacked_whole_or_refused(number, tmp_path, 
     before = everything(tmp_path)
     os.chdir(tmp_path / "home")
     answer = call(
-        *("verify-download", "mine", "--root", "data", "--plain", OWN, "--threads", 1),
+        *("verify-download", "mine", "--root", "data", "--custom", OWN, "--threads", 1),
         *("--output", "verified.json"),
     )
     assert answer.is_clear(), answer
@@ -98,7 +98,7 @@ def test_what_a_damaged_archive_left_is_not_taken_for_good(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     (data / "scores.csv").write_text("image,score\n" + "".join(f"{n}.bmp,1\n" for n in range(3)))
-    command = ("verify-download", "mine", "--root", "data", "--plain", OWN, "--threads", 1)
+    command = ("verify-download", "mine", "--root", "data", "--custom", OWN, "--threads", 1)
     refused = 0
     for _, damaged in flipped(good, range(20), start=100):
         (data / "x.tar.gz").write_bytes(damaged)

@@ -99,7 +99,7 @@ def test_settings_of_training(option, settings, tmp_path, note):
     assert not problems, "\n".join(map(str, problems))
 
 
-PLAIN = [
+CUSTOM = [
     [], "text", 7, None, {}, {"labels": 7}, {"labels": None}, {"labels": "/etc/passwd"},
     {"labels": "../x.csv"}, {"score_range": "0-5"}, {"score_range": [5, 0]}, {"score_range": [0]},
     {"score_range": [0, None]}, {"score_range": ["a", "b"]}, {"score_range": [0, 1e400]},
@@ -114,14 +114,14 @@ def test_settings_of_a_dataset_of_ones_own(tmp_path, note):
     (tmp_path / "data/scores.csv").write_text("image,score\n")
     good = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
     problems = []
-    for setting in PLAIN:
-        plain = good | setting if isinstance(setting, dict) and setting else setting
+    for setting in CUSTOM:
+        custom = good | setting if isinstance(setting, dict) and setting else setting
         answer = call(
-            *("verify-download", "mine", "--root", "data", "--plain", json.dumps(plain)),
+            *("verify-download", "mine", "--root", "data", "--custom", json.dumps(custom)),
             *("--threads", 1, "--output", "verified.json"),
         )
         if answer.is_clear() and answer.status in (1, 2):
-            note(KIND, f"plain: {setting}", f"refused: {answer.err.splitlines()[-1][:160]}")
+            note(KIND, f"custom: {setting}", f"refused: {answer.err.splitlines()[-1][:160]}")
         else:
             problems.append((setting, answer))
     assert not problems, "\n".join(map(str, problems))

@@ -38,7 +38,7 @@ def answers(model, tmp_path_factory):
     os.chdir(folder)
     predicted = call("predict", "-r", "data", "--checkpoint", model, "--workers", 2, seconds=300)
     verified = call(
-        *("verify-download", "mine", "--root", "data", "--plain", OWN, "--threads", 2),
+        *("verify-download", "mine", "--root", "data", "--custom", OWN, "--threads", 2),
         *("--output", "verified.json"),
         seconds=300,
     )

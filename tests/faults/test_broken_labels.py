@@ -19,7 +19,7 @@ def test_labels_are_read_right_or_refused(case, tmp_path, note):
         write_image(data / name, number)
     (data / case.name).write_bytes(case.content)
     own = json.dumps({"labels": case.name, "score_range": [0, 5], "higher_is_better": True})
-    common = ("mine", "--root", "data", "--plain", own)
+    common = ("mine", "--root", "data", "--custom", own)
     answer = call("verify-download", *common, "--threads", 1, "--output", "verified.json")
     if answer.status == 0:
         last = ("--verified", "verified.json", "--output", "labels.csv")

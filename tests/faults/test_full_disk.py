@@ -20,9 +20,9 @@ TRAIN = (
     *("--history", "history.csv", "--model", '{"backbone": "test_vit", "embed_dim": 16}'),
     *("--training", '{"epochs": 2, "batch_size": 4}', "--log", "train.log"),
 )
-PLAIN = '{"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": true}'
+CUSTOM = '{"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": true}'
 PACK = (
-    *("pack-superpixels", "mine", "--root", "../data", "--plain", PLAIN, "--threads", 1),
+    *("pack-superpixels", "mine", "--root", "../data", "--custom", CUSTOM, "--threads", 1),
     *("--verified", "../verified.json", "--labels", "../labels.csv", "--image-size", 64),
     *("--output", "slic.h5", "--log", "pack.log"),
 )
@@ -54,7 +54,7 @@ def prepare_all(folder: Path) -> None:
         Image.fromarray(photograph(number)).save(data / f"{number}.png")
     rows = "".join(f"{number}.png,{number}\n" for number in range(6))
     (data / "scores.csv").write_text("image,score\n" + rows)
-    own = ("mine", "--root", "data", "--plain", PLAIN)
+    own = ("mine", "--root", "data", "--custom", CUSTOM)
     assert call("verify-download", *own, "--threads", 1, "--output", "verified.json").status == 0
     assert call("normalise-labels", *own, "--output", "labels.csv").status == 0
 
@@ -110,7 +110,7 @@ def test_a_read_only_folder(stage, model, tmp_path, note):
         "packing": PACK,
         "training": TRAIN,
         "prediction": ("predict", "../data", "--checkpoint", model, "--output", "s.csv"),
-        "labels": ("normalise-labels", "mine", "--root", "../data", "--plain", PLAIN,
+        "labels": ("normalise-labels", "mine", "--root", "../data", "--custom", CUSTOM,
                    "--output", "new/labels.csv"),
     }[stage]  # fmt: skip
     with mounted(tmp_path / "disk", "1m") as disk:

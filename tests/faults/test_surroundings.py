@@ -50,7 +50,7 @@ def through_packing(root: object, threads: int = 1) -> None:
     """Verify, normalise, draw, pack; each must succeed."""
     for name in ("verified.json", "labels.csv", "near.csv", "splits.csv", "slic.h5"):
         Path(name).unlink(missing_ok=True)  # of an earlier call
-    data = ("mine", "--root", root, "--plain", own())
+    data = ("mine", "--root", root, "--custom", own())
     for command in (
         ("verify-download", *data, "--threads", threads, "--output", "verified.json"),
         ("normalise-labels", *data, "--verified", "verified.json", "--output", "labels.csv"),
@@ -117,7 +117,7 @@ def test_a_symlinked_root_and_symlinked_images(tmp_path, note):
     (tmp_path / "links/0.png").symlink_to("nowhere")
     (tmp_path / "verified.json").unlink()
     answer = call(
-        *("verify-download", "mine", "--root", "links", "--plain", own(), "--threads", 1),
+        *("verify-download", "mine", "--root", "links", "--custom", own(), "--threads", 1),
         *("--output", "verified.json"),
     )
     assert answer.status == 1
@@ -136,7 +136,7 @@ def test_pipes_and_folders_with_names_of_images(model, tmp_path, note):
     assert answer.status == 3
     write_labels(tmp_path / "photos/s.csv", [f"{number}.png" for number in range(5)])
     verified = call(
-        *("verify-download", "mine", "--root", "photos", "--plain", own(), "--threads", 1),
+        *("verify-download", "mine", "--root", "photos", "--custom", own(), "--threads", 1),
         *("--output", "verified.json"),
         seconds=60,
     )
@@ -151,7 +151,7 @@ def test_a_label_file_that_is_a_pipe(tmp_path, note):
     photographs(tmp_path / "data", ["0.png"])
     os.mkfifo(tmp_path / "data/s.csv")
     answer = call(
-        *("verify-download", "mine", "--root", "data", "--plain", own(), "--threads", 1),
+        *("verify-download", "mine", "--root", "data", "--custom", own(), "--threads", 1),
         *("--output", "verified.json"),
         seconds=30,
     )
@@ -215,7 +215,7 @@ def test_an_image_removed_before_it_is_packed(tmp_path, note):
     (tmp_path / "slic.h5").unlink()
     (tmp_path / "data/3.png").unlink()
     answer = call(
-        *("pack-superpixels", "mine", "--root", "data", "--plain", own(), "--threads", 1),
+        *("pack-superpixels", "mine", "--root", "data", "--custom", own(), "--threads", 1),
         *("--verified", "verified.json", "--labels", "labels.csv", "--image-size", 64),
         *("--output", "slic.h5"),
     )

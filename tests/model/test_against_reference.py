@@ -1,4 +1,4 @@
-"""The network against the plain form, in float64: other ViTs, other sizes, awkward inputs."""
+"""The network against the reference, in float64: other ViTs, other sizes, awkward inputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Case:
     """A network in both forms, with the same weights, and a batch for each."""
 
     ours: DPAM
-    plain: ReferenceDPAM
+    reference: ReferenceDPAM
     image: Tensor  # (B, 3, S, S)
     texture: Tensor  # (B, 1, S, S)
     superpixels: Tensor  # (B, N, P, 3)
@@ -30,11 +30,11 @@ class Case:
         mean, covariance = map(torch.from_numpy, pixel_statistics(self.superpixels.numpy()))
         return self.ours(self.image, self.texture, mean, covariance)
 
-    def plain_score(self) -> Tensor:
-        return self.plain(self.image, self.texture.repeat(1, 3, 1, 1), self.superpixels)
+    def reference_score(self) -> Tensor:
+        return self.reference(self.image, self.texture.repeat(1, 3, 1, 1), self.superpixels)
 
     def in_float32(self) -> None:
-        for net in (self.ours, self.plain):
+        for net in (self.ours, self.reference):
             net.float().zero_grad()
         self.image, self.texture = self.image.float(), self.texture.float()
         self.superpixels = self.superpixels.float()
@@ -53,17 +53,22 @@ def make_case(
     torch.manual_seed(seed)
     ours = DPAM(vit, image_size=image_size, embed_dim=embed_dim, dropout=0).double()
     out_indices = tuple(ours.settings["out_indices"])
-    plain = ReferenceDPAM(vit, out_indices, embed_dim, img_size=image_size).double()
-    for name, tensor in plain.state_dict().items():  # nothing at 0 or 1, where errors could hide
+    reference = ReferenceDPAM(vit, out_indices, embed_dim, img_size=image_size).double()
+    for (
+        name,
+        tensor,
+    ) in reference.state_dict().items():  # nothing at 0 or 1, where errors could hide
         if name.endswith("running_var"):
             tensor.copy_(0.5 + torch.rand_like(tensor))
         elif tensor.is_floating_point():
             tensor.add_(0.2 * torch.randn_like(tensor) * (0.1 + tensor.std(correction=0)))
-    plain.fc_score[3].bias += 2  # off the flat side of the ReLU, where the score depends on nothing
-    ours.load_state_dict(from_authors(plain.state_dict(), ours))
+    reference.fc_score[
+        3
+    ].bias += 2  # off the flat side of the ReLU, where the score depends on nothing
+    ours.load_state_dict(from_authors(reference.state_dict(), ours))
     return Case(
         ours,
-        plain,
+        reference,
         image=torch.randn(batch, 3, image_size, image_size, dtype=torch.float64),
         texture=torch.rand(batch, 1, image_size, image_size, dtype=torch.float64),
         superpixels=torch.rand(batch, superpixels, pixels, 3, dtype=torch.float64),
@@ -72,21 +77,21 @@ def make_case(
 
 def assert_same_evaluation(case: Case) -> None:
     case.ours.eval()
-    case.plain.eval()
+    case.reference.eval()
     with torch.no_grad():
-        torch.testing.assert_close(case.our_score(), case.plain_score(), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(case.our_score(), case.reference_score(), rtol=1e-9, atol=1e-12)
 
 
 def assert_same_training_step(case: Case) -> None:
     """Scores, gradients (the same ones missing) and batch-norm buffers agree, and are finite."""
     case.ours.train()
-    case.plain.train()
-    ours, plain = case.our_score(), case.plain_score()
-    torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
+    case.reference.train()
+    ours, reference = case.our_score(), case.reference_score()
+    torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-12)
     target = torch.arange(len(ours), dtype=torch.float64)
-    for score in (ours, plain):
+    for score in (ours, reference):
         F.mse_loss(score, target).backward()
-    theirs = {name: parameter.grad for name, parameter in case.plain.named_parameters()}
+    theirs = {name: parameter.grad for name, parameter in case.reference.named_parameters()}
     scale = max(float(g.abs().max()) for g in theirs.values() if g is not None)
     assert scale > 0, "the score depends on nothing"
     for name, parameter in case.ours.named_parameters():
@@ -100,7 +105,7 @@ def assert_same_training_step(case: Case) -> None:
         floor = max(1e-9 * float(expected.abs().max()), 1e-12 * scale)
         assert float((parameter.grad - expected).abs().max()) <= floor, name
     assert not theirs
-    expected_buffers = dict(case.plain.named_buffers())
+    expected_buffers = dict(case.reference.named_buffers())
     for name, buffer in case.ours.named_buffers():
         torch.testing.assert_close(
             buffer, expected_buffers[authors_name(name)], rtol=1e-10, atol=1e-12, msg=name
@@ -117,22 +122,22 @@ def scores_and_gradient(net: DPAM | ReferenceDPAM, answer: Callable[[], Tensor])
     return [score.detach().double(), torch.cat([gradients[n].flatten() for n in sorted(gradients)])]
 
 
-def test_bfloat16_costs_no_more_than_in_the_plain_form() -> None:
+def test_bfloat16_costs_no_more_than_in_the_reference() -> None:
     """Under autocast as this machine does it; several networks, as one may round luckily."""
-    errors: dict[str, list[list[float]]] = {"ours": [], "plain": []}
+    errors: dict[str, list[list[float]]] = {"ours": [], "reference": []}
     for seed in range(8):
         case = make_case(embed_dim=32, batch=4, seed=seed)
-        exact = scores_and_gradient(case.plain, case.plain_score)
+        exact = scores_and_gradient(case.reference, case.reference_score)
         case.in_float32()
         with torch.autocast("cpu", torch.bfloat16):
             ours = scores_and_gradient(case.ours, case.our_score)
-            plain = scores_and_gradient(case.plain, case.plain_score)
-        for name, found in (("ours", ours), ("plain", plain)):
+            reference = scores_and_gradient(case.reference, case.reference_score)
+        for name, found in (("ours", ours), ("reference", reference)):
             errors[name].append(
                 [float((a - b).norm() / b.norm()) for a, b in zip(found, exact, strict=True)]
             )
-    ours, plain = (torch.tensor(errors[name]).square().mean(0).sqrt() for name in errors)
-    assert (ours <= 2 * plain).all(), (ours, plain)
+    ours, reference = (torch.tensor(errors[name]).square().mean(0).sqrt() for name in errors)
+    assert (ours <= 2 * reference).all(), (ours, reference)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
@@ -177,7 +182,7 @@ def test_uniform_superpixels_have_no_gradient_of_deviation() -> None:
     assert_same_training_step(case)
     case.superpixels[:] = 1
     case.ours.zero_grad()
-    case.plain.zero_grad()
+    case.reference.zero_grad()
     assert_same_training_step(case)
 
 

@@ -111,8 +111,8 @@ def test_evaluation(
     assert_parts(parts, record["eval"], tolerance)
 
 
-class Plainly(NamedTuple):
-    """What the plain form answered to the record "b", in float64."""
+class Reference(NamedTuple):
+    """What the reference answered to the record "b", in float64."""
 
     score: Tensor  # (1,)
     parts: dict[str, Tensor]  # by the authors' names
@@ -120,27 +120,27 @@ class Plainly(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def plainly() -> Plainly:
+def answered() -> Reference:
     record = golden.answers("b")
     net = ReferenceDPAM().double().eval()
     net.load_state_dict(golden.weights(record["salt"], golden.published_layout()))
-    return plain_answer(net, record)
+    return reference_answer(net, record)
 
 
-def plain_answer(net: ReferenceDPAM, record: dict[str, Any]) -> Plainly:
+def reference_answer(net: ReferenceDPAM, record: dict[str, Any]) -> Reference:
     image, texture, superpixels, _ = (x.to(net.conv1.weight.dtype) for x in golden.inputs(record))
     names = {name: name for name in (*record["eval"]["taps"], *HEADS)}
     with torch.inference_mode(), outputs(net, names) as parts:
         score = net(image, texture.repeat(1, 3, 1, 1), superpixels)
-    return Plainly(score, parts, {name: parts.pop(name) for name in HEADS})
+    return Reference(score, parts, {name: parts.pop(name) for name in HEADS})
 
 
 @pytest.mark.large
-def test_the_plain_form_in_evaluation(plainly: Plainly) -> None:
+def test_the_reference_in_evaluation(answered: Reference) -> None:
     """The oracle of the other tests is the released function: every part, one by one."""
     answer = golden.answers("b")["eval"]
-    assert plainly.score.tolist() == pytest.approx(answer["score"], rel=1e-9)
-    assert_parts(plainly.parts, answer, 1e-9)
+    assert answered.score.tolist() == pytest.approx(answer["score"], rel=1e-9)
+    assert_parts(answered.parts, answer, 1e-9)
 
 
 class Bfloat16(TorchDispatchMode):
@@ -168,10 +168,10 @@ def is_floating_point(x: object) -> bool:
 
 
 @pytest.mark.large
-def test_bfloat16_costs_no_more_than_in_the_plain_form(plainly: Plainly) -> None:
+def test_bfloat16_costs_no_more_than_in_the_reference(answered: Reference) -> None:
     """Of each part, of the patches' scores and weights, and so of the score.
 
-    A fixed bound on the score would hold by chance: with these weights the plain form is off by
+    A fixed bound on the score would hold by chance: with these weights the reference is off by
     1 to 4 %, from one way of rounding to the next.
     """
     record = golden.answers("b")
@@ -182,17 +182,17 @@ def test_bfloat16_costs_no_more_than_in_the_plain_form(plainly: Plainly) -> None
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), Bfloat16():
         with outputs(net, PARTS) as parts:
             score, *patches = net(*inputs, return_maps=True)
-        plain = ReferenceDPAM().eval()
-        plain.load_state_dict(weights)
-        rounded = plain_answer(plain, record)
+        reference = ReferenceDPAM().eval()
+        reference.load_state_dict(weights)
+        rounded = reference_answer(reference, record)
     assert score.dtype == torch.float32
     parts |= {name: x.flatten(1).mT for name, x in zip(HEADS, patches, strict=True)}
-    exact = plainly.parts | plainly.patches
+    exact = answered.parts | answered.patches
     expected = {name: deviation(x, exact[name]) for name, x in rounded.parts.items()}
     expected |= {name: deviation(x, exact[name]) for name, x in rounded.patches.items()}
     excess = {name: deviation(x, exact[name]) / expected[name] for name, x in parts.items()}
     assert not golden.offenders(excess, 1.25)
-    assert abs(score - plainly.score) <= expected[HEADS[0]]
+    assert abs(score - answered.score) <= expected[HEADS[0]]
 
 
 def deviation(x: Tensor, exact: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""The network's interface, settings and behaviour where the plain form is no measure."""
+"""The network's interface, settings and behaviour where the reference is no measure."""
 
 import json
 from typing import Any

@@ -137,7 +137,7 @@ def test_a_dataset_whose_key_begins_as_the_demonstration_s_is_left_alone(tmp_pat
         write_image(folder / f"{number}.png", number)
     write_text(folder / "scores.csv", "image,score", *(f"{n}.png,{n}" for n in range(6)))
     (tmp_path / "mine.yaml").write_text(
-        "plain:\n  demo_mine: {labels: scores.csv, score_range: [0, 5], higher_is_better: true}\n"
+        "custom:\n  demo_mine: {labels: scores.csv, score_range: [0, 5], higher_is_better: true}\n"
         "experiments: [{name: a, datasets: [demo_mine], test_on: self}]\n"
     )
     before = {path: path.read_bytes() for path in folder.iterdir()}
@@ -179,7 +179,7 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
     write_text(folder / "scores.csv", *lines)
     shutil.make_archive(str(folder / "photos"), "zip", tmp_path / "packed")
     (tmp_path / "mine.yaml").write_text(
-        "plain:\n  mine: {labels: scores.csv, images: photos, score_range: [0, 5], "
+        "custom:\n  mine: {labels: scores.csv, images: photos, score_range: [0, 5], "
         "higher_is_better: true}\n"
         "experiments: [{name: a, datasets: [mine], splits: [official], test_on: self}]\n"
         "allow: {mine: [odd_size]}\n"
@@ -205,7 +205,7 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
         lines.append(f"{number}.png,{number},{'train' if number < 8 else 'test'}")
     write_text(tmp_path / "data/mine/scores.csv", *lines)
     (tmp_path / "mine.yaml").write_text(
-        "plain: {mine: {labels: scores.csv, score_range: [0, 11], higher_is_better: true}}\n"
+        "custom: {mine: {labels: scores.csv, score_range: [0, 11], higher_is_better: true}}\n"
         "experiments: [{name: a, datasets: [mine], methods: [none], splits: [official], "
         "test_on: self}]\n"
         "image_size: 64\nstored_side: 72\nresize: antialias\n"

@@ -195,7 +195,7 @@ ROWS = [
     ),
     Row(
         "key of verify_download, normalise_labels, pack_superpixels",
-        "`plain.mine.score_range`",
+        "`custom.mine.score_range`",
         edit(TINY, "[0, 20]", "[0, 21]"),
         "verify_download",
         of="mine",

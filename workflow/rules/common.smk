@@ -125,8 +125,8 @@ def as_json(*keys):
 
 def own_dataset(wildcards):
     """Option that describes a dataset of the user's own, as JSON; nothing for known ones."""
-    plain = config["plain"].get(wildcards.dataset)
-    return ["--plain", json.dumps(plain)] if plain else []
+    custom = config["custom"].get(wildcards.dataset)
+    return ["--custom", json.dumps(custom)] if custom else []
 
 
 def allowed_findings(wildcards):

@@ -30,7 +30,7 @@ rule download:
     conda:
         ENVIRONMENT
     params:
-        names=[name for name in DATASETS if name not in {*MADE, *config["plain"]}],
+        names=[name for name in DATASETS if name not in {*MADE, *config["custom"]}],
         roots=json.dumps({name: root_of(name) for name in DATASETS}),
         code=fingerprint("download"),
     shell:

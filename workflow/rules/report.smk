@@ -38,7 +38,7 @@ rule estimate:
         ENVIRONMENT
     params:
         images=lambda wildcards: json.dumps({name: images_of(name) for name in DATASETS}),
-        own=as_json("plain"),
+        own=as_json("custom"),
         model=as_json("model"),
         image_size=config["image_size"],
         epochs=config["training"]["epochs"],
@@ -46,7 +46,7 @@ rule estimate:
         per_job=config["superpixels"]["images_per_job"],
         code=fingerprint("estimate"),
     shell:
-        "dpam estimate {input:q} --images {params.images:q} --plain {params.own:q}"
+        "dpam estimate {input:q} --images {params.images:q} --custom {params.own:q}"
         " --model {params.model:q} --image-size {params.image_size} --epochs {params.epochs}"
         " --views {params.views} --images-per-job {params.per_job} --output {output:q} --log {log:q}"
 

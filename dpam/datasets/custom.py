@@ -59,7 +59,7 @@ def with_labels(dataset: Dataset, root: str | Path) -> Dataset:
     return replace(dataset, distortions=tuple(sorted(types)))
 
 
-def plain(name: str, settings: Mapping[str, Any]) -> Dataset:
+def custom_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     """The user's own dataset called `name`.
 
     Args:
