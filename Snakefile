@@ -14,7 +14,7 @@
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
 #   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a part of a large one
-#   <results>/data/{dataset}/{baseline}.npy            features of a baseline, one row per image
+#   <results>/data/{dataset}/{features}.npy            of a baseline (brisque, vit), one row per image
 #   <results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/
 #       model.safetensors, history.csv                 one training run
 #       on-{test_dataset}.csv                          its predictions, one row per image

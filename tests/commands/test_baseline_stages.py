@@ -15,6 +15,7 @@ from dpam.datasets.splits import draw
 from dpam.utils.files import read_array
 
 MODEL = {"backbone": "test_vit", "pretrained": False, "weights": None, "out_indices": [5]}
+FEATURES = {"brisque_svr": "brisque.npy", "vit_ridge": "vit.npy"}
 IMAGES = 40
 
 
@@ -47,12 +48,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "verified.json").write_text(json.dumps({"perceptual_hashes": hashes}))
     out = ["--root", folder, "--output"]
     labels = folder / "labels.csv"
-    brisque = folder / "brisque_svr.npy"
+    brisque = folder / "brisque.npy"
     assert call("extract-brisque", labels, *out, brisque, "--threads", 1) == 0
     custom = {"labels": str(folder / "labels.csv"), "score_range": [0, 1], "higher_is_better": True}
     assert (
         call("extract-vit", "mine", "--custom", json.dumps(custom), "--labels", labels, "--model",
-             json.dumps(MODEL), "--image-size", 64, *out, folder / "vit_ridge.npy") == 0
+             json.dumps(MODEL), "--image-size", 64, *out, folder / "vit.npy") == 0
     )  # fmt: skip
     return folder
 
@@ -60,14 +61,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(data: Path, baseline: str, output: Path, *more: object) -> int:
     sides = []
     for side in ("--", "--test-"):
-        sides += [f"{side}features", data / f"{baseline}.npy"]
+        sides += [f"{side}features", data / FEATURES[baseline]]
         sides += [f"{side}labels", data / "labels.csv", f"{side}splits", data / "splits.csv"]
     return call("train-baseline", baseline, *sides, "--output", output, *more)
 
 
 @pytest.mark.parametrize("baseline", ["brisque_svr", "vit_ridge"])
 def test_a_baseline_learns_blur_and_is_scored(data: Path, tmp_path: Path, baseline: str) -> None:
-    features = read_array(data / f"{baseline}.npy")
+    features = read_array(data / FEATURES[baseline])
     assert features.dtype == np.float32
     assert len(features) == IMAGES
     assert train(data, baseline, tmp_path / "on-mine.csv") == 0

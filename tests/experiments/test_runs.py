@@ -55,9 +55,8 @@ def test_the_runs_of_the_paper():
 
 def test_types_of_one_s_own_are_those_of_its_labels():
     for distortions in ("every", ["JPEG", "blur-2"]):
-        config = configured(
-            {"datasets": ["mine"], "distortions": distortions}, custom=custom("mine")
-        )
+        experiment = {"datasets": ["mine"], "distortions": distortions}
+        config = configured(experiment, custom=custom("mine"))
         assert [run.distortion for run in runs_of(config)] == ["JPEG", "blur-2"]
 
 

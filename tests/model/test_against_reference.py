@@ -57,14 +57,12 @@ def make_case(
     for (
         name,
         tensor,
-    ) in reference.state_dict().items():  # nothing at 0 or 1, where errors could hide
+    ) in reference.state_dict().items():  # none 0 or 1, where errors could hide
         if name.endswith("running_var"):
             tensor.copy_(0.5 + torch.rand_like(tensor))
         elif tensor.is_floating_point():
             tensor.add_(0.2 * torch.randn_like(tensor) * (0.1 + tensor.std(correction=0)))
-    reference.fc_score[
-        3
-    ].bias += 2  # off the flat side of the ReLU, where the score depends on nothing
+    reference.fc_score[3].bias += 2  # off the flat side of the ReLU, where nothing counts
     ours.load_state_dict(from_authors(reference.state_dict(), ours))
     return Case(
         ours,

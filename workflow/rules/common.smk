@@ -181,6 +181,12 @@ def superpixel_weights(wildcards):
     return config["superpixels"]["ainet"]
 
 
+def features(dataset, baseline):
+    """The features of a dataset's images that a baseline reads."""
+    kind = {"brisque_svr": "brisque", "vit_ridge": "vit"}[baseline]
+    return f"<results>/data/{dataset}/{kind}.npy"
+
+
 def identity(wildcards):
     """What a score is the score of, as JSON."""
     return json.dumps({**wildcards, "seed": int(wildcards.seed)})

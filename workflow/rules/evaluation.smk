@@ -71,7 +71,7 @@ rule extract_brisque:
         verified="<results>/data/{dataset}/verified.json",
         labels="<results>/data/{dataset}/labels.csv",
     output:
-        "<results>/data/{dataset}/brisque_svr.npy",
+        "<results>/data/{dataset}/brisque.npy",
     log:
         "<logs>/extract_brisque/{dataset}.log",
     benchmark:
@@ -94,7 +94,7 @@ rule extract_vit:
         verified="<results>/data/{dataset}/verified.json",
         labels="<results>/data/{dataset}/labels.csv",
     output:
-        "<results>/data/{dataset}/vit_ridge.npy",
+        "<results>/data/{dataset}/vit.npy",
     log:
         "<logs>/extract_vit/{dataset}.log",
     benchmark:
@@ -123,10 +123,10 @@ rule extract_vit:
 
 rule train_baseline:
     input:
-        features="<results>/data/{dataset}/{baseline}.npy",
+        features=lambda wildcards: features(wildcards.dataset, wildcards.baseline),
         labels="<results>/data/{dataset}/labels.csv",
         splits="<results>/data/{dataset}/splits.csv",
-        test_features="<results>/data/{test_dataset}/{baseline}.npy",
+        test_features=lambda wildcards: features(wildcards.test_dataset, wildcards.baseline),
         test_labels="<results>/data/{test_dataset}/labels.csv",
         test_splits="<results>/data/{test_dataset}/splits.csv",
     output:
