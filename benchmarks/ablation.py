@@ -58,19 +58,19 @@ def make_constant(pack: Pack, names: list[str]) -> None:
         pack.rows[name] = np.broadcast_to(mean, rows.shape)
 
 
-def remembering(
-    forward: Callable[[Tensor], Tensor], memory: dict[bytes, Tensor]
+def with_cache(
+    forward: Callable[[Tensor], Tensor], cache: dict[bytes, Tensor]
 ) -> Callable[[Tensor], Tensor]:
     """A frozen backbone that computes each image once: it answers the same each time."""
 
     def remembered(image: Tensor) -> Tensor:
         keys = [hashlib.sha256(one.cpu().numpy().tobytes()).digest() for one in image]
-        unknown = [index for index, key in enumerate(keys) if key not in memory]
+        unknown = [index for index, key in enumerate(keys) if key not in cache]
         if unknown:
             with torch.no_grad():
                 answers = forward(image[unknown])
-            memory.update(zip((keys[index] for index in unknown), answers, strict=True))
-        return torch.stack([memory[key] for key in keys])
+            cache.update(zip((keys[index] for index in unknown), answers, strict=True))
+        return torch.stack([cache[key] for key in keys])
 
     return remembered
 
@@ -81,7 +81,7 @@ def trained(
     model: dict[str, Any],
     settings: TrainingSettings,
     seed: int,
-    memory: dict[bytes, Tensor],
+    cache: dict[bytes, Tensor],
     folder: Path,
 ) -> dict[str, Any]:
     """Train, or take what was trained before: numbers of the epoch best on validation."""
@@ -90,7 +90,7 @@ def trained(
     torch.manual_seed(seed)
     net = DPAM(image_size=pack.preparation.image_size, **model)
     if settings.freeze_backbone and pack.preparation.network_input == "whole":
-        net.backbone.forward = remembering(net.backbone.forward, memory)  # type: ignore[method-assign]
+        net.backbone.forward = with_cache(net.backbone.forward, cache)  # type: ignore[method-assign]
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(net, pack, rows, settings, seed, device(), folder / "progress.pt")
 
@@ -160,7 +160,7 @@ def main() -> None:
     splits = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
     forms = [(args.packs[0], branch) for branch in ("", *BRANCHES)]
     forms += [(path, "") for path in args.packs[1:]]
-    memory: dict[bytes, Tensor] = {}
+    cache: dict[bytes, Tensor] = {}
     table, tested = [], []
     for path, branch in forms:
         with Pack(path) as pack:
@@ -168,7 +168,7 @@ def main() -> None:
             rows = rows_of_subsets(pack, splits, "all")
             folder = args.output_dir / (f"{path.stem}-without-{branch}" if branch else path.stem)
             settings = TrainingSettings(**training)
-            numbers = trained(pack, rows, model, settings, args.seed, memory, folder)
+            numbers = trained(pack, rows, model, settings, args.seed, cache, folder)
             reference = pack.labels["reference"].iloc[rows["test"]].tolist()
         tested.append(read_csv(folder / "predictions.csv", ["image", "label", "prediction"]))
         prediction, first = (one["prediction"].to_numpy() for one in (tested[-1], tested[0]))

@@ -36,7 +36,9 @@ def measured(photographs: Iterable[Image.Image], size: tuple[int, int]) -> pd.Da
         image = np.asarray(photograph.resize(size, Image.Resampling.LANCZOS))
         reference = felzenszwalb(image, scale=SCALE, sigma=SIGMA, min_size=SMALLEST)
         for backend in BACKENDS:
-            labels = slico(image, recipe.region_size, recipe.ruler, recipe.iterations, backend)
+            labels = slico(
+                image, recipe.region_size, recipe.compactness, recipe.iterations, backend
+            )
             rows.append(
                 {
                     "backend": backend,

@@ -34,7 +34,7 @@ def forms_of(path: Path, dataset: str) -> dict[str, Callable[[], object]]:
     """What is timed of a photograph."""
     recipe, image = find(dataset).recipe, decode(path)
     how = preparation_of(find(dataset), 224, method="slic", backend="numba")
-    arguments = (image, recipe.region_size, recipe.ruler, recipe.iterations)
+    arguments = (image, recipe.region_size, recipe.compactness, recipe.iterations)
     forms: dict[str, Callable[[], object]] = {
         f"SLICO, {backend}": lambda backend=backend: slico(*arguments, backend)
         for backend in BACKENDS

@@ -41,7 +41,7 @@ def preparation(network_input: str, **more) -> Preparation:
         superpixels=12,
         superpixel_size=None,
         region_size=20,
-        ruler=10,
+        compactness=10,
         iterations=3,
         **more,
     )

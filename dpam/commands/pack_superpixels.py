@@ -44,7 +44,7 @@ from dpam.pack.preparation import (
     stored_size,
 )
 from dpam.pack.recipes import facts_of, preparation_of
-from dpam.pack.store import FORMAT, UNSEALED, PackWriter, example_rows, join, lay_out
+from dpam.pack.store import FORMAT, UNFINISHED, PackWriter, example_rows, join, lay_out
 from dpam.utils.files import read_csv, read_json, refuse_other, remove_halves
 from dpam.utils.parallel import end_with_parent
 from dpam.utils.progress import track
@@ -214,8 +214,8 @@ def resumable(part: Path, identity: str) -> bool:
     Raises:
         DpamError: a file with the name of the part file is none.
     """
-    remove_halves(part, UNSEALED)
-    refuse_other(part, UNSEALED, FORMAT.encode())
+    remove_halves(part, UNFINISHED)
+    refuse_other(part, UNFINISHED, FORMAT.encode())
     if not part.exists():
         return False
     with suppress(OSError, KeyError, DpamError), PackWriter(part) as writer:

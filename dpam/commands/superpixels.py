@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         superpixels=1,
         superpixel_size=None,
         region_size=args.region_size,
-        ruler=10,
+        compactness=10,
         iterations=10,
         backend=args.backend,
         rim=args.rim,

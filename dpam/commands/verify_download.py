@@ -32,13 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write what was found, or stop with a list of all that is wrong."""
     dataset = find(args.dataset, args.custom)
-    memory = args.output.with_name("inspections.json")
-    refuse_other(memory, b'{\n  "made_by"')
+    cache = args.output.with_name("inspections.json")
+    refuse_other(cache, b'{\n  "made_by"')
     unpack_archives(dataset, args.root)
     files = dataset.files(args.root)
     labels = dataset.reader(files)
     normalise(labels[labels["image"].isin(files.images)], dataset)
-    found = verify(dataset, args.root, args.allow, args.threads, memory)
+    found = verify(dataset, args.root, args.allow, args.threads, cache)
     write_json(args.output, found)
     for finding in found["findings"]:
         logging.warning("%s", finding)

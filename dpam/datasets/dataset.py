@@ -36,7 +36,7 @@ class Recipe:
         count: superpixels that are kept of an image (N).
         pixels: pixels that are taken of a superpixel (P).
         region_size: mean side of a superpixel in pixels.
-        ruler: compactness, in the terms of SLIC.
+        compactness: of SLIC.
         iterations: rounds of the segmentation.
     """
 
@@ -44,7 +44,7 @@ class Recipe:
     count: int
     pixels: int
     region_size: int
-    ruler: float = 10.0
+    compactness: float = 10.0
     iterations: int = 10
 
 

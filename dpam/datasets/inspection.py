@@ -24,7 +24,7 @@ class Inspection(NamedTuple):
         digest: SHA-256 of the content, hexadecimal.
         width: in pixels; 0 if it does not decode.
         height: in pixels; 0 if it does not decode.
-        look: perceptual hash, hexadecimal; empty if it does not decode.
+        perceptual_hash: hexadecimal; empty if it does not decode.
         error: why it does not decode; empty if it does.
     """
 
@@ -33,7 +33,7 @@ class Inspection(NamedTuple):
     digest: str
     width: int
     height: int
-    look: str
+    perceptual_hash: str
     error: str
 
 
@@ -58,19 +58,19 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
     digest = hashlib.sha256(content).hexdigest()
     if before and before.digest == digest:
         return before
-    width, height, look, problem = 0, 0, "", ""
+    width, height, alike, problem = 0, 0, "", ""
     try:
         with opened(path, io.BytesIO(content)) as image:
             image.load()
-            look = difference_hash(image)
+            alike = difference_hash(image)
             width, height = image.size
     except DpamError as error:
         problem = str(error).removeprefix(f"{path}: ").replace("\n", " ")
-    return Inspection(len(content), status.st_mtime_ns, digest, width, height, look, problem)
+    return Inspection(len(content), status.st_mtime_ns, digest, width, height, alike, problem)
 
 
 def inspect_all(
-    root: Path, images: list[str], threads: int | None = None, memory: Path | None = None
+    root: Path, images: list[str], threads: int | None = None, cache: Path | None = None
 ) -> dict[str, Inspection]:
     """Inspect images in parallel, one process per core; files that did not change are not opened.
 
@@ -78,20 +78,22 @@ def inspect_all(
         root: the dataset's folder.
         images: relative to it.
         threads: processes; None: as many as there are cores.
-        memory: file in which the findings are kept for the next time, even if this is interrupted.
+        cache: file in which the findings are kept for the next time, even if this is interrupted.
     """
-    known = recalled(memory)
+    known = read_cache(cache)
     found: dict[str, Inspection] = {}
     paths = [str(root / image) for image in images]
     try:
         with processes(threads or cores(), "fork") as pool:
-            looks = pool.map(inspect, paths, map(known.get, images), chunksize=8)
-            for image, look in zip(images, track(looks, "decoding", len(images)), strict=True):
-                found[image] = look
+            findings = pool.map(inspect, paths, map(known.get, images), chunksize=8)
+            for image, finding in zip(
+                images, track(findings, "decoding", len(images)), strict=True
+            ):
+                found[image] = finding
     finally:
-        if memory is not None:
+        if cache is not None:
             kept = {image: known[image] for image in images if image in known} | found
-            write_json(memory, {"made_by": _made_by(), "images": kept}, replace=True)
+            write_json(cache, {"made_by": _made_by(), "images": kept}, replace=True)
     return found
 
 
@@ -106,12 +108,12 @@ def _made_by() -> dict[str, Any]:
     return {"pillow": version("pillow"), "fields": list(Inspection._fields)}
 
 
-def recalled(memory: Path | None) -> dict[str, Inspection]:
+def read_cache(cache: Path | None) -> dict[str, Inspection]:
     """What an earlier run found; nothing if another decoder or version of this made it."""
-    if memory is None or not memory.exists():
+    if cache is None or not cache.exists():
         return {}
     try:
-        content = read_json(memory)
+        content = read_json(cache)
         if content["made_by"] == _made_by():
             return {image: Inspection(*row) for image, row in content["images"].items()}
     except (DpamError, KeyError, TypeError):

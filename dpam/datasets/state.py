@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 from dpam.datasets.archives import stem
-from dpam.datasets.inspection import Inspection, recalled
+from dpam.datasets.inspection import Inspection, read_cache
 from dpam.imaging.images import is_image_name
 
 LARGE = 2**24  # bytes; an archive rather than labels
 
 
-def folder_state(root: str | Path, memory: Path) -> str:
+def folder_state(root: str | Path, cache: Path) -> str:
     """A hash that changes when a file of the folder is added, removed, renamed or altered.
 
     Images and other large files count by size and time, so that none is read. An image whose
@@ -21,12 +21,12 @@ def folder_state(root: str | Path, memory: Path) -> str:
 
     Args:
         root: the dataset's folder; where it lies does not matter.
-        memory: what the last verification found in each image (`inspect_all`), if there was one.
+        cache: what the last verification found in each image (`inspect_all`), if there was one.
 
     Returns:
         16 hexadecimal digits.
     """
-    known = recalled(memory)
+    known = read_cache(cache)
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(root, followlinks=True):
         unpacked = {stem(Path(name)) for name in files}
@@ -34,11 +34,11 @@ def folder_state(root: str | Path, memory: Path) -> str:
         for name in sorted(name for name in files if name[0] != "."):
             path = os.path.join(folder, name)
             image = os.path.relpath(path, root)
-            digest.update(f"{image} {_look(path, known.get(image))}\n".encode())
+            digest.update(f"{image} {_state_of(path, known.get(image))}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _look(path: str, before: Inspection | None) -> str:
+def _state_of(path: str, before: Inspection | None) -> str:
     status = os.stat(path)
     size, modified = status.st_size, status.st_mtime_ns
     if not is_image_name(path) and size <= LARGE:

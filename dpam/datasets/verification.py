@@ -53,7 +53,7 @@ def verify(
     root: str | Path,
     allow: Collection[str] = (),
     threads: int | None = None,
-    memory: Path | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Check one dataset's copy; images are decoded on several cores.
 
@@ -67,7 +67,7 @@ def verify(
         root: the dataset's folder.
         allow: findings to accept: `KIND` or `KIND SUBJECT`, e.g. `odd_size images/I01_01_01.png`.
         threads: processes that decode; None: as many as there are cores.
-        memory: file that keeps what was found in each image, so that the next verification looks
+        cache: file that keeps what was found in each image, so that the next verification looks
             at changed files only; None: look at all.
 
     Returns:
@@ -95,7 +95,7 @@ def verify(
     present = set(files.images)
     known = dataset.unlabelled(files, labels)
     checked = sorted(labelled & present)
-    inspections = inspect_all(files.root, checked, threads, memory)
+    inspections = inspect_all(files.root, checked, threads, cache)
 
     references = set(labels["reference"]) - {""}
     folders = Counter(os.path.dirname(image) or "." for image in present)
@@ -119,7 +119,7 @@ def verify(
         )
     left_out = {finding.subject for finding in accepted if finding.kind in UNUSABLE}
     kept = {image: found for image, found in inspections.items() if image not in left_out}
-    hashes = {image: found.look for image, found in kept.items()}
+    hashes = {image: found.perceptual_hash for image, found in kept.items()}
     scene = dict(zip(labels["image"], labels["reference"], strict=True))
     near = near_duplicates(hashes if dataset.kind == "authentic" else {}, scene)
     return {

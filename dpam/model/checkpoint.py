@@ -25,7 +25,8 @@ from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import refuse_misfit, shape_text, write_tensors
 
 FORMAT = "dpam-model-2"
-RENAMED = {"part": "distortion"}  # in the metadata of older checkpoints
+# In the metadata of older checkpoints -> what it is called now.
+RENAMED = {"part": "distortion", "ruler": "compactness"}
 
 # Our names -> the authors': each is the beginning of the names of the tensors of one part.
 PARTS = {
@@ -214,9 +215,9 @@ def read_settings(header: Mapping[str, str]) -> Any:
 def metadata_of(header: Mapping[str, str]) -> dict[str, Any]:
     """The metadata in a header, by the names that they have today."""
     metadata: dict[str, Any] = json.loads(header["metadata"])
-    for old, new in RENAMED.items():
-        if old in metadata:
-            metadata[new] = metadata.pop(old)
+    for found in (metadata, metadata.get("preparation", {})):
+        for old in RENAMED.keys() & found:
+            found[RENAMED[old]] = found.pop(old)
     return metadata
 
 

@@ -38,7 +38,7 @@ class Preparation:
         superpixels: how many superpixels the network sees, N.
         superpixel_size: (width, height) to resize to before segmenting; None: as stored.
         region_size: side of SLIC's initial cells, pixels.
-        ruler: SLIC's compactness.
+        compactness: of SLIC.
         iterations: SLIC's rounds.
         backend: what computes SLIC; the default is what packs without this entry were made with.
         rim: RIM's settings, "dpam" or "paper".
@@ -61,7 +61,7 @@ class Preparation:
     superpixels: int
     superpixel_size: tuple[int, int] | None
     region_size: int
-    ruler: float
+    compactness: float
     iterations: int
     backend: str = "scikit-image"
     rim: str = "dpam"
@@ -279,7 +279,12 @@ def segment(
     if preparation.method == "ainet":
         net = load_ainet(preparation.ainet, preparation.released_padding).to(device)
         return [Segmentation(i, ainet(i, net, preparation.region_size)) for i in images]
-    how = preparation.region_size, preparation.ruler, preparation.iterations, preparation.backend
+    how = (
+        preparation.region_size,
+        preparation.compactness,
+        preparation.iterations,
+        preparation.backend,
+    )
     return [Segmentation(image, slico(image, *how)) for image in images]
 
 

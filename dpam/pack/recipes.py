@@ -20,7 +20,7 @@ def preparation_of(dataset: Dataset, image_size: int, **more: Any) -> Preparatio
         superpixels=0 if more["method"] == "none" else dataset.recipe.count,
         superpixel_size=dataset.recipe.size,
         region_size=dataset.recipe.region_size,
-        ruler=dataset.recipe.ruler,
+        compactness=dataset.recipe.compactness,
         iterations=dataset.recipe.iterations,
         **more,
     )

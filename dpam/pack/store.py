@@ -2,7 +2,7 @@
 
 Layout (n images, N superpixels, S the network's input size):
 
-    seal                     in HDF5's user block, text: format, where the rows of images lie, and
+    checksum                 in HDF5's user block, text: format, where the rows of images lie, and
                              checksums of them and of all else; written when the pack is complete
     settings                 attribute, JSON: dataset, title, label kind, preparation, versions
     labels/<column>          (n,) the labels table, a dataset per column
@@ -40,7 +40,7 @@ from dpam.utils.progress import track
 
 FORMAT = "dpam-pack-4"
 USER_BLOCK = 512  # bytes before HDF5
-UNSEALED = bytes(USER_BLOCK)  # what they are until all images are written
+UNFINISHED = bytes(USER_BLOCK)  # what they are until all images are written
 CHECKED = 1 << 20  # bytes at a time
 ROOM = 2**20  # bytes for what HDF5 adds of its own
 EXAMPLES = 6
@@ -191,21 +191,21 @@ class PackWriter:
             )
         self.packed = self.packed.astype(bool)
         self.file = os.open(path, os.O_RDWR)
-        self.sealed = False
+        self.finished = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *exception: object) -> None:
-        if kind is None and not self.sealed and self.is_complete():
-            self.seal()
+        if kind is None and not self.finished and self.is_complete():
+            self.write_checksums()
         os.close(self.file)
 
     def is_complete(self) -> bool:
         """Whether all images are written, by this writer or others."""
         return all(os.pread(self.file, len(self.packed), self.places["packed"].start))
 
-    def seal(self) -> None:
+    def write_checksums(self) -> None:
         """All images are written: write the checksums, without which nobody reads the pack."""
         rows = sorted(
             (place.start, place.start + int(np.prod(place.shape)) * place.dtype.itemsize)
@@ -215,7 +215,7 @@ class PackWriter:
         numbers = [self.path.stat().st_size, *checksums(self.path, rows), *sum(rows, ())]
         line = " ".join([FORMAT, *map(str, numbers)]).encode() + b"\n"
         os.pwrite(self.file, line.ljust(USER_BLOCK, b"\0"), 0)
-        self.sealed = True
+        self.finished = True
 
     def write(self, index: int, image: Prepared) -> None:
         """Write an image's rows, and last that they are written.
@@ -257,7 +257,7 @@ class PackWriter:
             DpamError: the disk does not take it.
         """
         with writing(path):
-            self.seal()
+            self.write_checksums()
             os.fsync(self.file)
             self.path.replace(path)
 
@@ -266,7 +266,7 @@ Ranges = Sequence[tuple[int, int]]
 
 
 def checksums(path: Path, rows: Ranges) -> tuple[int, int]:
-    """CRC-32 of all of a pack but the seal and the rows of images, and of these."""
+    """CRC-32 of all of a pack but the user block and the rows of images, and of these."""
     return checksum(path, rest_of(path, rows)), checksum(path, rows)
 
 
@@ -288,15 +288,15 @@ def rest_of(path: Path, rows: Ranges) -> Ranges:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-class Seal(NamedTuple):
+class RowsChecksum(NamedTuple):
     """Ranges of the file where the rows of images lie, and their checksum."""
 
     rows: Ranges
-    checksum: int
+    crc: int
 
 
-def read_seal(path: Path) -> Seal:
-    """The seal of a pack whose bytes, but for the rows of images, are as they were sealed.
+def read_checksum(path: Path) -> RowsChecksum:
+    """The checksum of the rows of images of a pack whose other bytes are as they were written.
 
     Raises:
         DpamError: the file is missing, no pack, not complete, or damaged.
@@ -307,7 +307,7 @@ def read_seal(path: Path) -> Seal:
     except OSError as error:
         raise cannot_be_read(path, error, "pack_superpixels makes it") from error
     words = line.rstrip(b"\0").decode("ascii", "replace").split()
-    if line == UNSEALED:
+    if line == UNFINISHED:
         raise DpamError(f"{path}: not complete; run pack_superpixels again, it goes on from there")
     if line.startswith(b"\x89HDF"):
         raise DpamError(f"{path}: HDF5, but not a pack of this version; pack the dataset again")
@@ -325,7 +325,7 @@ def read_seal(path: Path) -> Seal:
         intact = False
     if not intact:
         raise DpamError(f"{path}: damaged, its checksum is wrong; pack the dataset again")
-    return Seal(rows, of_rows)
+    return RowsChecksum(rows, of_rows)
 
 
 def write_pack(
@@ -408,7 +408,7 @@ class Pack:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.seal = read_seal(self.path)
+        self.checksum = read_checksum(self.path)
         with hdf5(path, "r") as file:
             self.settings: dict[str, Any] = json.loads(file.attrs["settings"])
             self.preparation = Preparation.from_json(self.settings["preparation"])
@@ -447,7 +447,7 @@ class Pack:
         Raises:
             DpamError: they are not as they were written.
         """
-        if checksum(self.path, self.seal.rows) != self.seal.checksum:
+        if checksum(self.path, self.checksum.rows) != self.checksum.crc:
             raise DpamError(f"{self.path}: damaged, its checksum is wrong; pack the dataset again")
 
     def __getstate__(self) -> dict[str, Any]:

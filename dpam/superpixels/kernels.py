@@ -88,12 +88,12 @@ def claim(left, right, k, lightness, a, b, column, cl, ca, cb, cx, colour, space
 
 
 @compiled
-def cluster(lab, rows, columns, ruler, iterations):
+def cluster(lab, rows, columns, compactness, iterations):
     """SLICO's k-means on (3, H, W) float32 Lab, from a grid of cells; (H, W) int32 labels.
 
     Distance to a cluster: squared colour distance, divided by the largest that the cluster has had
-    in an earlier round (ruler² at first), plus squared distance in space, divided by a cell's area.
-    Pixels that no cluster reaches any more keep their label.
+    in an earlier round (compactness² at first), plus squared distance in space, divided by a
+    cell's area. Pixels that no cluster reaches any more keep their label.
     """
     _, height, width = lab.shape
     count = rows * columns
@@ -114,7 +114,9 @@ def cluster(lab, rows, columns, ruler, iterations):
         )
         centre[k, 0], centre[k, 1], centre[k, 2] = lab[0, y, x], lab[1, y, x], lab[2, y, x]
         centre[k, 3], centre[k, 4] = x, y
-    reach = np.full(count, np.float32(ruler * ruler))  # squared colour distance seen so far
+    reach = np.full(
+        count, np.float32(compactness * compactness)
+    )  # squared colour distance seen so far
     total = np.empty((count, 6))
     for _ in range(iterations):
         total[:] = 0

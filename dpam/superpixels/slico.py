@@ -11,14 +11,14 @@ SMALLEST_PIECE = 0.25  # of a cell's area; smaller pieces join a neighbour, as i
 
 
 def slico(
-    image: np.ndarray, region_size: int, ruler: float, iterations: int, backend: str
+    image: np.ndarray, region_size: int, compactness: float, iterations: int, backend: str
 ) -> np.ndarray:
     """Segment an image into roughly square superpixels.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         region_size: side of the initial grid's cells, pixels.
-        ruler: compactness that the adaptive one starts from.
+        compactness: what the adaptive one starts from.
         iterations: rounds of k-means.
         backend: one of BACKENDS. "numba": our own, compiled; connected superpixels.
             "scikit-image": connected superpixels. "opencv": as released; a superpixel may have
@@ -30,7 +30,8 @@ def slico(
     Raises:
         DpamError: the backend is not installed.
     """
-    labels = BACKENDS[backend](np.ascontiguousarray(image), region_size, float(ruler), iterations)
+    image = np.ascontiguousarray(image)
+    labels = BACKENDS[backend](image, region_size, float(compactness), iterations)
     occurs = np.bincount(labels.reshape(-1)) > 0
     kind = np.uint16 if occurs.sum() <= 2**16 else np.uint32
     return np.asarray((np.cumsum(occurs) - 1).astype(kind)[labels])
@@ -42,18 +43,20 @@ def grid(image: np.ndarray, region_size: int) -> tuple[int, int]:
     return max(1, round(height / region_size)), max(1, round(width / region_size))
 
 
-def by_numba(image: np.ndarray, region_size: int, ruler: float, iterations: int) -> np.ndarray:
+def by_numba(
+    image: np.ndarray, region_size: int, compactness: float, iterations: int
+) -> np.ndarray:
     """SLICO by our own kernels."""
     from dpam.superpixels.kernels import cluster, connected, lab_of
 
     rows, columns = grid(image, region_size)
-    labels = cluster(lab_of(image), rows, columns, ruler, iterations)
+    labels = cluster(lab_of(image), rows, columns, compactness, iterations)
     smallest = SMALLEST_PIECE * labels.size / (rows * columns)
     return np.asarray(connected(labels, smallest))
 
 
 def by_scikit_image(
-    image: np.ndarray, region_size: int, ruler: float, iterations: int
+    image: np.ndarray, region_size: int, compactness: float, iterations: int
 ) -> np.ndarray:
     """SLICO of scikit-image."""
     from skimage.segmentation import slic  # takes a second
@@ -62,7 +65,7 @@ def by_scikit_image(
     labels = slic(
         image,
         n_segments=rows * columns,
-        compactness=ruler,
+        compactness=compactness,
         max_num_iter=iterations,
         slic_zero=True,
         start_label=0,
@@ -70,11 +73,13 @@ def by_scikit_image(
     return np.asarray(labels)
 
 
-def by_opencv(image: np.ndarray, region_size: int, ruler: float, iterations: int) -> np.ndarray:
+def by_opencv(
+    image: np.ndarray, region_size: int, compactness: float, iterations: int
+) -> np.ndarray:
     """SLICO of OpenCV, exactly as released."""
     cv2 = opencv()
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
-    segmenter = cv2.ximgproc.createSuperpixelSLIC(lab, region_size=region_size, ruler=ruler)
+    segmenter = cv2.ximgproc.createSuperpixelSLIC(lab, region_size=region_size, ruler=compactness)
     segmenter.iterate(iterations)
     return np.asarray(segmenter.getLabels())
 

@@ -42,7 +42,7 @@ def test_maps_of_tested_images_add_up_to_their_quality(run, tmp_path):
     for example in gallery.examples:
         row = table.loc[example.image]
         assert row["subset"] == "test"
-        assert (example.label, example.prediction) == (row["score"], row["prediction"])
+        assert (example.label, example.prediction) == (row["label"], row["prediction"])
         assert example.photo.shape == (*example.lost.shape, 3)
         assert example.score.shape == example.lost.shape
         assert np.nanmin(example.score) >= 0

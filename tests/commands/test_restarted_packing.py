@@ -36,7 +36,7 @@ def data(tmp_path_factory):
     for row in range(COUNT):
         Image.fromarray(photograph(row, 240, 300)).save(folder / f"{row}.png")
     names = [f"{row}.png" for row in range(COUNT)]
-    table = {"image": names, "score": np.linspace(0, 1, COUNT), "label_kind": "MOS"}
+    table = {"image": names, "label": np.linspace(0, 1, COUNT), "label_kind": "MOS"}
     pd.DataFrame(table).to_csv(folder / "labels.csv", index=False)
     (folder / "verified.json").write_text(json.dumps({"fingerprint": "0"}))
     (folder / "run.py").write_text(LIMITED)

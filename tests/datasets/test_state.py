@@ -21,39 +21,39 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def memory(root, tmp_path):
+def cache(root, tmp_path):
     file = tmp_path / "inspections.json"
     inspect_all(root, [f"deep/{number}.bmp" for number in range(3)], 1, file)
     return file
 
 
-def test_another_place_other_times_and_hidden_files_leave_it(root, memory):
-    before = folder_state(root, memory)
+def test_another_place_other_times_and_hidden_files_leave_it(root, cache):
+    before = folder_state(root, cache)
     for path in root.rglob("*"):
         os.utime(path, (1, 1))
     (root / ".thumbnails").write_text("x")
     (root / "more/9.bmp").unlink()
-    assert folder_state(root, memory) == before
-    assert folder_state(root.rename(root.with_name("elsewhere")), memory) == before
+    assert folder_state(root, cache) == before
+    assert folder_state(root.rename(root.with_name("elsewhere")), cache) == before
 
 
 @pytest.mark.parametrize("name", ["deep/1.bmp", "scores.csv", "more.zip"])
-def test_other_content_of_the_same_size_changes_it(root, memory, name):
-    before = folder_state(root, memory)
+def test_other_content_of_the_same_size_changes_it(root, cache, name):
+    before = folder_state(root, cache)
     content = bytearray((root / name).read_bytes())
     content[-1] ^= 1
     (root / name).write_bytes(content)
-    assert folder_state(root, memory) != before
+    assert folder_state(root, cache) != before
 
 
-def test_files_that_come_go_or_are_renamed_change_it(root, memory):
-    seen = {folder_state(root, memory)}
+def test_files_that_come_go_or_are_renamed_change_it(root, cache):
+    seen = {folder_state(root, cache)}
     write_image(root / "deep/3.bmp", 3)
-    seen.add(folder_state(root, memory))
+    seen.add(folder_state(root, cache))
     (root / "deep/0.bmp").unlink()
-    seen.add(folder_state(root, memory))
+    seen.add(folder_state(root, cache))
     (root / "deep/1.bmp").rename(root / "deep/5.bmp")
-    seen.add(folder_state(root, memory))
+    seen.add(folder_state(root, cache))
     assert len(seen) == 4
 
 
@@ -68,8 +68,8 @@ def test_before_the_first_verification_and_for_large_files_times_count(root, tmp
     assert len(seen) == 3
 
 
-def test_a_second_verification_keeps_the_state(root, memory):
+def test_a_second_verification_keeps_the_state(root, cache):
     os.utime(root / "deep/0.bmp", (1, 1))
-    before = folder_state(root, memory)
-    inspect_all(root, [f"deep/{number}.bmp" for number in range(3)], 1, memory)
-    assert folder_state(root, memory) == before
+    before = folder_state(root, cache)
+    inspect_all(root, [f"deep/{number}.bmp" for number in range(3)], 1, cache)
+    assert folder_state(root, cache) == before

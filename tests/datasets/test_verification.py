@@ -59,44 +59,44 @@ def here_only(count: int, kind: str):
 
 
 def test_the_second_time_only_changes_are_looked_at(root, tmp_path, monkeypatch):
-    memory = tmp_path / "inspections.json"
+    cache = tmp_path / "inspections.json"
     paths = opened(monkeypatch)
     dataset = find("mine", OWN)
-    first = verify(dataset, root, memory=memory)
+    first = verify(dataset, root, cache=cache)
     assert len(paths) == 6
-    assert verify(dataset, root, memory=memory) == first
+    assert verify(dataset, root, cache=cache) == first
     assert len(paths) == 6
     os.utime(root / "1.png", (1, 1))  # another time, the same content: read, not decoded
-    assert verify(dataset, root, memory=memory) == first
+    assert verify(dataset, root, cache=cache) == first
     assert len(paths) == 6
     scene(70).save(root / "2.png")
-    second = verify(dataset, root, memory=memory)
+    second = verify(dataset, root, cache=cache)
     assert len(paths) == 7
     assert second["fingerprint"] != first["fingerprint"]
-    memory.write_text(memory.read_text().replace('"pillow": "', '"pillow": "0.'))
-    assert verify(dataset, root, memory=memory) == second
+    cache.write_text(cache.read_text().replace('"pillow": "', '"pillow": "0.'))
+    assert verify(dataset, root, cache=cache) == second
     assert len(paths) == 13, "another decoder looks at everything again"
-    memory.write_text('{\n  "made_by": no JSON')
-    assert verify(dataset, root, memory=memory) == second
-    memory.write_text("of somebody else")
+    cache.write_text('{\n  "made_by": no JSON')
+    assert verify(dataset, root, cache=cache) == second
+    cache.write_text("of somebody else")
     with pytest.raises(DpamError, match=r"inspections\.json: would be replaced, but dpam did not"):
-        verify(dataset, root, memory=memory)
-    assert memory.read_text() == "of somebody else"
+        verify(dataset, root, cache=cache)
+    assert cache.read_text() == "of somebody else"
 
 
 def test_what_was_found_is_kept_when_verification_stops(root, tmp_path, monkeypatch):
-    memory = tmp_path / "inspections.json"
+    cache = tmp_path / "inspections.json"
     (root / "5.png").write_bytes(b"broken")
     with pytest.raises(DpamError, match=r"5\.png: does not decode"):
-        verify(find("mine", OWN), root, memory=memory)
+        verify(find("mine", OWN), root, cache=cache)
     paths = opened(monkeypatch)
     scene(5).save(root / "5.png")
-    verify(find("mine", OWN), root, memory=memory)
+    verify(find("mine", OWN), root, cache=cache)
     assert len(paths) == 1
 
 
 def test_an_interrupted_verification_goes_on(root, tmp_path, monkeypatch):
-    memory = tmp_path / "inspections.json"
+    cache = tmp_path / "inspections.json"
     paths = opened(monkeypatch)
     look = inspection.inspect
 
@@ -108,10 +108,10 @@ def test_an_interrupted_verification_goes_on(root, tmp_path, monkeypatch):
     monkeypatch.setattr(inspection, "inspect", interrupted)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            verify(find("mine", OWN), root, memory=memory)
+            verify(find("mine", OWN), root, cache=cache)
         assert len(paths) == 4
     monkeypatch.setattr(inspection, "inspect", look)
-    verify(find("mine", OWN), root, memory=memory)
+    verify(find("mine", OWN), root, cache=cache)
     assert len(paths) == 6
 
 
@@ -192,21 +192,21 @@ def test_a_perceptual_hash_survives_recompression_and_tells_scenes_apart(tmp_pat
     scene(1).save(tmp_path / "b.jpg", quality=20)
     scene(2).save(tmp_path / "c.jpg", quality=95)
     scene(1).convert("P").save(tmp_path / "d.png")
-    looks = {path.name: inspect(str(path)).look for path in sorted(tmp_path.iterdir())}
-    pairs = near_duplicates(looks)
+    hashes = {path.name: inspect(str(path)).perceptual_hash for path in sorted(tmp_path.iterdir())}
+    pairs = near_duplicates(hashes)
     assert set(zip(pairs["image"], pairs["other"], strict=True)) == {
         ("a.jpg", "b.jpg"),
         ("a.jpg", "d.png"),
         ("b.jpg", "d.png"),
     }
-    assert len(bytes.fromhex(looks["a.jpg"])) == 32
+    assert len(bytes.fromhex(hashes["a.jpg"])) == 32
 
 
 def test_near_duplicates_against_a_plain_count():
     rng = np.random.default_rng(0)
     base = rng.integers(0, 2, (5, 256))
     bits = np.concatenate([base ^ (rng.random((5, 256)) < share) for share in (0, 0.05, 0.1, 0.2)])
-    looks = {f"{number:02d}": np.packbits(row).tobytes().hex() for number, row in enumerate(bits)}
+    hashes = {f"{number:02d}": np.packbits(row).tobytes().hex() for number, row in enumerate(bits)}
     expected = {
         (f"{first:02d}", f"{second:02d}", int((bits[first] != bits[second]).sum()))
         for first in range(20)
@@ -214,11 +214,11 @@ def test_near_duplicates_against_a_plain_count():
         if (bits[first] != bits[second]).sum() <= NEAR
     }
     assert 5 < len(expected) < 60
-    assert set(near_duplicates(looks).itertuples(index=False, name=None)) == expected
-    scene = {name: ("one", "two", "")[min(int(name) % 5, 2)] for name in looks}
+    assert set(near_duplicates(hashes).itertuples(index=False, name=None)) == expected
+    scene = {name: ("one", "two", "")[min(int(name) % 5, 2)] for name in hashes}
     apart = {pair for pair in expected if not scene[pair[0]] or scene[pair[0]] != scene[pair[1]]}
     assert len(apart) < len(expected)
-    assert set(near_duplicates(looks, scene).itertuples(index=False, name=None)) == apart
+    assert set(near_duplicates(hashes, scene).itertuples(index=False, name=None)) == apart
 
 
 def test_the_nearest_of_others_against_a_plain_search():
@@ -247,7 +247,9 @@ def test_the_nearest_of_others_against_a_plain_search():
 
 
 def test_pictures_without_structure_are_no_near_duplicates():
-    looks = {f"{shade}.png": difference_hash(Image.new("L", (50, 50), shade)) for shade in (3, 200)}
-    assert near_duplicates(looks).empty
+    hashes = {
+        f"{shade}.png": difference_hash(Image.new("L", (50, 50), shade)) for shade in (3, 200)
+    }
+    assert near_duplicates(hashes).empty
     assert near_duplicates({}).empty
-    assert nearest(looks, looks).empty
+    assert nearest(hashes, hashes).empty

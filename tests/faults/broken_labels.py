@@ -8,7 +8,7 @@ from damage import flipped, truncated
 NAMES = [f"{number}.png" for number in range(6)]
 GOOD = {name: number / 5 for number, name in enumerate(NAMES)}  # of the range 0 to 5
 BODY = "".join(f"{number}.png,{number}\n" for number in range(6))
-CSV = "image,score\n" + BODY
+CSV = "image,label\n" + BODY
 
 
 class BrokenLabels(NamedTuple):
@@ -82,28 +82,28 @@ def columns() -> Iterator[BrokenLabels]:
     yield BrokenLabels(kind, "no score", b"image\n" + b"\n".join(n.encode() for n in NAMES), bad)
     yield BrokenLabels(kind, "no image", b"score\n1\n2\n", bad)
     yield BrokenLabels(kind, "no header", BODY.encode(), bad)
-    yield BrokenLabels(kind, "other names", CSV.replace("image,score", "file,mos").encode(), bad)
-    yield BrokenLabels(kind, "capitals", CSV.replace("image,score", "Image , SCORE").encode(), good)
-    yield BrokenLabels(kind, "score twice", table("image,score,score", ",{n},{m}"), bad)
-    yield BrokenLabels(kind, "image twice", table("image,score,image", ",{n},other"), bad)
-    yield BrokenLabels(kind, "more", table("image,score,camera", ",{n},x"), good)
+    yield BrokenLabels(kind, "other names", CSV.replace("image,label", "file,mos").encode(), bad)
+    yield BrokenLabels(kind, "capitals", CSV.replace("image,label", "Image , LABEL").encode(), good)
+    yield BrokenLabels(kind, "label twice", table("image,label,score", ",{n},{m}"), bad)
+    yield BrokenLabels(kind, "image twice", table("image,label,image", ",{n},other"), bad)
+    yield BrokenLabels(kind, "more", table("image,label,camera", ",{n},x"), good)
     yield BrokenLabels(kind, "a cell too many in one row", (CSV + "9.png,1,2\n").encode(), bad)
     yield BrokenLabels(
-        kind, "score first, then a row cut off", b"score,image\n" + reverse() + b"3\n", bad
+        kind, "label first, then a row cut off", b"label,image\n" + reverse() + b"3\n", bad
     )
-    yield BrokenLabels(kind, "level lacks in the rows", table("image,score,level", ",{n}"), good)
-    yield BrokenLabels(kind, "nothing but a header", b"image,score\n", bad)
+    yield BrokenLabels(kind, "level lacks in the rows", table("image,label,level", ",{n}"), good)
+    yield BrokenLabels(kind, "nothing but a header", b"image,label\n", bad)
     yield BrokenLabels(kind, "nothing", b"", bad)
     yield BrokenLabels(kind, "blanks", b"  \n \n", bad)
     many = ",".join(f"c{number}" for number in range(2_000))
-    yield BrokenLabels(kind, "2,000", f"image,score,{many}\n{BODY}".encode(), good)
-    yield BrokenLabels(kind, "a name of 5 MB", b"i" * 5_000_000 + b",score\n0.png,1\n", bad)
+    yield BrokenLabels(kind, "2,000", f"image,label,{many}\n{BODY}".encode(), good)
+    yield BrokenLabels(kind, "a name of 5 MB", b"i" * 5_000_000 + b",label\n0.png,1\n", bad)
     yield BrokenLabels(
-        kind, "a level that is no number", table("image,score,level", ",{n},low"), bad
+        kind, "a level that is no number", table("image,label,level", ",{n},low"), bad
     )
-    yield BrokenLabels(kind, "a part of no split", table("image,score,split", ",{n},dev"), bad)
+    yield BrokenLabels(kind, "a part of no split", table("image,label,split", ",{n},dev"), bad)
     yield BrokenLabels(
-        kind, "a distortion of two words", table("image,score,distortion", ",{n},a b"), bad
+        kind, "a distortion of two words", table("image,label,distortion", ",{n},a b"), bad
     )
 
 
@@ -171,11 +171,11 @@ def lines() -> Iterator[BrokenLabels]:
 
 
 def pairs() -> list[tuple[str, str]]:
-    return [("image", "score"), *((name, str(number)) for number, name in enumerate(NAMES))]
+    return [("image", "label"), *((name, str(number)) for number, name in enumerate(NAMES))]
 
 
 def header(cells: Iterator[str]) -> bytes:
-    return "\n".join(["image,score", *map(",".join, zip(NAMES, cells, strict=True))]).encode()
+    return "\n".join(["image,label", *map(",".join, zip(NAMES, cells, strict=True))]).encode()
 
 
 def table(head: str, cells: str) -> bytes:

@@ -31,7 +31,7 @@ def test_an_archive_of_a_dataset_is_unpacked_whole_or_refused(number, tmp_path, 
     data = tmp_path / "home/data"
     data.mkdir(parents=True)
     (data / case.name).write_bytes(case.content)
-    (data / "scores.csv").write_text("image,score\n0.png,1\n")
+    (data / "scores.csv").write_text("image,label\n0.png,1\n")
     before = everything(tmp_path)
     os.chdir(tmp_path / "home")
     answer = call(
@@ -97,7 +97,7 @@ def test_what_a_damaged_archive_left_is_not_taken_for_good(tmp_path):
     good = tarred(*members, mode="w:gz")
     data = tmp_path / "data"
     data.mkdir()
-    (data / "scores.csv").write_text("image,score\n" + "".join(f"{n}.bmp,1\n" for n in range(3)))
+    (data / "scores.csv").write_text("image,label\n" + "".join(f"{n}.bmp,1\n" for n in range(3)))
     command = ("verify-download", "mine", "--root", "data", "--custom", OWN, "--threads", 1)
     refused = 0
     for _, damaged in flipped(good, range(20), start=100):

@@ -111,7 +111,7 @@ CUSTOM = [
 
 def test_settings_of_a_dataset_of_ones_own(tmp_path, note):
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/scores.csv").write_text("image,score\n")
+    (tmp_path / "data/scores.csv").write_text("image,label\n")
     good = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
     problems = []
     for setting in CUSTOM:

@@ -34,7 +34,7 @@ def answers(model, tmp_path_factory):
         Image.fromarray(photograph(2)).save(folder / "data" / number / "good.png")
     lines = [f"{number}/{case.name},1" for number, case in CASES.items()]
     lines += ["good.png,2", "999/good.png,2"]
-    (folder / "data/scores.csv").write_text("\n".join(["image,score", *lines]))
+    (folder / "data/scores.csv").write_text("\n".join(["image,label", *lines]))
     os.chdir(folder)
     predicted = call("predict", "-r", "data", "--checkpoint", model, "--workers", 2, seconds=300)
     verified = call(

@@ -28,8 +28,8 @@ def test_labels_are_read_right_or_refused(case, tmp_path, note):
     if case.read is not None:
         assert (answer.status == 0) == case.read, answer.err
     if answer.status == 0:
-        table = read_csv("labels.csv", ["image", "score"])
-        assert dict(zip(table["image"], table["score"], strict=True)) == GOOD
+        table = read_csv("labels.csv", ["image", "label"])
+        assert dict(zip(table["image"], table["label"], strict=True)) == GOOD
         note(case.kind, case.what, "read right")
     else:
         assert not (tmp_path / "labels.csv").exists()

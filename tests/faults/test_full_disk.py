@@ -53,7 +53,7 @@ def prepare_all(folder: Path) -> None:
     for number in range(6):
         Image.fromarray(photograph(number)).save(data / f"{number}.png")
     rows = "".join(f"{number}.png,{number}\n" for number in range(6))
-    (data / "scores.csv").write_text("image,score\n" + rows)
+    (data / "scores.csv").write_text("image,label\n" + rows)
     own = ("mine", "--root", "data", "--custom", CUSTOM)
     assert call("verify-download", *own, "--threads", 1, "--output", "verified.json").status == 0
     assert call("normalise-labels", *own, "--output", "labels.csv").status == 0

@@ -43,7 +43,7 @@ def own(images: str = ".") -> str:
 
 def write_labels(path: Path, names: list[str]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("image", "score"), *((n, i) for i, n in enumerate(names))])
+        csv.writer(file).writerows([("image", "label"), *((n, i) for i, n in enumerate(names))])
 
 
 def through_packing(root: object, threads: int = 1) -> None:
@@ -88,8 +88,8 @@ def test_strange_names_in_a_dataset(tmp_path, note):
     photographs(tmp_path / "my data", names)
     write_labels(tmp_path / "my data/s.csv", names)
     through_packing("my data")
-    table = read_csv("labels.csv", ["image", "score"])
-    assert dict(zip(table["image"], (table["score"] * 99).round(), strict=True)) == {
+    table = read_csv("labels.csv", ["image", "label"])
+    assert dict(zip(table["image"], (table["label"] * 99).round(), strict=True)) == {
         name: float(number) for number, name in enumerate(names)
     }
     assert not list(tmp_path.rglob("canary"))

@@ -44,7 +44,7 @@ def test_opencv_gives_the_released_superpixels(case):
     recipe = find(case["recipe"]).recipe
     rgb = resized_by_opencv(photograph, width, height)
     golden = case["superpixels"]
-    labels = slico(rgb, recipe.region_size, recipe.ruler, recipe.iterations, "opencv")
+    labels = slico(rgb, recipe.region_size, recipe.compactness, recipe.iterations, "opencv")
     assert labels.max() + 1 == golden["opencv_count"]
     np.testing.assert_array_equal(
         labels.reshape(-1)[golden["label_map"]["index"]], golden["label_map"]["value"]
@@ -116,7 +116,7 @@ def test_lab_is_cielab():
     np.testing.assert_allclose(lab_of(image).transpose(1, 2, 0), rgb2lab(image), atol=0.01)
 
 
-def plain_clusters(lab, rows, columns, ruler, iterations):
+def plain_clusters(lab, rows, columns, compactness, iterations):
     """SLICO's k-means by the formulas of the paper, every cluster in turn on whole arrays."""
     _, height, width = lab.shape
     side = np.sqrt(height * width / (rows * columns))
@@ -136,7 +136,7 @@ def plain_clusters(lab, rows, columns, ruler, iterations):
         dv, du = np.unravel_index(near.argmin(), near.shape)
         v, u = v - 1 + dv, u - 1 + du
         centres.append(np.array([*lab[:, v, u], u, v]))
-    reach = np.full(len(centres), float(ruler) ** 2)
+    reach = np.full(len(centres), float(compactness) ** 2)
     for _ in range(iterations):
         nearest = np.full((height, width), np.inf)
         colour = [((lab - centre[:3, None, None]) ** 2).sum(axis=0) for centre in centres]

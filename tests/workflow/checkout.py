@@ -67,7 +67,7 @@ class Checkout:
         """The dataset `mine` of tiny.yaml: 15 smooth pictures and their scores."""
         folder = self.folder / "photographs"
         folder.mkdir()
-        rows = ["image,score"]
+        rows = ["image,label"]
         for number in range(15):
             coarse = np.random.default_rng(number).integers(0, 256, (8, 12, 3), dtype=np.uint8)
             picture = Image.fromarray(coarse).resize((96, 64), Image.Resampling.BICUBIC)

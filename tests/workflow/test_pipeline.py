@@ -135,7 +135,7 @@ def test_a_dataset_whose_key_begins_as_the_demonstration_s_is_left_alone(tmp_pat
     folder = tmp_path / "data/demo_mine"
     for number in range(6):
         write_image(folder / f"{number}.png", number)
-    write_text(folder / "scores.csv", "image,score", *(f"{n}.png,{n}" for n in range(6)))
+    write_text(folder / "scores.csv", "image,label", *(f"{n}.png,{n}" for n in range(6)))
     (tmp_path / "mine.yaml").write_text(
         "custom:\n  demo_mine: {labels: scores.csv, score_range: [0, 5], higher_is_better: true}\n"
         "experiments: [{name: a, datasets: [demo_mine], test_on: self}]\n"
@@ -172,7 +172,7 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
     checkout = Checkout(tmp_path)
     folder = tmp_path / "data/mine"
     folder.mkdir(parents=True)
-    lines = ["image,score,split"]
+    lines = ["image,label,split"]
     for number in range(6):
         write_image(tmp_path / f"packed/{number}.png", number)
         lines.append(f"{number}.png,{number},{'train' if number < 4 else 'test'}")
@@ -197,7 +197,7 @@ def test_a_dataset_of_ones_own_lies_like_the_others(tmp_path):
 def test_the_plain_head_from_photographs_to_numbers(tmp_path):
     """Images kept in full, crops, degraded copies; the test set out of reach of training."""
     checkout = Checkout(tmp_path)
-    lines = ["image,score,split"]
+    lines = ["image,label,split"]
     for number in range(12):
         image = Image.fromarray(photograph(number))
         (tmp_path / "data/mine").mkdir(parents=True, exist_ok=True)
