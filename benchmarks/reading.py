@@ -26,7 +26,7 @@ import torch
 from dpam.pack.batches import Batch, View, collate
 from dpam.pack.preparation import Preparation, Prepared
 from dpam.pack.store import Pack, PackWriter, lay_out
-from dpam.training.augmentation import Chance, EpochPlan, Source
+from dpam.training.augmentation import EpochPlan, RandomViews, Source
 from dpam.training.batch_sources import HostSource
 
 SIZES = {"whole": (224, 224), "crop": (384, 512)}
@@ -42,7 +42,7 @@ class PlainSource(Source):
     def __init__(self, pack: Pack) -> None:
         self.pack, self.file = pack, h5py.File(pack.path, "r")
 
-    def batch(self, chance: Chance) -> Batch:
+    def batch(self, chance: RandomViews) -> Batch:
         """See `Source`."""
         file, size, views = self.file, self.pack.preparation.image_size, []
         for row, share, mirrored in zip(chance.rows, chance.place, chance.flip, strict=True):

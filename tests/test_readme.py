@@ -9,7 +9,7 @@ import yaml
 from miniatures import write_image
 
 from dpam.cli import COMMANDS
-from dpam.experiments.configuration import validated
+from dpam.experiments.configuration import validate
 
 TOP = Path(__file__).resolve().parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
 def test_the_configurations_are_valid():
     whole = yaml.safe_load((TOP / "config.yaml").read_text(encoding="utf-8"))
     for block in blocks("yaml"):
-        validated({**whole, **yaml.safe_load(block)}, TOP / "workflow/schemas/config.schema.yaml")
+        validate({**whole, **yaml.safe_load(block)}, TOP / "workflow/schemas/config.schema.yaml")
 
 
 def test_the_dataset_in_one_file(tmp_path):

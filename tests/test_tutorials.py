@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dpam.cli import COMMANDS
-from dpam.experiments.configuration import validated
+from dpam.experiments.configuration import validate
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TUTORIALS = ("reproduce", "own_dataset", "score_a_folder", "add_superpixel_method")
@@ -40,7 +40,7 @@ def test_configurations_are_valid(name: str) -> None:
     schema = top / "workflow/schemas/config.schema.yaml"
     for block in blocks(name, "yaml"):
         text = block.replace(", grid]", "]")  # the method that is added there
-        validated({**whole, **yaml.safe_load(text)}, schema)
+        validate({**whole, **yaml.safe_load(text)}, schema)
 
 
 def test_the_superpixel_method_is_one() -> None:

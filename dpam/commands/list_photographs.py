@@ -15,7 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from dpam.errors import DpamError, listed
-from dpam.imaging.folders import PassedOver, files, is_archive
+from dpam.imaging.folders import SkippedFiles, files, is_archive
 from dpam.utils.files import cannot_be_read, new_folder, printable
 from dpam.utils.progress import track
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    count, passed = 0, PassedOver()
+    count, passed = 0, SkippedFiles()
     with new_folder(args.output_dir) as folder:
         found = iter(track(photographs(args.places, passed), "listing", unit="photograph"))
         while chunk := list(islice(found, args.per_job)):
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     log.info("%d photographs", count)
 
 
-def of_line(line: str, passed: PassedOver, errors: list[str]) -> Iterator[str]:
+def of_line(line: str, passed: SkippedFiles, errors: list[str]) -> Iterator[str]:
     """What a line of a list names: a photograph, or those of a folder or pattern."""
     is_pattern = glob.has_magic(line) and not os.path.exists(line)
     if is_pattern and not any(isinstance(file, Path) for file in files([line], True)):
@@ -59,7 +59,7 @@ def of_line(line: str, passed: PassedOver, errors: list[str]) -> Iterator[str]:
         yield line
 
 
-def of_place(place: str, passed: PassedOver, errors: list[str]) -> Iterator[str]:
+def of_place(place: str, passed: SkippedFiles, errors: list[str]) -> Iterator[str]:
     """The photographs at a place."""
     for file in files([place], recursive=True, passed=passed):
         if isinstance(file, DpamError):
@@ -72,7 +72,7 @@ def of_place(place: str, passed: PassedOver, errors: list[str]) -> Iterator[str]
             yield str(file)
 
 
-def photographs(places: Iterable[str], passed: PassedOver) -> Iterator[str]:
+def photographs(places: Iterable[str], passed: SkippedFiles) -> Iterator[str]:
     """The names of all photographs, in order; other files of folders are counted in `passed`.
 
     Raises:

@@ -231,7 +231,9 @@ def superpixels(packs: dict[str, list[Pack]]) -> Figure:
                 images.setdefault(index, shown.image)
                 maps = label_maps.setdefault(index, {})
                 maps[pack.preparation.method] = shown.label_map
-        rows = [photographs.Compared(images[index], label_maps[index]) for index in images]
+        rows = [
+            photographs.SegmentedPhotograph(images[index], label_maps[index]) for index in images
+        ]
         comparisons.append(photographs.Comparison(alike[0].settings["title"], rows))
     return photographs.superpixels(comparisons, len(several) - len(comparisons))
 

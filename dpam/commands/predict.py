@@ -57,7 +57,7 @@ from tqdm import tqdm
 
 from dpam.commands.arguments import add_device, add_views
 from dpam.errors import SOME_FAILED, DpamError
-from dpam.imaging.folders import PassedOver
+from dpam.imaging.folders import SkippedFiles
 from dpam.inference.explanations import Explanation, Picture, picture
 from dpam.inference.judge import judge
 from dpam.inference.score_table import (
@@ -199,7 +199,7 @@ def run(args: argparse.Namespace) -> int:
                 labelled.append((row.score_100 / 100, label))
             yield row
 
-    passed = PassedOver()
+    passed = SkippedFiles()
     rows = run.rows(sources(named, args.recursive, done, passed))
     with growing(args.output, args.resume) if args.output else nullcontext(None) as add:
 
@@ -313,12 +313,12 @@ class Run:
                 waiting.append(result)
                 yield result.prepared
 
-        for answer in scorer.answers(prepared(), args.batch_size):
+        for prediction in scorer.predict_views(prepared(), args.batch_size):
             done = waiting.popleft()
-            rated = scorer.rated(answer)
+            rated = scorer.score_of(prediction)
             self.scored += 1
             if done.picture is not None:
-                explanation = Explanation(rated, answer, done.picture)
+                explanation = Explanation(rated, prediction, done.picture)
                 quality_maps.write(args.maps, done.name, explanation, scorer.scale)
             yield Row(done.name, **vars(rated))
 

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
     with Pack(args.pack) as pack:
         pack.check()
         torch.manual_seed(args.seed)
-        net, start = begun(args.model, pack)
+        net, start = build_network(args.model, pack)
         rows = rows_of_subsets(pack, splits, args.distortion)
         learned = 0.0, 1.0
         if args.scaling == "faithful":
@@ -215,7 +215,7 @@ def on_validation(
     return found | {"interval": {"coverage": COVERAGE, "half_width": reach, "images": len(rows)}}
 
 
-def begun(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
+def build_network(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
     """The network to train, and what it started from, if from a checkpoint.
 
     Raises:

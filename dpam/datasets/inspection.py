@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dpam.errors import DpamError
-from dpam.imaging.images import opened
+from dpam.imaging.images import open_image
 from dpam.imaging.perceptual_hash import difference_hash
 from dpam.utils.files import read_json, refuse_special, write_json
 from dpam.utils.parallel import processes
@@ -60,7 +60,7 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
         return before
     width, height, alike, problem = 0, 0, "", ""
     try:
-        with opened(path, io.BytesIO(content)) as image:
+        with open_image(path, io.BytesIO(content)) as image:
             image.load()
             alike = difference_hash(image)
             width, height = image.size

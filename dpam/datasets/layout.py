@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dpam.datasets.image_names import ImageNames, as_written
 from dpam.errors import DpamError
-from dpam.imaging.folders import PassedOver, images_below
+from dpam.imaging.folders import SkippedFiles, images_below
 from dpam.imaging.images import reader_of
 
 
@@ -54,7 +54,7 @@ def list_images(folder: Path) -> list[Path]:
         DpamError: a folder in it cannot be read.
     """
     found = []
-    for file in images_below(str(folder), True, PassedOver()):
+    for file in images_below(str(folder), True, SkippedFiles()):
         if isinstance(file, DpamError):
             raise file
         if not any(part.startswith("__MACOSX") for part in file.relative_to(folder).parts):

@@ -56,10 +56,10 @@ def draw(
     splits = pd.DataFrame({"image": labels["image"]})
     for number in range(count):
         shuffled = np.random.default_rng([seed, number]).permutation(names)
-        splits[f"split{number:02d}"] = cluster.map(_subsets(*divided(list(shuffled))))
+        splits[f"split{number:02d}"] = cluster.map(_subsets(*divide(list(shuffled))))
     order = list(dict.fromkeys(scenes(labels)))
     np.random.RandomState(AUTHORS_SEED).shuffle(order)
-    authors = scenes(labels).map(_subsets(*divided(order)))
+    authors = scenes(labels).map(_subsets(*divide(order)))
     splits["authors"] = _back_to_training(authors, labels, near)
     if (labels["official"] != "").any():
         splits["official"] = _official(labels, near, seed)
@@ -158,7 +158,7 @@ def clusters(labels: pd.DataFrame, near: pd.DataFrame) -> pd.Series:
     return pd.Series(first[component[scene]].to_numpy(), labels.index)
 
 
-def divided(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+def divide(names: Sequence[str]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
     """Shuffled names as validation, training and test set."""
     training = int(0.8 * len(names))
     validation = max(1, training // 8)

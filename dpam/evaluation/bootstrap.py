@@ -152,7 +152,7 @@ def weighted_plcc(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarra
         (draws,) in [-1, 1]; nan where all images drawn have the same x or the same y, or none is
         drawn.
     """
-    x, y = _scaled(x), _scaled(y)
+    x, y = _scale(x), _scale(y)
     total = weight.sum(axis=1)
     total[total == 0] = np.nan
     sum_x, sum_y = _sum(weight, x), _sum(weight, y)
@@ -166,7 +166,7 @@ def weighted_plcc(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarra
     return correlation.clip(-1, 1)
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
+def _scale(values: np.ndarray) -> np.ndarray:
     """Values around 0, at most 1 in magnitude, so that no square overflows."""
     values = np.asarray(values, dtype=np.float64)
     largest = np.abs(values).max()

@@ -15,7 +15,7 @@ def plcc(prediction: np.ndarray, label: np.ndarray) -> float:
         A value in [-1, 1]; nan where it is not defined: fewer than two images, a constant side,
         or a value that is not finite.
     """
-    x, y = _centred(prediction), _centred(label)
+    x, y = _centre(prediction), _centre(label)
     if x is None or y is None:
         return float("nan")
     return float(np.clip(x @ y / np.sqrt((x @ x) * (y @ y)), -1.0, 1.0))
@@ -36,7 +36,7 @@ def srcc(prediction: np.ndarray, label: np.ndarray) -> float:
     return plcc(rankdata(prediction), rankdata(label))
 
 
-def _centred(values: np.ndarray) -> np.ndarray | None:
+def _centre(values: np.ndarray) -> np.ndarray | None:
     """(n,) numbers of mean 0 and largest magnitude 1; None if constant or not finite."""
     if len(values) < 2 or not np.isfinite(values).all() or (values == values[0]).all():
         return None

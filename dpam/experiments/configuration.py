@@ -44,7 +44,7 @@ def read_over(files: Sequence[str | Path]) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise DpamError(f"{file}: expected keys and values, found something else")
         update_config(config, content)
-    return validated(config, REPOSITORY / "workflow/schemas/config.schema.yaml")
+    return validate(config, REPOSITORY / "workflow/schemas/config.schema.yaml")
 
 
 def fill_defaults(value: Any, schema: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
     return value
 
 
-def explained(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """One line: where, what was expected, what was found."""
     where = ".".join(str(step) for step in error.absolute_path) or "configuration"
     schema = error.schema
@@ -93,7 +93,7 @@ def explained(error: ValidationError) -> str:
     return f"{where}: {error.message}" + (f" ({meaning})" if meaning else "")
 
 
-def validated(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
+def validate(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
     """The configuration with the schema's defaults filled in.
 
     Args:
@@ -108,5 +108,5 @@ def validated(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]
     fill_defaults(config, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
     if errors:
-        raise listed("the configuration is not valid", [explained(error) for error in errors])
+        raise listed("the configuration is not valid", [explain(error) for error in errors])
     return config

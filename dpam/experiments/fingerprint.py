@@ -48,23 +48,23 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:8]
 
 
-def written(value: Any) -> str:
+def dump(value: Any) -> str:
     """A syntax tree as text, less docstrings, positions, and fields that hold nothing.
 
     The latter are those that a newer Python adds for what the code does not use, so that the
     text is the same for each.
     """
     if isinstance(value, list):
-        return f"[{' '.join(map(written, value))}]"
+        return f"[{' '.join(map(dump, value))}]"
     if not isinstance(value, ast.AST):
         return repr(value)
     fields = {name: field for name, field in ast.iter_fields(value) if field not in (None, [])}
     if isinstance(value, DEFINITIONS) and ast.get_docstring(value, clean=False) is not None:
         fields["body"] = value.body[1:]
-    return f"{type(value).__name__}({' '.join(f'{k}={written(v)}' for k, v in fields.items())})"
+    return f"{type(value).__name__}({' '.join(f'{k}={dump(v)}' for k, v in fields.items())})"
 
 
-def imported(tree: ast.Module) -> frozenset[str]:
+def imports_of(tree: ast.Module) -> frozenset[str]:
     """Names of this package that a module imports anywhere in it, submodules or attributes."""
     names: set[str] = set()
     for node in ast.walk(tree):
@@ -85,10 +85,10 @@ def file_names(tree: ast.Module) -> frozenset[str]:
 
 
 @cache  # most modules are reached by many stages
-def examined(source: bytes) -> Module:
+def examine(source: bytes) -> Module:
     """What counts of a module's source."""
     tree = ast.parse(source)
-    return Module(digest(written(tree).encode()), imported(tree), file_names(tree))
+    return Module(digest(dump(tree).encode()), imports_of(tree), file_names(tree))
 
 
 def reachable(module: str) -> dict[str, Module]:
@@ -100,7 +100,7 @@ def reachable(module: str) -> dict[str, Module]:
         path = source_file(name)
         if name in found or path is None:
             continue
-        found[name] = examined(path.read_bytes())
+        found[name] = examine(path.read_bytes())
         waiting.extend(found[name].imports)
         if "." in name:
             waiting.append(name.rpartition(".")[0])

@@ -1,7 +1,7 @@
 """The runs that a configuration asks for, and what is wrong with it, found before the first job.
 
 A run trains one network or baseline and tests it on one dataset. `config` is everywhere a
-configuration as `dpam.experiments.configuration.validated` returns it.
+configuration as `dpam.experiments.configuration.validate` returns it.
 """
 
 import os
@@ -86,7 +86,7 @@ def runs_of(config: Mapping[str, Any]) -> list[Run]:
     for block in config["experiments"]:
         where = f"experiment {block['name']}"
         try:
-            datasets = {name: facts_of(config, name) for name in named(block)}
+            datasets = {name: facts_of(config, name) for name in datasets_of(block)}
             lines = list(wrong_in_block(config, block, datasets))
         except DpamError as error:
             lines = [str(error)]
@@ -98,7 +98,7 @@ def runs_of(config: Mapping[str, Any]) -> list[Run]:
     return list(runs)
 
 
-def named(block: Mapping[str, Any]) -> list[str]:
+def datasets_of(block: Mapping[str, Any]) -> list[str]:
     """The datasets that an experiment names."""
     targets = [] if isinstance(block["test_on"], str) else block["test_on"]
     return list(dict.fromkeys([*block["datasets"], *targets]))
@@ -129,10 +129,10 @@ def distortions_of(
     """The distortion types, or `all`, that an experiment trains on one by one."""
     if block["distortions"] != "every":
         return list(block["distortions"])
-    return labelled(config, dataset).distortions
+    return with_distortions(config, dataset).distortions
 
 
-def labelled(config: Mapping[str, Any], dataset: Dataset) -> Dataset:
+def with_distortions(config: Mapping[str, Any], dataset: Dataset) -> Dataset:
     """The dataset; one of the user's own with what its labels say, if they are here."""
     root = Path(root_of(config, dataset.name))
     if dataset.name not in config["custom"] or lacking(dataset, root):
@@ -184,7 +184,7 @@ def wrong_distortions(
                 f"types there are; unpack it in {root_of(config, dataset.name)}, or name the types"
             )
         return
-    known = labelled(config, dataset).distortions
+    known = with_distortions(config, dataset).distortions
     source = "its labels name" if own else "it has"
     if distortions == "every":
         if not known:
@@ -245,7 +245,9 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
     results = Path(os.path.abspath(config["pathvars"]["results"]))
     if Path.cwd().is_relative_to(results):
         yield f"pathvars.results: {config['pathvars']['results']}: name a folder of its own"
-    for name in dict.fromkeys(name for block in config["experiments"] for name in named(block)):
+    for name in dict.fromkeys(
+        name for block in config["experiments"] for name in datasets_of(block)
+    ):
         root = Path(os.path.abspath(root_of(config, name)))
         inside = any(root.is_relative_to(results / folder) for folder in WRITTEN)
         if inside and not is_made_here(config, name):

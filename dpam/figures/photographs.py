@@ -36,7 +36,7 @@ class ExampleSet:
 
 
 @dataclass(frozen=True)
-class Compared:
+class SegmentedPhotograph:
     """One photograph, (h, w, 3) uint8, and its label maps by method, of any size."""
 
     image: np.ndarray
@@ -48,7 +48,7 @@ class Comparison:
     """Photographs of one dataset by the same methods."""
 
     title: str
-    rows: list[Compared]
+    rows: list[SegmentedPhotograph]
 
 
 def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:

@@ -15,7 +15,7 @@ TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 SHOWN = 12  # endings of files that were passed over; the rest is counted
 
 
-class PassedOver(Counter[str]):
+class SkippedFiles(Counter[str]):
     """How many files were passed over in folders, by ending, in lower case."""
 
     def add(self, name: str) -> None:
@@ -56,7 +56,7 @@ def read_to_the_end(file: tarfile.TarFile) -> None:
 
 
 def files(
-    places: Iterable[str], recursive: bool, passed: PassedOver | None = None
+    places: Iterable[str], recursive: bool, passed: SkippedFiles | None = None
 ) -> Iterator[Path | DpamError]:
     """The files at the places, folder by folder in the order of names; errors take their place.
 
@@ -66,7 +66,7 @@ def files(
         recursive: also look into the folders in folders.
         passed: counts the other files of folders and patterns.
     """
-    passed = PassedOver() if passed is None else passed
+    passed = SkippedFiles() if passed is None else passed
     for place in places:
         found = False
         if os.path.isdir(place):
@@ -91,7 +91,7 @@ def files(
             yield Path(place)
 
 
-def images_below(folder: str, recursive: bool, passed: PassedOver) -> Iterator[Path | DpamError]:
+def images_below(folder: str, recursive: bool, passed: SkippedFiles) -> Iterator[Path | DpamError]:
     """The images in a folder, then those in the folders in it; no hidden ones.
 
     Each folder is entered once: those that are links after all others, so that a photograph has
@@ -127,13 +127,13 @@ def images_below(folder: str, recursive: bool, passed: PassedOver) -> Iterator[P
         waiting.extend(reversed(inner))
 
 
-def image_files(places: Iterable[Path]) -> tuple[list[Path], PassedOver]:
+def image_files(places: Iterable[Path]) -> tuple[list[Path], SkippedFiles]:
     """The files named, and the images in the folders named; and what else is in these.
 
     Raises:
         DpamError: a folder holds no image, or cannot be read.
     """
-    passed = PassedOver()
+    passed = SkippedFiles()
     found: list[Path] = []
     for file in files(map(str, places), False, passed):
         if isinstance(file, DpamError):

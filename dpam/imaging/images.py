@@ -49,7 +49,7 @@ def readable() -> list[str]:
 
 
 @contextmanager
-def opened(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
+def open_image(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image.Image]:
     """An image file whose pixels are not read yet; `file` as for `decode`.
 
     Raises:
@@ -94,7 +94,7 @@ def decode(path: str | Path, file: BinaryIO | None = None, convert: bool = True)
     Raises:
         DpamError: the file is missing, is no image, is truncated, or has more than LARGEST pixels.
     """
-    with opened(path, file) as image:
+    with open_image(path, file) as image:
         return rgb_of(image, path, convert)
 
 
@@ -104,7 +104,7 @@ def upright_size(path: str | Path) -> tuple[int, int]:
     Raises:
         DpamError: the file is missing, is no image, or has more than LARGEST pixels.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         lying = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
         return image.size if lying else image.size[::-1]
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from dpam.imaging.filters import texture
-from dpam.inference.predict import Answer
+from dpam.inference.predict import Prediction
 from dpam.inference.scores import Score
 from dpam.pack.batches import fixed_views
 from dpam.pack.preparation import Prepared, Segmentation, planes
@@ -43,23 +43,23 @@ class Explanation:
     """
 
     score: Score
-    answer: Answer
+    prediction: Prediction
     picture: Picture
 
     @cached_property
     def score_map(self) -> np.ndarray:
         """The patches' scores; 1 is the best label, 0 the worst."""
-        return self.over_photo(self.answer.token_score)
+        return self.over_photo(self.prediction.token_score)
 
     @cached_property
     def weight_map(self) -> np.ndarray:
         """What the patches count; their mean over a view is 1."""
-        return self.over_photo(relative(self.answer.token_weight))
+        return self.over_photo(relative(self.prediction.token_weight))
 
     @cached_property
     def lost_map(self) -> np.ndarray:
         """Weight x (1 - score): the mean over a view is what its quality lacks of 1."""
-        return self.over_photo(lost(self.answer))
+        return self.over_photo(lost(self.prediction))
 
     def over_photo(self, values: np.ndarray) -> np.ndarray:
         """Patches' values (V, g, g) laid on the photograph, the mean where views overlap."""
@@ -121,6 +121,6 @@ def relative(weight: np.ndarray) -> np.ndarray:
     return np.asarray(weight / weight.mean(axis=(1, 2), keepdims=True))
 
 
-def lost(answer: Answer) -> np.ndarray:
+def lost(prediction: Prediction) -> np.ndarray:
     """What each patch takes from a quality of 1, (V, g, g); the mean over a view is 1 - quality."""
-    return np.asarray(relative(answer.token_weight) * (1 - answer.token_score))
+    return np.asarray(relative(prediction.token_weight) * (1 - prediction.token_score))

@@ -24,7 +24,7 @@ from dpam.pack.views import Views
 
 
 @dataclass(frozen=True)
-class Held:
+class FixedInputs:
     """What of an image is held fixed while it changes: these are no smooth functions of it.
 
     Attributes:
@@ -90,52 +90,52 @@ class IqaMetric(nn.Module):
             return torch.tensor(rated, dtype=torch.float32, device=where)
         images = (unit_tensor(photo, self.scorer.preparation) for photo in many)
         with torch.autocast(weights.device.type, enabled=False):
-            scores = [self.one(image.to(weights), self.hold(image)) for image in images]
+            scores = [self.one(image.to(weights), self.fixed_inputs(image)) for image in images]
         if not scores:  # an empty batch still has a gradient, empty as well
             none = photos if isinstance(photos, Tensor) else torch.empty(0)
             return none.flatten().float()
         return torch.stack(scores).to(where)
 
-    def hold(self, image: Tensor) -> Held:
+    def fixed_inputs(self, image: Tensor) -> FixedInputs:
         """What is held fixed of an image, (3, H, W) in [0, 1]."""
         scorer = self.scorer
         rgb = rgb_array(image, scorer.preparation)
         prepared, segmentation = prepare(rgb, scorer.preparation, scorer.device)
-        return Held(prepared, segmentation.label_map)
+        return FixedInputs(prepared, segmentation.label_map)
 
-    def one(self, image: Tensor, held: Held) -> Tensor:
+    def one(self, image: Tensor, fixed: FixedInputs) -> Tensor:
         """The score () of an image (3, H, W) in [0, 1], differentiable with respect to it."""
         size, how = self.net.image_size, self.scorer.preparation.resize
-        views = fixed_views(held.prepared, size, self.scorer.views)
+        views = fixed_views(fixed.prepared, size, self.scorer.views)
         pixels = image
-        for source in (held.prepared, views[0].image):  # the same, but for views of the whole
+        for source in (fixed.prepared, views[0].image):  # the same, but for views of the whole
             tall, wide = source.pixels.shape[:2]
-            pixels = resized(pixels, tall, wide, how)
+            pixels = resize(pixels, tall, wide, how)
         pictures = []
         for view in views:
             height, width = view.extent(size)
             cut = pixels[:, view.top : view.top + height, view.left : view.left + width]
-            pictures.append(resized(cut, size, size, how))
+            pictures.append(resize(cut, size, size, how))
         inputs = [normalise(self.net, torch.stack(pictures))]
         if "texture" in self.net.reads:
             inputs.append(collate(views, size).texture.to(image))
         if "mean" in self.net.reads:
-            inputs += self.statistics(image, held, len(views))
+            inputs += self.statistics(image, fixed, len(views))
         network: nn.Module = self.net
         quality: Tensor = network(*inputs).mean()
         return self.scorer.scale.native(self.scorer.meaning(quality))
 
-    def statistics(self, image: Tensor, held: Held, views: int) -> list[Tensor]:
+    def statistics(self, image: Tensor, fixed: FixedInputs, views: int) -> list[Tensor]:
         """Mean (V, N, 3) and covariance (V, N, 6) of the superpixels, the same for each view."""
-        tall, wide = held.label_map.shape
-        segmented = resized(image, tall, wide, "cubic")
-        labels = torch.from_numpy(held.label_map.astype(int))
+        tall, wide = fixed.label_map.shape
+        segmented = resize(image, tall, wide, "cubic")
+        labels = torch.from_numpy(fixed.label_map.astype(int))
         found = colours(segmented.flip(0), labels)
         chosen = torch.from_numpy(select(len(found[0]), self.scorer.preparation.superpixels))
         return [values[chosen.to(image.device)].to(image).expand(views, -1, -1) for values in found]
 
 
-def resized(image: Tensor, height: int, width: int, how: str) -> Tensor:
+def resize(image: Tensor, height: int, width: int, how: str) -> Tensor:
     """Resize (3, H, W) floats as `dpam.pack.preparation.resize` resizes bytes, but for rounding."""
     if image.shape[1:] == (height, width):
         return image

@@ -34,7 +34,7 @@ def normalise(net: Network, image: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What the network says of the V views of one image.
 
     Attributes:
@@ -50,14 +50,14 @@ class Answer:
     token_weight: np.ndarray
 
 
-def answers(
+def predict_views(
     net: Network,
     images: Iterable[Prepared],
     size: int,
     views: Views,
     device: torch.device,
     batch_size: int | None = None,
-) -> Iterator[Answer]:
+) -> Iterator[Prediction]:
     """Answers about images, in their order, as soon as the batch with an image's last view is done.
 
     Args:
@@ -73,20 +73,20 @@ def answers(
     # Of this thread, for those that compute.
     dtype, enabled = torch.get_autocast_dtype(where), torch.is_autocast_enabled(where)
 
-    def compute(chunk: list[tuple[int, View]]) -> Iterator[Part]:
+    def compute(chunk: list[tuple[int, View]]) -> Iterator[ViewPrediction]:
         with torch.inference_mode(), torch.autocast(where, dtype, enabled):
             batch = collate([view for _, view in chunk], size).to(device)
-            quality, score, weight = asked(net, batch)
+            quality, score, weight = predict_batch(net, batch)
         maps = [tensor.float().cpu().numpy() for tensor in (score, weight)]
-        return map(Part, (left for left, _ in chunk), quality.tolist(), *maps)
+        return map(ViewPrediction, (left for left, _ in chunk), quality.tolist(), *maps)
 
     pieces = chunks(numbered_views(images, size, views), batch_size or BATCH[where != "cpu"])
     spread = beside_each_other if where == "cpu" else map
-    waiting: list[Part] = []
+    waiting: list[ViewPrediction] = []
     for part in chain.from_iterable(spread(compute, pieces)):
         waiting.append(part)
         if not part.left:
-            yield Answer(
+            yield Prediction(
                 np.array([part.quality for part in waiting]),
                 np.stack([part.score for part in waiting]),
                 np.stack([part.weight for part in waiting]),
@@ -94,7 +94,7 @@ def answers(
             waiting = []
 
 
-class Part(NamedTuple):
+class ViewPrediction(NamedTuple):
     """What the network says of a view; `left`: so many views of its image are to follow."""
 
     left: int
@@ -123,7 +123,7 @@ def beside_each_other(
         torch.set_num_threads(threads)
 
 
-def asked(net: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def predict_batch(net: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """What the network says of a batch: quality (B,), patches' scores and weights (B, g, g)."""
     if isinstance(net, DPAM):
         image, texture, mean, covariance = network_inputs(net, batch)
@@ -150,15 +150,15 @@ def predict(
     device: torch.device,
     batch_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score every image once: the mean over its fixed views; arguments as of `answers`.
+    """Score every image once: the mean over its fixed views; arguments as of `predict_views`.
 
     Returns:
         predictions (n,) on the scale of the labels the network was trained with, and their
         standard deviations over the views (n,), both float64.
     """
     found = [
-        (answer.quality.mean(), answer.quality.std())
-        for answer in answers(net, images, size, views, device, batch_size)
+        (prediction.quality.mean(), prediction.quality.std())
+        for prediction in predict_views(net, images, size, views, device, batch_size)
     ]
     mean, spread = np.array(found, dtype=np.float64).reshape(-1, 2).T
     return mean, spread

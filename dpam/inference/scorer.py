@@ -18,7 +18,7 @@ from dpam.errors import DpamError
 from dpam.inference.explanations import Explanation, picture
 from dpam.inference.judge import judge
 from dpam.inference.photographs import Photo, is_one, rgb_array
-from dpam.inference.predict import Answer, answers
+from dpam.inference.predict import Prediction, predict_views
 from dpam.inference.scores import Numbers, Scale, Score, half_width, learned_range
 from dpam.model import Network, backbone_of
 from dpam.model.checkpoint import load_checkpoint
@@ -116,7 +116,7 @@ class Scorer:
         """Scores on both scales, with their spread; of any number of photographs."""
         how = self.preparation
         prepared = (prepare(rgb_array(photo, how), how, self.device)[0] for photo in photos)
-        return map(self.rated, self.answers(prepared))
+        return map(self.score_of, self.predict_views(prepared))
 
     def explain(self, photo: Photo) -> Explanation:
         """Where the score of a photograph comes from; errors as of `score`.
@@ -133,10 +133,10 @@ class Scorer:
     ) -> Explanation:
         """As `explain`, of a photograph (H, W, 3) uint8 that is prepared already."""
         self.refuse_without_maps()
-        (answer,) = self.answers([prepared])
+        (prediction,) = self.predict_views([prepared])
         size = self.preparation.image_size
         shown = picture(rgb, prepared, segmentation, size, self.views)
-        return Explanation(self.rated(answer), answer, shown)
+        return Explanation(self.score_of(prediction), prediction, shown)
 
     def refuse_without_maps(self) -> None:
         """Raise a DpamError if the network does not know where quality is lost."""
@@ -146,21 +146,21 @@ class Scorer:
                 "lost; take a checkpoint of the network dpam for them"
             )
 
-    def answers(
+    def predict_views(
         self, images: Iterable[Prepared], batch_size: int | None = None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[Prediction]:
         """The network's answers about prepared images, one by one, as qualities; see `meaning`.
 
         They do not depend on an autocast that is on around the call.
         """
         size = self.preparation.image_size
-        found = answers(self.net, images, size, self.views, self.device, batch_size)
+        found = predict_views(self.net, images, size, self.views, self.device, batch_size)
         while True:
             with torch.autocast(self.device.type, enabled=False):
                 said = next(found, None)
             if said is None:
                 return
-            yield Answer(
+            yield Prediction(
                 self.meaning(said.quality), self.meaning(said.token_score), said.token_weight
             )
 
@@ -173,13 +173,13 @@ class Scorer:
         low, high = self.learned_range or (0.0, 1.0)
         return low + quality * (high - low)
 
-    def rated(self, answer: Answer) -> Score:
-        """The score that an answer means: the mean over the views."""
-        quality, reach = float(answer.quality.mean().clip(0, 1)), self.half_width
+    def score_of(self, prediction: Prediction) -> Score:
+        """The score that a prediction means: the mean over the views."""
+        quality, reach = float(prediction.quality.mean().clip(0, 1)), self.half_width
         return Score(
             score=self.scale.native(quality),
             score_100=100 * quality,
-            spread_100=100 * float(answer.quality.std()),
+            spread_100=100 * float(prediction.quality.std()),
             low=None if reach is None else 100 * max(0.0, quality - reach),
             high=None if reach is None else 100 * min(1.0, quality + reach),
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dpam.errors import DpamError
-from dpam.imaging.folders import PassedOver, files, is_archive, read_to_the_end
+from dpam.imaging.folders import SkippedFiles, files, is_archive, read_to_the_end
 from dpam.imaging.images import is_image_name
 from dpam.pack.preparation import Preparation, read_photograph
 from dpam.utils.files import printable, refuse_special
@@ -45,7 +45,7 @@ def sources(
     places: Iterable[str],
     recursive: bool = False,
     done: Container[str] = (),
-    passed: PassedOver | None = None,
+    passed: SkippedFiles | None = None,
 ) -> Iterator[Source | DpamError]:
     """The photographs at the places, one by one; what cannot be read is an error in its place.
 
@@ -55,7 +55,7 @@ def sources(
         done: names that are left out, unread.
         passed: counts the files of folders, patterns and archives that are no images.
     """
-    passed = PassedOver() if passed is None else passed
+    passed = SkippedFiles() if passed is None else passed
     for file in files(places, recursive, passed):
         if isinstance(file, DpamError):
             yield file
@@ -66,7 +66,7 @@ def sources(
 
 
 def members(
-    archive: Path, done: Container[str], passed: PassedOver
+    archive: Path, done: Container[str], passed: SkippedFiles
 ) -> Iterator[Source | DpamError]:
     """The images in an archive, without unpacking it."""
     count, shown = 0, printable(archive)
@@ -90,7 +90,7 @@ def members(
 
 
 def zip_contents(
-    archive: Path, done: Container[str], passed: PassedOver
+    archive: Path, done: Container[str], passed: SkippedFiles
 ) -> Iterator[Source | DpamError | None]:
     """The images in a zip file; None for those that are done."""
     with zipfile.ZipFile(archive) as file:
@@ -114,7 +114,7 @@ def zip_contents(
 
 
 def tar_contents(
-    archive: Path, done: Container[str], passed: PassedOver
+    archive: Path, done: Container[str], passed: SkippedFiles
 ) -> Iterator[Source | DpamError | None]:
     """The images in a tar file, compressed or not; None for those that are done."""
     with tarfile.open(archive) as file:
@@ -134,7 +134,7 @@ def tar_contents(
         read_to_the_end(file)
 
 
-def is_wanted(member: str, passed: PassedOver | None = None) -> bool:
+def is_wanted(member: str, passed: SkippedFiles | None = None) -> bool:
     """Whether a member of an archive is an image that its maker meant; others are counted."""
     if member.startswith("__MACOSX/") or Path(member).name.startswith("."):
         return False

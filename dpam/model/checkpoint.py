@@ -198,7 +198,7 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict[str, Any]]:
     if header.get("checksum") != checksum(header, tensors):
         raise DpamError(f"{path}: a damaged checkpoint, its checksum is wrong; copy it again")
     try:
-        net = rebuilt(read_settings(header), tensors)
+        net = rebuild(read_settings(header), tensors)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
     return net, metadata_of(header)
@@ -230,7 +230,7 @@ def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def rebuilt(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
+def rebuild(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
     """The network of a checkpoint; what it does not read and the checkpoint lacks is 0.
 
     Raises:

@@ -254,7 +254,7 @@ def prepare_all(
     """
     segmentations = segment(photographs, preparation, device)
     return [
-        (completed(rgb, segmentation, preparation), segmentation)
+        (complete(rgb, segmentation, preparation), segmentation)
         for rgb, segmentation in zip(photographs, segmentations, strict=True)
     ]
 
@@ -306,7 +306,7 @@ def stored_size(height: int, width: int, preparation: Preparation) -> tuple[int,
     return round(height * size / short), round(width * size / short)
 
 
-def completed(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparation) -> Prepared:
+def complete(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparation) -> Prepared:
     """A photograph with the statistics of its superpixels, its texture and its pixels."""
     height, width = rgb.shape[:2]
     mean, covariance = statistics(segmentation, preparation)

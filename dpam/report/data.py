@@ -8,7 +8,7 @@ import pandas as pd
 
 from dpam.datasets import find
 from dpam.errors import DpamError
-from dpam.report.table import counted, link
+from dpam.report.table import link, quantity
 from dpam.utils.files import read_csv, read_json
 
 SUBSETS = ("train", "validation", "test")
@@ -35,16 +35,16 @@ def card(verified: Path, custom: dict[str, Any], splits: list[str], output: Path
         output: where the page will lie.
     """
     copy = read_json(verified)
-    facts = {**known(copy["dataset"], custom), **found(copy)}
+    facts = {**declared_facts(copy["dataset"], custom), **found_facts(copy)}
     files = {name: verified.with_name(name) for name in ("labels.csv", "splits.csv")}
     near = verified.with_name("near_duplicates.csv")
     if files["labels.csv"].exists():
-        facts |= labelled(files["labels.csv"])
+        facts |= label_facts(files["labels.csv"])
     if files["splits.csv"].exists():
         facts |= drawn(files["splits.csv"], splits)
     if near.exists():
         pairs = read_csv(near, ["image", "other", "splits"])
-        facts["look alike, on different sides of a split"] = counted(len(pairs), "pair")
+        facts["look alike, on different sides of a split"] = quantity(len(pairs), "pair")
         files[near.name] = near
     links = [(verified.name, link(verified, output))]
     links += [(name, link(file, output)) for name, file in files.items() if file.exists()]
@@ -53,7 +53,7 @@ def card(verified: Path, custom: dict[str, Any], splits: list[str], output: Path
     return Card(copy["title"], list(facts.items()), address, copy["accepted"], links)
 
 
-def known(name: str, custom: dict[str, Any]) -> dict[str, str]:
+def declared_facts(name: str, custom: dict[str, Any]) -> dict[str, str]:
     """What the package or the configuration knows of a dataset; nothing of others."""
     try:
         dataset = find(name, custom.get(name))
@@ -71,20 +71,20 @@ def known(name: str, custom: dict[str, Any]) -> dict[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def found(copy: dict[str, Any]) -> dict[str, str]:
+def found_facts(copy: dict[str, Any]) -> dict[str, str]:
     """What was verified of a copy."""
     facts = {"images": f"{copy['counts']['images'] - len(copy['left_out']):,}"}
     if copy["counts"]["references"]:
         facts["references"] = f"{copy['counts']['references']:,}"
     facts |= {
         "MB": f"{copy['bytes'] / 1e6:,.1f}",
-        "look alike": counted(len(copy["near_duplicates"]), "pair"),
+        "look alike": quantity(len(copy["near_duplicates"]), "pair"),
         "fingerprint": copy["fingerprint"][:16],
     }
     return facts
 
 
-def labelled(path: Path) -> dict[str, str]:
+def label_facts(path: Path) -> dict[str, str]:
     """What the labels say: their kind, and distortion types."""
     labels = read_csv(path, ["label", "label_kind", "distortion"])
     label = pd.to_numeric(labels["label"])

@@ -107,8 +107,8 @@ def render(sources: Sources, output: Path) -> str:
         cost=cost.cost(jobs, output),
         disk=cost.disk(sources.results, output),
         estimate=cost.estimate(tables, output),
-        settings=runs.flattened(sources.settings),
-        machine=runs.flattened(sources.machine),
+        settings=runs.flatten(sources.settings),
+        machine=runs.flatten(sources.machine),
     )
 
 

@@ -23,7 +23,7 @@ from dpam.evaluation.formatting import (
     readable_types,
 )
 from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test
-from dpam.report.table import Table, counted, files_of, link, read_table, read_tex
+from dpam.report.table import Table, files_of, link, quantity, read_table, read_tex
 
 ABOUT_BOLD = (
     "In bold: an SRCC better than that of every other method, by the corrected t-test (see "
@@ -165,7 +165,7 @@ def tiles(table: pd.DataFrame) -> list[Tile]:
     order = table["srcc_median"].reset_index(drop=True).dropna().sort_values(kind="stable")
     if order.empty:
         return [Tile(DASH, "SRCC is not defined", f"in {len(each)} rows")]
-    middle = Tile(decimal(order.median()), "median", f"over {counted(len(order), 'row')}")
+    middle = Tile(decimal(order.median()), "median", f"over {quantity(len(order), 'row')}")
     ends = [("lowest", each[order.index[0]]), ("highest", each[order.index[-1]])]
     return [middle, *(Tile(t.value, f"{end}: {t.title}", t.detail) for end, t in ends)]
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from dpam.errors import DpamError
 from dpam.evaluation.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
 from dpam.evaluation.tables import BASELINES, history_file
-from dpam.report.table import Table, counted, link
+from dpam.report.table import Table, link, quantity
 from dpam.utils.files import read_csv, refuse_unreadable
 
 # What says where things lie rather than what is computed.
@@ -22,12 +22,12 @@ def summary(metrics: pd.DataFrame) -> str:
     runs = metrics.drop_duplicates(["dataset", "distortion", "method", "split", "seed"])
     tested = len(metrics.drop_duplicates(["run", "test_dataset"]))
     baselines = int(runs["method"].isin(BASELINES).sum())
-    trained = counted(len(runs) - baselines, "network")
+    trained = quantity(len(runs) - baselines, "network")
     if baselines:
-        trained += f" and {counted(baselines, 'baseline')}"
+        trained += f" and {quantity(baselines, 'baseline')}"
     return (
-        f"{trained} trained and {counted(tested, 'test')} made on "
-        f"{counted(len(datasets(metrics)), 'dataset')}: {', '.join(datasets(metrics))}."
+        f"{trained} trained and {quantity(tested, 'test')} made on "
+        f"{quantity(len(datasets(metrics)), 'dataset')}: {', '.join(datasets(metrics))}."
     )
 
 
@@ -123,7 +123,7 @@ def science(settings: dict[str, Any]) -> list[tuple[str, str]]:
     for block in settings.get("experiments", []):
         blocks.setdefault(block["name"], []).append(in_words(block))
     experiments = [(f"experiment {name}", "; ".join(words)) for name, words in blocks.items()]
-    return [*experiments, *flattened(kept)]
+    return [*experiments, *flatten(kept)]
 
 
 def in_words(block: dict[str, Any]) -> str:
@@ -141,16 +141,16 @@ def in_words(block: dict[str, Any]) -> str:
     return ", ".join(filter(None, words[:3] + words[3:4] * (distortions != ["all"]) + words[4:]))
 
 
-def flattened(value: Any, name: str = "") -> list[tuple[str, str]]:
+def flatten(value: Any, name: str = "") -> list[tuple[str, str]]:
     """Nested settings as (dotted name, text); a list of objects gives one line per object."""
     if isinstance(value, dict):
         return [
             line
             for key, part in value.items()
-            for line in flattened(part, f"{name}.{key}".strip("."))
+            for line in flatten(part, f"{name}.{key}".strip("."))
         ]
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
-        return [(name, "; ".join(": ".join(line) for line in flattened(part))) for part in value]
+        return [(name, "; ".join(": ".join(line) for line in flatten(part))) for part in value]
     if isinstance(value, list):
         return [(name, ", ".join(map(str, value)))]
     return [(name, DASH if value is None else str(value))]

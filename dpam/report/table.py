@@ -128,6 +128,6 @@ def link(file: Path, output: Path) -> str:
     return quote(os.path.relpath(file, output.parent).replace(os.sep, "/"))
 
 
-def counted(count: int, noun: str) -> str:
+def quantity(count: int, noun: str) -> str:
     """A number and its noun, in the plural if need be."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

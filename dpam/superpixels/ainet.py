@@ -138,7 +138,7 @@ def ainet(image: np.ndarray, net: AINet, region_size: int) -> np.ndarray:
     Returns:
         (H, W) uint16 label map with connected superpixels 0 ... K-1 without gaps.
     """
-    from dpam.superpixels.kernels import enforced
+    from dpam.superpixels.kernels import enforce
 
     height, width = image.shape[:2]
     rows, columns = grid(image, region_size)
@@ -147,7 +147,7 @@ def ainet(image: np.ndarray, net: AINet, region_size: int) -> np.ndarray:
     small = resize_cubic(colours.to(device), rows * CELL, columns * CELL)
     cells = owners(net(small[None].float() / 255)).float()
     labels = F.interpolate(cells[None], (height, width), mode="nearest-exact")[0, 0]
-    return enforced(labels.to(torch.int32).cpu().numpy())
+    return enforce(labels.to(torch.int32).cpu().numpy())
 
 
 def save_ainet(path: str | Path, net: AINet, metadata: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ def blocks(maps: Tensor) -> Tensor:
     return maps.reshape(count, channels, height // CELL, CELL, width // CELL, CELL)
 
 
-def rebuilt(features: Tensor, association: Tensor) -> Tensor:
+def rebuild(features: Tensor, association: Tensor) -> Tensor:
     """Features as the superpixels keep them: pooled into cells, and spread to pixels again.
 
     Args:
@@ -85,7 +85,7 @@ def loss_of(association: Tensor, labels: Tensor, position: float) -> Tensor:
     column = torch.arange(width, device=device, dtype=torch.float32).view(1, 1, 1, -1)
     shape = (len(labels), 1, height, width)
     places = torch.cat([row.expand(shape), column.expand(shape)], dim=1)
-    found = rebuilt(torch.cat([wanted, places], dim=1), association)
+    found = rebuild(torch.cat([wanted, places], dim=1), association)
     right = found[:, :-2].gather(1, labels[:, None])
     missed = -(right + 1e-8).log().sum()
     # The sum beneath the root keeps its gradient finite where a pixel is its own cell's centre.

@@ -60,7 +60,7 @@ def lab_of(image):
 
 
 @reordered
-def gathered(start, end, lightness, a, b, cl, ca, cb):
+def gather(start, end, lightness, a, b, cl, ca, cb):
     """Sums of L, a, b less one colour's, and the largest squared distance from it.
 
     Of the pixels start ... end - 1 of a row; unsigned, as indices that may be negative are slow.
@@ -158,7 +158,7 @@ def cluster(lab, rows, columns, compactness, iterations):
                 total[k, 3] += n * ((start + end - 1) / 2 - centre[k, 3])
                 total[k, 4] += n * (y - centre[k, 4])
                 total[k, 5] += n
-                suml, suma, sumb, far = gathered(
+                suml, suma, sumb, far = gather(
                     np.uint64(start),
                     np.uint64(end),
                     lightness,
@@ -207,7 +207,7 @@ def root_of(parent, i):
 
 
 @compiled
-def connected(labels, smallest):
+def connect(labels, smallest):
     """Make each label one connected piece (4-neighbourhood); (H, W) int32 labels 0 ... K-1.
 
     Pieces under `smallest` pixels join the piece to the left of, or else above, their first pixel.
@@ -296,7 +296,7 @@ def colour_sums(labels, image, count):
 
 
 @compiled
-def divided(labels, largest):
+def divide(labels, largest):
     """Pieces of at most `largest` pixels, each connected (4-neighbourhood) and of one label.
 
     A larger piece is cut as it is flooded from its first pixel on. (H, W) int32 labels 0 ... K-1.
@@ -324,7 +324,7 @@ def divided(labels, largest):
     return result
 
 
-def enforced(labels: np.ndarray) -> np.ndarray:
+def enforce(labels: np.ndarray) -> np.ndarray:
     """A label map whose superpixels are connected, of 0.06 to 3 times the mean area.
 
     As RIM's and AINet's authors do it after the networks. The upper bound may be passed where
@@ -337,5 +337,5 @@ def enforced(labels: np.ndarray) -> np.ndarray:
         (H, W) uint16 labels 0 ... K-1 without gaps.
     """
     mean = labels.size / len(np.unique(labels))
-    pieces = divided(labels, int(np.ceil(3 * mean)))
-    return np.asarray(connected(pieces, 0.06 * mean).astype(np.uint16))
+    pieces = divide(labels, int(np.ceil(3 * mean)))
+    return np.asarray(connect(pieces, 0.06 * mean).astype(np.uint16))

@@ -87,7 +87,7 @@ class Networks(nn.Module):
         return logits.view(self.images, self.superpixels, *size), outputs[:, :3]
 
 
-def standardised(images: Tensor) -> Tensor:
+def standardise(images: Tensor) -> Tensor:
     """(B, 3, H, W) to (B, 5, H, W): colours, row and column, each with mean 0 and deviation 1."""
     count, _, height, width = images.shape
     row, column = torch.meshgrid(
@@ -139,16 +139,16 @@ def rim(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarra
     Returns:
         (B, H, W) uint16 label maps, each with connected superpixels 0 ... K-1 without gaps.
     """
-    from dpam.superpixels.kernels import enforced
+    from dpam.superpixels.kernels import enforce
 
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
-        labels = optimised(images, how, device)
-    return np.stack([enforced(one) for one in labels])
+        labels = optimise(images, how, device)
+    return np.stack([enforce(one) for one in labels])
 
 
-def optimised(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarray:
+def optimise(images: np.ndarray, how: RimSettings, device: torch.device) -> np.ndarray:
     """As `rim`, but superpixels may lie in pieces: (B, H, W) int64."""
-    inputs = standardised(torch.from_numpy(images).to(device).permute(0, 3, 1, 2))
+    inputs = standardise(torch.from_numpy(images).to(device).permute(0, 3, 1, 2))
     nets = Networks(len(images), how.superpixels).to(device)
     optimiser = torch.optim.Adam(nets.parameters(), how.learning_rate)
     shape = (len(images), *images.shape[1:3])

@@ -47,12 +47,12 @@ def by_numba(
     image: np.ndarray, region_size: int, compactness: float, iterations: int
 ) -> np.ndarray:
     """SLICO by our own kernels."""
-    from dpam.superpixels.kernels import cluster, connected, lab_of
+    from dpam.superpixels.kernels import cluster, connect, lab_of
 
     rows, columns = grid(image, region_size)
     labels = cluster(lab_of(image), rows, columns, compactness, iterations)
     smallest = SMALLEST_PIECE * labels.size / (rows * columns)
-    return np.asarray(connected(labels, smallest))
+    return np.asarray(connect(labels, smallest))
 
 
 def by_scikit_image(

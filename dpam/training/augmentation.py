@@ -24,8 +24,8 @@ class Fault(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Chance:
-    """What chance says of B views of images of a pack.
+class RandomViews:
+    """B views, drawn at random, of images of a pack.
 
     Attributes:
         rows: (B,) rows of the pack.
@@ -51,8 +51,8 @@ class Source(Protocol):
 
     ahead: int
 
-    def batch(self, chance: Chance) -> Batch:
-        """The views that chance says."""
+    def batch(self, chance: RandomViews) -> Batch:
+        """The views that were drawn."""
         ...
 
 
@@ -143,7 +143,7 @@ class EpochPlan:
             pairs = Pairs.draw(n // batch_size, max(1, batch_size // 4), generator)
         return cls(order, place, mirrored, batch_size, share, pairs)
 
-    def chance(self, batch: int) -> Chance:
+    def chance(self, batch: int) -> RandomViews:
         """What chance says of the views of a batch."""
         chosen = np.arange(batch * self.batch_size, (batch + 1) * self.batch_size)
         faults: list[Fault | None] = [None] * self.batch_size
@@ -152,7 +152,7 @@ class EpochPlan:
             chosen = np.concatenate([chosen, copied, copied])
             faults += [*self.pairs.faults(batch, 0), *self.pairs.faults(batch, 1)]
         share = np.ones(len(self.order)) if self.share is None else self.share
-        return Chance(
+        return RandomViews(
             self.order[chosen], self.place[chosen], self.flip[chosen], share[chosen], faults
         )
 

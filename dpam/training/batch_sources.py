@@ -10,7 +10,7 @@ from dpam.imaging.distortions import degrade
 from dpam.pack.batches import Batch, grain_of
 from dpam.pack.preparation import reading, resize
 from dpam.pack.store import Pack
-from dpam.training.augmentation import Chance, Source
+from dpam.training.augmentation import RandomViews, Source
 
 
 def batch_source(pack: Pack, device: torch.device) -> Source:
@@ -26,7 +26,7 @@ def batch_source(pack: Pack, device: torch.device) -> Source:
     return HostSource(pack, pin=on_gpu)
 
 
-def corners(pack: Pack, chance: Chance) -> tuple[np.ndarray, np.ndarray]:
+def corners(pack: Pack, chance: RandomViews) -> tuple[np.ndarray, np.ndarray]:
     """Top and left of squares, (B,) int64 each."""
     rows = chance.rows
     free = np.stack([pack.height[rows], pack.width[rows]], axis=1) - pack.preparation.image_size
@@ -42,7 +42,7 @@ class HostSource:
     def __init__(self, pack: Pack, pin: bool = False) -> None:
         self.pack, self.pin = pack, pin
 
-    def batch(self, chance: Chance) -> Batch:
+    def batch(self, chance: RandomViews) -> Batch:
         """See `Source`."""
         pack, size, b = self.pack, self.pack.preparation.image_size, len(chance.rows)
         n, side = pack.preparation.superpixels, size * (pack.preparation.method != "none")
@@ -59,7 +59,7 @@ class HostSource:
         batch.covariance.numpy()[:] = pack.covariance[chance.rows]
         return batch
 
-    def cut(self, chance: Chance, image: np.ndarray) -> None:
+    def cut(self, chance: RandomViews, image: np.ndarray) -> None:
         """Fill (B, 3, S, S) uint8 with squares."""
         from dpam.imaging.crops import cut
 
@@ -67,7 +67,7 @@ class HostSource:
         where = pack.offset[rows], pack.width[rows], *corners(pack, chance)
         cut(pack.rows["pixels"], *where, chance.flip, image)
 
-    def texture(self, chance: Chance, image: np.ndarray, grain: np.ndarray) -> None:
+    def texture(self, chance: RandomViews, image: np.ndarray, grain: np.ndarray) -> None:
         """Fill (B, 1, S, S) float32 with the texture of the squares (B, 3, S, S) uint8."""
         from dpam.imaging.crops import textures
 
@@ -86,7 +86,7 @@ class ResizingSource(HostSource):
         if pin:  # a GPU must not wait for the processor's threads
             self.ahead = max(2, min(16, os.cpu_count() or 1))
 
-    def cut(self, chance: Chance, image: np.ndarray) -> None:
+    def cut(self, chance: RandomViews, image: np.ndarray) -> None:
         """Fill (B, 3, S, S) uint8 with the views."""
         size, how = image.shape[-1], self.pack.preparation.resize
         columns = vars(chance).values()
@@ -111,14 +111,14 @@ class DeviceSource:
     def __init__(self, pack: Pack, device: torch.device) -> None:
         self.pack, self.device = pack, device
         self.stored = {
-            name: uploaded(rows, device) for name, rows in pack.rows.items() if name != "packed"
+            name: upload(rows, device) for name, rows in pack.rows.items() if name != "packed"
         }
         size = pack.preparation.image_size
         self.across = 3 * torch.arange(size, device=device)
         self.down = torch.arange(size, device=device)[:, None]
         self.channel = torch.arange(3, device=device)[:, None, None]
 
-    def batch(self, chance: Chance) -> Batch:
+    def batch(self, chance: RandomViews) -> Batch:
         """See `Source`."""
         pack, rows = self.pack, chance.rows
         top, left = corners(pack, chance)
@@ -141,7 +141,7 @@ class DeviceSource:
         return Batch(image, grain, *(values.to(self.device) for values in statistics))
 
 
-def uploaded(rows: np.ndarray, device: torch.device, step: int = 2**24) -> Tensor:
+def upload(rows: np.ndarray, device: torch.device, step: int = 2**24) -> Tensor:
     """A copy on a device, made `step` numbers at a time."""
     flat = rows.reshape(-1)
     copy = torch.empty(flat.shape, dtype=torch.from_numpy(flat[:0].copy()).dtype, device=device)

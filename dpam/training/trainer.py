@@ -153,7 +153,7 @@ class Trainer:
             name: [] for name in watched if len(rows[name])
         }
         self.kept: dict[str, dict[str, Tensor]] = {}
-        self.begun: dict[str, Any] = {}  # of an epoch that is not finished
+        self.unfinished: dict[str, Any] = {}  # of an epoch
         self.asked_to_stop = ""
         self.saved = time.monotonic()
         self.identity = self._identity()
@@ -212,8 +212,8 @@ class Trainer:
         for name, holder in self._holders().items():
             holder.load_state_dict(state[name])
         self.history, self.predictions = state["history"], state["predictions"]
-        self.kept, self.begun = state["kept"], state["begun"]
-        where = f", batch {self.begun['batch']} of the next" if self.begun else ""
+        self.kept, self.unfinished = state["kept"], state["unfinished"]
+        where = f", batch {self.unfinished['batch']} of the next" if self.unfinished else ""
         log.info("resuming after epoch %d%s", len(self.history), where)
 
     def save_progress(self) -> None:
@@ -224,7 +224,7 @@ class Trainer:
             "history": self.history,
             "predictions": self.predictions,
             "kept": self.kept,
-            "begun": self.begun,
+            "unfinished": self.unfinished,
         }
         with atomic(self.progress, ZIP) as temporary:
             torch.save(state, temporary)
@@ -253,20 +253,20 @@ class Trainer:
             settings.crop,
             settings.degraded > 0,
         )
-        begun = self.begun or {
+        unfinished = self.unfinished or {
             "batch": 0,
             "learning_rate": max(group["lr"] for group in self.optimizer.param_groups),
             "losses": [],
             "predictions": [],
             "seconds": 0.0,
         }
-        losses, predictions = begun["losses"], begun["predictions"]
-        first = begun["batch"]
+        losses, predictions = unfinished["losses"], unfinished["predictions"]
+        first = unfinished["batch"]
         if first:
-            set_random_state(begun["random"], self.device)
+            set_random_state(unfinished["random"], self.device)
         else:
             torch.manual_seed(self.seed * 1_000_003 + epoch)
-        start = time.perf_counter() - begun["seconds"]
+        start = time.perf_counter() - unfinished["seconds"]
         self.net.train()
         batches = track(
             plan.batches(self.source, first),
@@ -293,7 +293,7 @@ class Trainer:
                 continue
             self.step()
             if self.asked_to_stop or time.monotonic() - self.saved > SAVE_EVERY:
-                self.begun = begun | {
+                self.unfinished = unfinished | {
                     "batch": done,
                     "seconds": time.perf_counter() - start,
                     "random": random_state(self.device),
@@ -304,12 +304,12 @@ class Trainer:
                     f"{self.asked_to_stop}: stopped in epoch {epoch}, batch {done} of "
                     f"{self.batches}; the same command goes on from {self.progress}"
                 )
-        self.begun = {}
+        self.unfinished = {}
         seconds = time.perf_counter() - start
         label = self.label[plan.order[: len(losses) * settings.batch_size]]
         return {
             "epoch": epoch,
-            "learning_rate": begun["learning_rate"],
+            "learning_rate": unfinished["learning_rate"],
             "loss": float(np.mean(losses)),
             **correlations(torch.cat(predictions).numpy(), label, "train"),
             "seconds": seconds,

@@ -140,7 +140,7 @@ def exclusive(path: str | Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = locked(lock)
+        file = take_lock(lock)
     except BlockingIOError as error:
         raise DpamError(
             f"{path}: another process is making it; wait until it ends, or end it"
@@ -158,7 +158,7 @@ def exclusive(path: str | Path) -> Iterator[None]:
         os.close(file)
 
 
-def locked(lock: Path) -> int:
+def take_lock(lock: Path) -> int:
     """Descriptor of a lock file that this process holds, where the file system knows locks.
 
     Raises:

@@ -229,7 +229,7 @@ def test_labels_are_compared_with_and_the_authors_flags_are_understood(
     err = capsys.readouterr().err
     assert "(1 labelled" in err
     assert "l.csv: 1 of 5 photographs have a label; 1 labels are of others" in err
-    (tmp_path / "l.csv").write_text("image,score\nx.png,3\n")
+    (tmp_path / "l.csv").write_text("image,label\nx.png,3\n")
     assert call("predict", photos, "--checkpoint", model, "--labels", "l.csv") == 1
     assert "no photograph has a label" in capsys.readouterr().err
 
@@ -268,7 +268,7 @@ def test_labels_that_are_wrong_are_named_before_anything_is_scored(
 ):
     (photos / "broad").mkdir()
     Image.fromarray(photograph(6)).save(photos / "broad/5.png")
-    (tmp_path / "l.csv").write_text(f"image,score\n{lines}\n")
+    (tmp_path / "l.csv").write_text(f"image,label\n{lines}\n")
     output = tmp_path / "scores.csv"
     flags = "--checkpoint", model, "--labels", tmp_path / "l.csv", "--output", output
     assert call("predict", "-r", photos, *flags) == 1
@@ -289,7 +289,7 @@ def test_labels_find_photographs_as_they_find_images_of_a_dataset(model, tmp_pat
         archive.write(folder / "a.png", "deep/d.png")
     names = ["photos\\A.png", "./b.png", unicodedata.normalize("NFC", composed), "deep/D.png"]
     lines = "".join(f"{name},{number + 1}\n" for number, name in enumerate(names))
-    (tmp_path / "l.csv").write_text(f"image,score\n{lines}")
+    (tmp_path / "l.csv").write_text(f"image,label\n{lines}")
     flags = "--checkpoint", model, "--labels", tmp_path / "l.csv"
     assert call("predict", folder, tmp_path / "more.zip", *flags) == 0
     assert "4 of 4 photographs have a label\n" in capsys.readouterr().err
@@ -298,7 +298,7 @@ def test_labels_find_photographs_as_they_find_images_of_a_dataset(model, tmp_pat
 def test_nothing_that_is_there_is_written_over(model, photos, tmp_path, capsys):
     """A table of hours, the labels, failures, a plot, pictures."""
     labels, mine = tmp_path / "labels.csv", tmp_path / "mine.txt"
-    labels.write_text("image,score\n0.png,2\n1.png,3\n")
+    labels.write_text("image,label\n0.png,2\n1.png,3\n")
     mine.write_text("mine")
     (tmp_path / "album").mkdir()
     (tmp_path / "album/mine.png").write_text("mine")

@@ -42,7 +42,7 @@ def test_the_table_names_what_the_demonstration_made_and_one_s_own(tmp_path, cap
     monkeypatch.chdir(tmp_path)
     made = "results/demo/datasets/demo_authentic"
     make_demo(made, "demo_authentic", photographs=["china"], crops=1)
-    miniatures.write_text(tmp_path / "photos/mine.csv", "image,score,distortion", "a.png,0.5,JPEG")
+    miniatures.write_text(tmp_path / "photos/mine.csv", "image,label,distortion", "a.png,0.5,JPEG")
     miniatures.write_image(tmp_path / "photos/a.png")
     (tmp_path / "my.yaml").write_text(
         "roots: {mine: photos}\n"
@@ -71,7 +71,7 @@ def test_the_table_names_what_the_demonstration_made_and_one_s_own(tmp_path, cap
 def test_states(data, tmp_path):
     own = find("mine", {"labels": "mine.csv", "score_range": [0, 1], "higher_is_better": True})
     root = tmp_path / "mine"
-    miniatures.write_text(root / "mine.csv", "image,score", "a.png,0.5", "b.png,1")
+    miniatures.write_text(root / "mine.csv", "image,label", "a.png,0.5", "b.png,1")
     assert state(own, root) == "2 of 2 images missing"
     miniatures.write_image(root / "a.png")
     miniatures.write_image(root / "b.png", 1)

@@ -223,8 +223,20 @@ def test_own_csv(tmp_path):
         "references": 1,
         "without_label": 1,
     }
-    cameras = own(tmp_path, "image,score,distortion,group", "a/1.png,3,blur,phone A")
+    cameras = own(tmp_path, "image,label,distortion,group", "a/1.png,3,blur,phone A")
     assert cameras.read_labels(tmp_path)["group"].tolist() == ["phone A"]
+
+
+@pytest.mark.parametrize("column", ["label", "score", "MOS"])
+def test_own_labels_may_be_called_scores(tmp_path, column):
+    dataset = own(tmp_path, f"image,{column}", "a.png,3", images=("a.png",))
+    assert dataset.read_labels(tmp_path)["raw_label"].tolist() == [3]
+
+
+def test_own_labels_are_one_column(tmp_path):
+    dataset = own(tmp_path, "image,score,mos", "a.png,3,4", images=("a.png",))
+    with pytest.raises(DpamError, match="found twice: label"):
+        dataset.read_labels(tmp_path)
 
 
 def test_own_text(tmp_path):
@@ -270,7 +282,7 @@ def test_wrong_settings_of_an_own_dataset(settings, message):
 def test_own_levels_and_distortions_must_be_usable(tmp_path):
     dataset = own(
         tmp_path,
-        "image,score,distortion,level",
+        "image,label,distortion,level",
         "1.png,3,blur,high",
         "2.png,3,a/b,1",
         images=("1.png", "2.png"),
@@ -287,12 +299,12 @@ def test_names_of_datasets():
 
 
 def test_files_that_differ_only_by_case_are_told_apart(tmp_path):
-    dataset = own(tmp_path, "image,score", "a.png,1", "A.png,2", images=("a.png", "A.png"))
+    dataset = own(tmp_path, "image,label", "a.png,1", "A.png,2", images=("a.png", "A.png"))
     assert dataset.read_labels(tmp_path)["image"].tolist() == ["a.png", "A.png"]
 
 
 def test_folders_that_are_links_are_entered_once(tmp_path):
-    dataset = own(tmp_path, "image,score", "a.png,1", "b.png,2", images=("photos/a.png",))
+    dataset = own(tmp_path, "image,label", "a.png,1", "b.png,2", images=("photos/a.png",))
     miniatures.write_image(tmp_path.parent / f"{tmp_path.name}-more/b.png", 1)
     (tmp_path / "more").symlink_to(tmp_path.parent / f"{tmp_path.name}-more")
     (tmp_path / "photos/again").symlink_to(tmp_path)
@@ -300,7 +312,7 @@ def test_folders_that_are_links_are_entered_once(tmp_path):
 
 
 def test_hidden_files_are_no_images(tmp_path):
-    dataset = own(tmp_path, "image,score", "a.png,1", images=("a.png", "._a.png", "__MACOSX/a.png"))
+    dataset = own(tmp_path, "image,label", "a.png,1", images=("a.png", "._a.png", "__MACOSX/a.png"))
     assert verify(dataset, tmp_path)["counts"]["images"] == 1
 
 
@@ -308,7 +320,7 @@ def test_hidden_files_are_no_images(tmp_path):
 def test_all_kinds_of_images_that_are_read_are_found(tmp_path, ending):
     if not is_image_name(f"a.{ending}"):
         pytest.skip(f"this Pillow does not read .{ending}")
-    dataset = own(tmp_path, "image,score", f"a.{ending},1", "b.png,2", images=("b.png",))
+    dataset = own(tmp_path, "image,label", f"a.{ending},1", "b.png,2", images=("b.png",))
     Image.new("RGB", (40, 50), "red").save(tmp_path / f"a.{ending}", format=FORMATS.get(ending))
     assert verify(dataset, tmp_path)["counts"]["images"] == 2
 
@@ -316,7 +328,7 @@ def test_all_kinds_of_images_that_are_read_are_found(tmp_path, ending):
 def test_why_a_labelled_image_is_missing(tmp_path):
     dataset = own(
         tmp_path,
-        "image,score",
+        "image,label",
         *("1.png,1", ".hidden.png,1", "photo.heic,1", "photo.xyz,1", "2,1", "gone.png,1"),
         images=("a/1.png", "b/1.png", ".hidden.png", "2.png"),
     )
@@ -376,7 +388,7 @@ def test_a_matlab_file_of_the_new_kind_says_how_to_save_it(tmp_path):
 def test_all_problems_are_listed(tmp_path):
     dataset = own(
         tmp_path,
-        "image,score",
+        "image,label",
         "good.png,1",
         "corrupt.png,2",
         "cut.jpg,3",
@@ -400,20 +412,20 @@ def test_all_problems_are_listed(tmp_path):
 
 
 def test_no_labels_at_all(tmp_path):
-    dataset = own(tmp_path, "image,score", images=("a.png",))
+    dataset = own(tmp_path, "image,label", images=("a.png",))
     with pytest.raises(DpamError, match=r"mine\.csv: holds no labels"):
         verify(dataset, tmp_path)
 
 
 def test_duplicates_are_reported_and_the_fingerprint_sees_every_change(tmp_path):
-    dataset = own(tmp_path, "image,score", "a.png,1", "b.png,2", images=("a.png", "b.png"))
+    dataset = own(tmp_path, "image,label", "a.png,1", "b.png,2", images=("a.png", "b.png"))
     first = verify(dataset, tmp_path)
     assert first["findings"] == []
     assert verify(dataset, tmp_path)["fingerprint"] == first["fingerprint"]
     miniatures.write_image(tmp_path / "b.png", 0)
     second = verify(dataset, tmp_path)
     assert second["findings"] == ["a.png: has the same content as b.png [same_content]"]
-    own(tmp_path, "image,score", "a.png,1", "b.png,3")
+    own(tmp_path, "image,label", "a.png,1", "b.png,3")
     third = verify(dataset, tmp_path)
     assert len({found["fingerprint"] for found in (first, second, third)}) == 3
 

@@ -14,7 +14,7 @@ def root(tmp_path):
     """Three photographs, labels, and an archive beside what was unpacked from it."""
     for number in range(3):
         write_image(tmp_path / f"mine/deep/{number}.bmp", number)
-    write_text(tmp_path / "mine/scores.csv", "image,score", "0.bmp,1")
+    write_text(tmp_path / "mine/scores.csv", "image,label", "0.bmp,1")
     write_text(tmp_path / "mine/more.zip", "an archive")
     write_image(tmp_path / "mine/more/9.bmp", 9)
     return tmp_path / "mine"

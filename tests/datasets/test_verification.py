@@ -34,7 +34,7 @@ def root(tmp_path) -> Path:
     names = [f"{number}.png" for number in range(6)]
     for number, name in enumerate(names):
         scene(number).save(folder / name)
-    miniatures.write_text(folder / "mine.csv", "image,score", *(f"{name},5" for name in names))
+    miniatures.write_text(folder / "mine.csv", "image,label", *(f"{name},5" for name in names))
     return folder
 
 
@@ -177,7 +177,7 @@ def test_near_duplicates_among_authentic_photographs(root):
     pairs = {(image, other) for image, other, _ in found["near_duplicates"]}
     assert pairs == {("0.png", "1.png"), ("0.png", "3.png"), ("1.png", "3.png")}
     lines = [f"{number}.png,{number},{'scene' * (number in (0, 1))}" for number in range(6)]
-    (root / "mine.csv").write_text("\n".join(["image,score,reference", *lines]))
+    (root / "mine.csv").write_text("\n".join(["image,label,reference", *lines]))
     pairs = {
         (image, other) for image, other, _ in verify(find("mine", OWN), root)["near_duplicates"]
     }

@@ -7,7 +7,7 @@ import yaml
 from snakemake.utils import update_config
 
 from dpam.errors import DpamError
-from dpam.experiments.configuration import validated
+from dpam.experiments.configuration import validate
 
 TOP = Path(__file__).resolve().parents[2]
 SCHEMA = TOP / "workflow/schemas/config.schema.yaml"
@@ -24,13 +24,13 @@ def test_the_paper_s_experiment_says_what_the_defaults_say():
         "splits image_size stored_side resize model superpixels training custom roots allow labels"
     )
     for key in keys.split():
-        assert validated(bare, SCHEMA)[key] == given[key]
+        assert validate(bare, SCHEMA)[key] == given[key]
 
 
 def test_the_preset_as_released_is_what_the_release_does():
     given = configuration()
     update_config(given, yaml.safe_load((TOP / "workflow/presets/as_released.yaml").read_text()))
-    found = validated(given, SCHEMA)
+    found = validate(given, SCHEMA)
     release = {
         "training": {
             "optimiser": "adam",
@@ -81,12 +81,12 @@ def test_the_preset_as_released_is_what_the_release_does():
     [{"patience": 3}, {"selection": "last"}, {"teacher": "a.csv", "teacher_weight": 0.5}],
 )
 def test_keys_that_fit_together(training):
-    validated({**configuration(), "training": training}, SCHEMA)
+    validate({**configuration(), "training": training}, SCHEMA)
 
 
 @pytest.mark.parametrize("preset", sorted((TOP / "workflow/presets").glob("*.yaml")))
 def test_presets_are_valid(preset):
-    validated({**configuration(), **yaml.safe_load(preset.read_text())}, SCHEMA)
+    validate({**configuration(), **yaml.safe_load(preset.read_text())}, SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -111,20 +111,20 @@ def test_presets_are_valid(preset):
 )
 def test_faults_are_explained(change, message):
     with pytest.raises(DpamError, match=message):
-        validated({**configuration(), **change}, SCHEMA)
+        validate({**configuration(), **change}, SCHEMA)
 
 
 def test_a_number_that_yaml_reads_as_text_is_one():
     """PyYAML wants a point and a sign: of 1e-4, 1E5, 1.0e5 it makes text."""
     written = "{learning_rate: 1e-4, weight_decay: 5E-2, ema: 0.998, loss: mse}"
     given = {**configuration(), "training": yaml.safe_load(written)}
-    found = validated(given, SCHEMA)["training"]
+    found = validate(given, SCHEMA)["training"]
     assert (found["learning_rate"], found["weight_decay"], found["ema"]) == (1e-4, 0.05, 0.998)
     assert found["loss"] == "mse"
     with pytest.raises(DpamError, match=r"training.learning_rate: '1e-4x' is not of type 'number'"):
-        validated({**configuration(), "training": {"learning_rate": "1e-4x"}}, SCHEMA)
+        validate({**configuration(), "training": {"learning_rate": "1e-4x"}}, SCHEMA)
     with pytest.raises(DpamError, match="learning_rate"):
-        validated({**configuration(), "training": {"learning_rate": "nan"}}, SCHEMA)
+        validate({**configuration(), "training": {"learning_rate": "nan"}}, SCHEMA)
 
 
 def test_every_key_of_the_schema_has_a_description():

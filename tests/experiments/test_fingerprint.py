@@ -58,11 +58,11 @@ def test_it_names_the_files(package):
 
 def test_what_a_newer_python_adds_to_the_syntax_leaves_it():
     tree = ast.parse("def f():\n    return 1\n")
-    before = fingerprint.written(tree)
+    before = fingerprint.dump(tree)
     tree.body[0].type_params = []
     tree.body[0].new_field = None
     tree.body[0]._fields = (*tree.body[0]._fields, "type_params", "new_field")
-    assert fingerprint.written(tree) == before
+    assert fingerprint.dump(tree) == before
 
 
 def test_docstrings_comments_layout_and_unused_modules_leave_it(package):

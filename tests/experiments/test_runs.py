@@ -9,7 +9,7 @@ import yaml
 
 from dpam.datasets import DATASETS
 from dpam.errors import DpamError
-from dpam.experiments.configuration import REPOSITORY, validated
+from dpam.experiments.configuration import REPOSITORY, validate
 from dpam.experiments.runs import Run, root_of, runs_of
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
@@ -19,7 +19,7 @@ OWN = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
 def configured(*experiments: dict, **more: object) -> dict:
     base = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     blocks = [{"name": "a", "test_on": "self", **experiment} for experiment in experiments]
-    return validated({**base, **json.loads(json.dumps(more)), "experiments": blocks}, SCHEMA)
+    return validate({**base, **json.loads(json.dumps(more)), "experiments": blocks}, SCHEMA)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def custom(*names: str) -> dict:
 
 
 def test_the_runs_of_the_paper():
-    config = validated(yaml.safe_load((REPOSITORY / "config.yaml").read_text()), SCHEMA)
+    config = validate(yaml.safe_load((REPOSITORY / "config.yaml").read_text()), SCHEMA)
     runs = runs_of(config)
     assert len(runs) == len(set(runs)) == 7 * 10 + 7 * 6 + 24 + 6 + 7 * 3
     assert Run("individual", "live", "all", "slic", "split09", 20, "live") in runs

@@ -12,7 +12,7 @@ from running import call
 from test_broken_checkpoints import pack
 
 from dpam.errors import DpamError
-from dpam.experiments.configuration import validated
+from dpam.experiments.configuration import validate
 
 KIND = "configuration with wrong types"
 SCHEMA = TOP / "workflow/schemas/config.schema.yaml"
@@ -49,7 +49,7 @@ def test_every_value_of_the_configuration_replaced(strange, note):
     refused = 0
     for path in paths:
         try:
-            validated(replaced(config, path, strange), SCHEMA)
+            validate(replaced(config, path, strange), SCHEMA)
         except DpamError as error:
             refused += 1
             lines = str(error).splitlines()

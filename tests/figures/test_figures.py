@@ -143,7 +143,7 @@ def test_outline_marks_the_borders_of_superpixels() -> None:
 def test_superpixel_methods_side_by_side(tmp_path: Path) -> None:
     image = np.zeros((60, 80, 3), dtype=np.uint8)
     halves = np.repeat([[0, 1]], 10, axis=0).repeat(5, axis=1)
-    row = photographs.Compared(image, {"slic": halves, "rim": halves.T})
+    row = photographs.SegmentedPhotograph(image, {"slic": halves, "rim": halves.T})
     svg = saved(
         photographs.superpixels([photographs.Comparison("Tiny", [row, row])]), tmp_path / "f.svg"
     )

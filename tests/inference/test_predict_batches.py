@@ -7,7 +7,7 @@ import pytest
 import torch
 from samples import in_full, photograph, preparation
 
-from dpam.inference.predict import answers, predict
+from dpam.inference.predict import predict, predict_views
 from dpam.model import DPAM, PooledViT, create
 from dpam.pack.preparation import CPU, prepare
 
@@ -36,7 +36,7 @@ def images(count: int):
 def test_batches_are_computed_beside_each_other_in_order(threads):
     """Two meet inside of the network, which one after the other never would."""
     net, many = pooled(), images(8)
-    expected = [float(next(answers(net, [image], 64, 1, CPU)).quality[0]) for image in many]
+    expected = [float(next(predict_views(net, [image], 64, 1, CPU)).quality[0]) for image in many]
     meeting, seen = threading.Barrier(2), []
 
     def meet(*_):
@@ -60,7 +60,7 @@ def test_a_single_batch_has_all_threads(threads):
 
 def test_threads_come_back_when_answers_are_left_or_fail(threads):
     net = pooled()
-    unread = answers(net, images(9), 64, 1, CPU)
+    unread = predict_views(net, images(9), 64, 1, CPU)
     next(unread)
     unread.close()
     assert torch.get_num_threads() == threads
@@ -89,8 +89,8 @@ def test_views_of_an_image_may_lie_in_several_batches(threads):
     torch.manual_seed(1)
     net = DPAM("test_vit", image_size=64, embed_dim=16).eval()
     crops = [prepare(photograph(seed), preparation("crop"))[0] for seed in range(3)]
-    together = list(answers(net, crops, 64, 5, CPU, batch_size=15))
-    apart = list(answers(net, crops, 64, 5, CPU, batch_size=2))
+    together = list(predict_views(net, crops, 64, 5, CPU, batch_size=15))
+    apart = list(predict_views(net, crops, 64, 5, CPU, batch_size=2))
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(one.quality, other.quality, rtol=1e-4)
         np.testing.assert_allclose(one.token_weight, other.token_weight, rtol=1e-3)

@@ -199,12 +199,12 @@ def test_what_is_lost_adds_up_to_what_the_score_lacks(path):
     assert explanation.picture.label_map.shape == explanation.picture.texture.shape == (120, 192)
     means = []
     for box, score, weight in zip(
-        boxes, explanation.answer.token_score, explanation.answer.token_weight, strict=True
+        boxes, explanation.prediction.token_score, explanation.prediction.token_weight, strict=True
     ):
         assert 0 <= box[0] < box[2] <= 120
         assert 0 <= box[1] < box[3] <= 192
         means.append((score * weight).sum() / weight.sum())
-    np.testing.assert_allclose(means, explanation.answer.quality, rtol=1e-5)
+    np.testing.assert_allclose(means, explanation.prediction.quality, rtol=1e-5)
     assert np.mean(means) == pytest.approx(explanation.score.score_100 / 100, rel=1e-5)
     if len(boxes) == 1:
         lost = explanation.lost_map.mean()
@@ -340,7 +340,7 @@ def test_gradients_are_those_of_finite_differences(path):
     metric(image(0)[None])
     metric.double()
     start = image(0).double()
-    held = metric.hold(start)
+    held = metric.fixed_inputs(start)
     point = start.clone().requires_grad_()
     metric.one(point, held).backward()
     assert point.grad is not None

@@ -11,7 +11,7 @@ from PIL import Image
 from samples import photograph
 
 from dpam.errors import DpamError
-from dpam.imaging.folders import PassedOver
+from dpam.imaging.folders import SkippedFiles
 from dpam.imaging.images import JXL
 from dpam.inference.sources import Source, sources, total
 
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_rest_is_read(folder, monk
 def test_what_is_passed_over_is_counted_by_ending(folder, tmp_path):
     for name in ("x.jxl", "y.JXL", "z.nef", "scan", "deep/more.zip", ".hidden", "odd.jpg~"):
         (folder / name).write_bytes(b"?")
-    passed = PassedOver()
+    passed = SkippedFiles()
     assert len(list(sources([str(folder)], True, passed=passed))) == 4
     assert passed == {".jxl": 2, ".nef": 1, "": 1, ".zip": 1, ".txt": 1, ".jpg~": 1}
     said = str(passed)
@@ -94,16 +94,16 @@ def test_what_is_passed_over_is_counted_by_ending(folder, tmp_path):
     assert "1 without ending (give them one, or name them one by one)" in said
     assert "1 .zip (name archives one by one)" in said
     assert "1 .txt," in said
-    passed = PassedOver()
+    passed = SkippedFiles()
     assert len(list(sources([f"{folder}/*"], passed=passed))) == 2
     assert passed[".jxl"] == 2
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         for name in ("a.png", "a.heix", "__MACOSX/b.heix", "._a.heix"):
             file.writestr(name, png(0))
-    passed = PassedOver()
+    passed = SkippedFiles()
     assert len(list(sources([str(tmp_path / "a.zip")], passed=passed))) == 1
     assert passed == {".heix": 1}
-    assert not str(PassedOver())
+    assert not str(SkippedFiles())
 
 
 def test_names_that_are_no_text_are_escaped(tmp_path):

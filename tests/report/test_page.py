@@ -18,7 +18,7 @@ from dpam.evaluation.formatting import readable, readable_types
 from dpam.evaluation.tables import SETTING
 from dpam.report import page as page_module
 from dpam.report.cost import duration
-from dpam.report.runs import flattened
+from dpam.report.runs import flatten
 from dpam.report.table import read_table
 
 
@@ -291,7 +291,7 @@ def test_missing_figure_is_one_line(page: Path, capsys: pytest.CaptureFixture[st
 
 def test_settings_are_flattened() -> None:
     settings = {"a": {"b": None, "c": [1, 2]}, "d": [{"name": "x", "on": ["y", "z"]}]}
-    assert flattened(settings) == [
+    assert flatten(settings) == [
         ("a.b", "\N{EN DASH}"),
         ("a.c", "1, 2"),
         ("d", "name: x; on: y, z"),

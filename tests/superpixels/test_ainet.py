@@ -19,7 +19,7 @@ from dpam.superpixels.ainet import (
 from dpam.superpixels.ainet_training import (
     AINetSettings,
     loss_of,
-    rebuilt,
+    rebuild,
     square,
     train_ainet,
 )
@@ -131,7 +131,7 @@ def test_rebuilt_features_are_those_of_plain_loops():
     for y, x, k in places:
         if place := cell(y, x, k):
             expected[:, y, x] += a[k, y, x] * sums[:, *place] / weights[place]
-    np.testing.assert_allclose(rebuilt(features, association)[0].numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(rebuild(features, association)[0].numpy(), expected, atol=1e-5)
 
 
 def test_the_loss_prefers_associations_that_keep_the_labels():

@@ -6,9 +6,9 @@ import torch
 from scipy import ndimage
 from skimage import data
 
-from dpam.superpixels.kernels import divided, enforced
+from dpam.superpixels.kernels import divide, enforce
 from dpam.superpixels.quality import compactness, explained_variation
-from dpam.superpixels.rim import PRESETS, Networks, RimSettings, losses, rim, standardised
+from dpam.superpixels.rim import PRESETS, Networks, RimSettings, losses, rim, standardise
 
 CPU = torch.device("cpu")
 SMALL = RimSettings(superpixels=12, steps=3, reconstruction=2.0)
@@ -20,7 +20,7 @@ def images():
 
 
 def test_standardised_inputs(images):
-    inputs = standardised(torch.from_numpy(images).permute(0, 3, 1, 2))
+    inputs = standardise(torch.from_numpy(images).permute(0, 3, 1, 2))
     assert inputs.shape == (2, 5, 40, 48)
     torch.testing.assert_close(inputs.mean(dim=(2, 3)), torch.zeros(2, 5), atol=1e-4, rtol=0)
     torch.testing.assert_close(inputs.std(dim=(2, 3)), torch.ones(2, 5), atol=1e-4, rtol=0)
@@ -56,7 +56,7 @@ def test_losses_are_those_of_plain_loops():
 
 
 def test_images_of_a_batch_do_not_influence_each_other(images):
-    inputs = standardised(torch.from_numpy(images).permute(0, 3, 1, 2))
+    inputs = standardise(torch.from_numpy(images).permute(0, 3, 1, 2))
     together = Networks(2, 6)(inputs)
     for index in range(2):
         alone = Networks(1, 6)(inputs[index : index + 1])
@@ -145,11 +145,11 @@ def test_a_gpu_gives_the_same_up_to_rounding(images):
 def test_large_pieces_are_divided_and_small_ones_join():
     labels = np.zeros((20, 30), np.int64)
     labels[5, 5] = 3
-    pieces = divided(labels, 100)
+    pieces = divide(labels, 100)
     assert np.bincount(pieces.reshape(-1)).max() <= 100
     for piece in np.unique(pieces):
         assert ndimage.label(pieces == piece)[1] == 1
         assert len(np.unique(labels[pieces == piece])) == 1
-    assert enforced(labels).max() == 0  # the lone pixel is far under 0.06 of the mean
+    assert enforce(labels).max() == 0  # the lone pixel is far under 0.06 of the mean
     blocks = np.kron(np.arange(6).reshape(2, 3), np.ones((10, 10), int))
-    np.testing.assert_array_equal(enforced(blocks), blocks)
+    np.testing.assert_array_equal(enforce(blocks), blocks)

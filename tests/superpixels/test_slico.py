@@ -18,7 +18,7 @@ from skimage.color import rgb2lab
 from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.pack.preparation import select
-from dpam.superpixels.kernels import LANES, cluster, connected, lab_of
+from dpam.superpixels.kernels import LANES, cluster, connect, lab_of
 from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
 from dpam.superpixels.statistics import sampled_statistics
 
@@ -173,7 +173,7 @@ def test_small_pieces_join_a_neighbour_and_large_ones_stand_alone():
         ],
         np.int32,
     )
-    found = connected(labels, 3)
+    found = connect(labels, 3)
     np.testing.assert_array_equal(
         found, [[0, 0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 2, 2], [0, 0, 0, 0, 1, 2, 2]]
     )

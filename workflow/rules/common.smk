@@ -10,7 +10,7 @@ import yaml
 from snakemake.utils import update_config
 
 from dpam.experiments import runs
-from dpam.experiments.configuration import validated
+from dpam.experiments.configuration import validate
 from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
@@ -31,12 +31,12 @@ def stop(message):
 
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 try:
-    validated(config, SCHEMA)
+    validate(config, SCHEMA)
     # The released code's experiment, to compare with: as `--configfile` overlays it.
     AS_RELEASED = {}
     for file in ("config.yaml", "workflow/presets/as_released.yaml"):
         update_config(AS_RELEASED, yaml.safe_load((Path(workflow.basedir) / file).read_text()))
-    validated(AS_RELEASED, SCHEMA)
+    validate(AS_RELEASED, SCHEMA)
 except DpamError as error:
     stop(error)
 
