@@ -78,7 +78,7 @@ bench-reading: $(READY) ## time reading training batches from a pack, beside a p
 docs: $(READY) ## make the pictures of README and docs/ from the finished demonstration
 	$(BIN)/python docs/make.py $(DEMO_RESULTS)
 
-bench-joining: $(READY) ## join parts of a pack by copying, beside HDF5's virtual datasets
+bench-joining: $(READY) ## join shards of a pack by copying, beside HDF5's virtual datasets
 	$(BIN)/python benchmarks/joining.py
 
 slurm: ## install Slurm for slurm-test, if it is not there (Debian, as root)

@@ -1,4 +1,4 @@
-"""Join the parts of a pack by copying their rows, or leave them to virtual datasets of HDF5.
+"""Join the shards of a pack by copying their rows, or leave them to virtual datasets of HDF5.
 
     python benchmarks/joining.py
 

@@ -4,7 +4,7 @@ Until it is complete the pack has a hidden name, .NAME.part.h5. After a kill or 
 same command goes on from it with the images that are missing; under other settings, labels, images
 or code it starts again. `dpam inspect` shows what is in a pack.
 
-A large dataset can be packed by many machines: each takes a part of the images (--shard 1/8 ...),
+A large dataset can be packed by many machines: each takes a shard of the images (--shard 1/8 ...),
 and the same command with --shards joins what they made.
 """
 
@@ -99,16 +99,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
     parser.add_argument(
-        "--shard", type=shard, default=(1, 1), metavar="K/N", help="pack the K-th of N parts only"
+        "--shard", type=shard, default=(1, 1), metavar="K/N", help="pack the K-th of N shards only"
     )
     parser.add_argument(
-        "--shards", type=Path, nargs="*", default=[], help="join these packs of all parts, in order"
+        "--shards", type=Path, nargs="*", default=[], help="join these packs of all shards, in order"
     )
     add_output(parser, "--output", required=True, help="the pack to write (.h5)")
 
 
 def shard(text: str) -> tuple[int, int]:
-    """Which part of how many, from 1."""
+    """Which shard of how many, from 1."""
     number, count = map(int, text.split("/"))
     if not 1 <= number <= count:
         raise ValueError("the first of four is 1/4, the last 4/4")
