@@ -117,7 +117,7 @@ def test_a_signal_saves_in_the_middle_of_an_epoch(pack_file, tmp_path, monkeypat
         resumed = trainer(pack, tmp_path / "b", **changes)
         resumed.resume()
         assert len(resumed.history) == 1
-        assert resumed.begun["batch"] == 2
+        assert resumed.unfinished["batch"] == 2
         resumed.run(ignore)
         assert_same_run(undisturbed, resumed)
 
@@ -158,7 +158,7 @@ def test_a_kill_costs_ten_minutes_and_not_an_epoch(full_pack, tmp_path, monkeypa
         monkeypatch.undo()
         resumed = pooled_trainer(pack, tmp_path / "b", **changes)
         resumed.resume()
-        assert resumed.begun["batch"] == 2
+        assert resumed.unfinished["batch"] == 2
         resumed.run(ignore)
         assert_same_run(undisturbed, resumed)
 
