@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard", type=shard, default=(1, 1), metavar="K/N", help="pack the K-th of N shards only"
     )
     parser.add_argument(
-        "--shards", type=Path, nargs="*", default=[], help="join these packs of all shards, in order"
+        "--shards", type=Path, nargs="*", default=[], help="join these: all shards, in order"
     )
     add_output(parser, "--output", required=True, help="the pack to write (.h5)")
 
