@@ -91,12 +91,19 @@ def save_network(file: Path, network_input: str = "crop", spread: float | None =
     return file
 
 
-def save_judge(file: Path) -> Path:
-    """Write the weights of a small network that reads the image alone, the same each time."""
+def save_judge(file: Path, backbone: str = "test_vit", image_size: int = 64) -> Path:
+    """Write the weights of a small network that reads the image alone, the same each time.
+
+    Args:
+        file: to write, `.safetensors`.
+        backbone: of timm.
+        image_size: that fits it.
+    """
     torch.manual_seed(3)
-    net = create("pooled", backbone="test_vit", image_size=64, out_indices=[1, 3])
+    net = create("pooled", backbone=backbone, image_size=image_size, out_indices=[1, 3])
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, 0, 0.1)
     file.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(file, net, {**ABOUT, "preparation": vars(in_full())})
+    how = replace(in_full(), image_size=image_size)
+    save_checkpoint(file, net, {**ABOUT, "preparation": vars(how)})
     return file

@@ -1,18 +1,19 @@
-"""The Vision Transformer that DPAM looks through, built by timm; which of its blocks are read."""
+"""The Vision Transformer that DPAM looks through; which of its blocks are read.
+
+timm builds it, but for the one of `dpam.model.plain_vit`. It is imported where it is needed, as it
+takes three seconds.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-from timm.data.config import resolve_model_data_config
-from timm.layers.layer_scale import LayerScale
-from timm.models.vision_transformer import Block, checkpoint_filter_fn
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
+from dpam.model.plain_vit import MEAN, PLAIN, STD, PlainViT
 from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import read_tensors, refuse_misfit
 
@@ -67,9 +68,7 @@ class Backbone(nn.Module):
         if weights is not None:
             load_weights(self.vit, self.out_indices[-1], weights)
 
-        data_config = resolve_model_data_config(self.vit)  # type: ignore[no-untyped-call]
-        self.mean: tuple[float, ...] = tuple(data_config["mean"])
-        self.std: tuple[float, ...] = tuple(data_config["std"])
+        self.mean, self.std = normalisation(self.vit)
         self.image_size: int = self.vit.patch_embed.img_size[0]
         self.grid: int = self.vit.patch_embed.grid_size[0]
         self.channels: int = len(self.out_indices) * self.vit.embed_dim
@@ -89,6 +88,8 @@ class Backbone(nn.Module):
 
     def tokens(self, image: Tensor) -> list[Tensor]:
         """The patch tokens after each tapped block, (B, T, width of the ViT) each."""
+        if isinstance(self.vit, PlainViT):
+            return self.vit(image, self.out_indices)  # type: ignore[no-any-return]
         outputs: list[Tensor] = self.vit.forward_intermediates(
             image,
             indices=list(self.out_indices),
@@ -105,16 +106,15 @@ class Backbone(nn.Module):
         go into that layer's weights.
         """
         for block in self.vit.blocks:
-            if not isinstance(block, Block):
-                continue
-            linear: Any
-            for linear, name in ((block.attn.proj, "ls1"), (block.mlp.fc2, "ls2")):
-                scale = getattr(block, name)
-                if isinstance(scale, LayerScale):
-                    linear.weight.data *= scale.gamma.data[:, None]
-                    if linear.bias is not None:
-                        linear.bias.data *= scale.gamma.data
-                    setattr(block, name, nn.Identity())
+            for name, before in (("ls1", "attn.proj"), ("ls2", "mlp.fc2")):
+                scale = getattr(getattr(block, name, None), "gamma", None)
+                if scale is None:  # not all ViTs have it
+                    continue
+                linear = block.get_submodule(before)
+                linear.weight.data *= scale.data[:, None]
+                if linear.bias is not None:
+                    linear.bias.data *= scale.data
+                setattr(block, name, nn.Identity())
 
     def grad_checkpointing(self, enable: bool) -> None:
         """Whether training keeps only each block's input, and computes the rest again in backward.
@@ -142,21 +142,11 @@ def is_unused(name: str, last_tap: int) -> bool:
 
 def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
     """Create a ViT for square images of `image_size`, at random or with the hub's weights."""
-    if not timm.is_model(name.split(".")[0]):
-        raise DpamError(
-            f"{name}: timm has no such model; python -c 'import timm; "
-            'print(timm.list_models("*vit*"))\' lists its Vision Transformers'
-        )
-    options: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
     vit: Any
-    try:
-        vit = timm.create_model(name, **options)
-    except TypeError:  # it takes no image size
-        vit = None
-    except RuntimeError as error:  # such as weights of an unknown name, after the dot
-        raise DpamError(f"{name}: timm refuses it: {error}") from error
-    if not (hasattr(vit, "blocks") and hasattr(vit, "num_prefix_tokens")):
-        raise DpamError(f"{name}: expected a Vision Transformer of timm, found another network")
+    if name in PLAIN and not from_hub:
+        vit = PlainViT(PLAIN[name], image_size)
+    else:
+        vit = vit_of_timm(name, image_size)
     height, width = vit.patch_embed.img_size
     patch = vit.patch_embed.patch_size[0]
     if height != width or height % patch or height // patch < 4:
@@ -166,7 +156,7 @@ def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
         )
     if from_hub:
         try:
-            vit = timm.create_model(name, pretrained=True, **options)
+            vit = vit_of_timm(name, image_size, pretrained=True)
         except Exception as error:  # timm, the hub and the network each raise kinds of their own
             reason = str(error).partition("\n")[0]
             raise DpamError(
@@ -174,6 +164,44 @@ def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
                 f"{HOW_TO_GET_WEIGHTS}"
             ) from error
     return vit
+
+
+def vit_of_timm(name: str, image_size: int | None, **more: Any) -> Any:
+    """A ViT that timm builds, at random; or as `more` says to `timm.create_model`.
+
+    Raises:
+        DpamError: timm has no ViT of that name.
+    """
+    import timm
+
+    if not timm.is_model(name.split(".")[0]):
+        raise DpamError(
+            f"{name}: timm has no such model; python -c 'import timm; "
+            'print(timm.list_models("*vit*"))\' lists its Vision Transformers'
+        )
+    options: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
+    vit: Any
+    try:
+        vit = timm.create_model(name, **options, **more)
+    except TypeError:  # it takes no image size
+        vit = None
+    except RuntimeError as error:  # such as weights of an unknown name, after the dot
+        if more:
+            raise
+        raise DpamError(f"{name}: timm refuses it: {error}") from error
+    if not (hasattr(vit, "blocks") and hasattr(vit, "num_prefix_tokens")):
+        raise DpamError(f"{name}: expected a Vision Transformer of timm, found another network")
+    return vit
+
+
+def normalisation(vit: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of R, G, B that the images of a ViT are normalised with."""
+    if isinstance(vit, PlainViT):
+        return MEAN, STD
+    from timm.data.config import resolve_model_data_config
+
+    config = resolve_model_data_config(vit)  # type: ignore[no-untyped-call]
+    return tuple(config["mean"]), tuple(config["std"])
 
 
 def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
@@ -218,6 +246,8 @@ def fill(vit: Any, last_tap: int, tensors: Mapping[str, Tensor]) -> int:
     Raises:
         DpamError: they are not of this ViT.
     """
+    from timm.models.vision_transformer import checkpoint_filter_fn
+
     full = {name: tensor.float() for name, tensor in tensors.items()}  # half ones, too
     state = checkpoint_filter_fn(full, vit)
     expected = vit.state_dict()

@@ -252,8 +252,11 @@ def rebuild(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
     # Random weights that are overwritten at once take half a second to draw; but what a network
     # computes for itself, such as tables of rotations, is not in a checkpoint.
     computed = any(name not in layout for name, _ in empty.named_buffers())
-    net = create(**settings) if computed else empty.to_empty(device="cpu")
-    net.load_state_dict({**tensors, **{name: torch.zeros(size) for name, size in absent.items()}})
+    kinds = {name: tensor.dtype for name, tensor in empty.state_dict().items()}
+    filled = {name: tensor.to(kinds[name], copy=True) for name, tensor in tensors.items()}
+    filled |= {name: torch.zeros(size, dtype=kinds[name]) for name, size in absent.items()}
+    net = create(**settings) if computed else empty
+    net.load_state_dict(filled, assign=True)
     return net
 
 

@@ -5,7 +5,6 @@ B batch, g grid side, T = g² tokens, w width of a unit.
 
 import torch
 import torch.nn.functional as F
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from dpam.model.perception import reread_transposed, softmax
@@ -23,6 +22,8 @@ class ParallelUnit(nn.Module):
     """
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
+        from timm.models.vision_transformer import Block  # see `dpam.model.plain_vit`
+
         super().__init__()
         self.transformer = Block(
             width,

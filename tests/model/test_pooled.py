@@ -57,16 +57,24 @@ def test_it_computes_what_it_says() -> None:
     torch.testing.assert_close(net(x), 1 / (1 + torch.exp(-line)))
 
 
-def test_layer_scale_in_the_weights_before_it_changes_nothing() -> None:
-    net = pooled(backbone="test_vit2")
+@pytest.mark.parametrize(
+    ("backbone", "side"),
+    [
+        ("test_vit2", 64),  # timm's own kinds of blocks that have it,
+        ("vit_relpos_small_patch16_224", 64),
+        ("vit_small_patch14_dinov2", 56),  # and ours
+    ],
+)
+def test_layer_scale_in_the_weights_before_it_changes_nothing(backbone: str, side: int) -> None:
+    net = pooled(backbone=backbone, image_size=side)
     names = [name for name in net.state_dict() if name.endswith((".ls1.gamma", ".ls2.gamma"))]
     assert len(names) == 2 * 4
-    before = net(images())
+    before = net(images(side))
     net.fold_layer_scale()
     assert not set(names) & set(net.state_dict())
-    torch.testing.assert_close(net(images()), before)
+    torch.testing.assert_close(net(images(side)), before)
     net.fold_layer_scale()
-    torch.testing.assert_close(net(images()), before)
+    torch.testing.assert_close(net(images(side)), before)
 
 
 def test_what_lies_behind_the_last_block_is_not_there() -> None:

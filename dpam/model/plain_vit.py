@@ -1,0 +1,166 @@
+"""A plain Vision Transformer (Dosovitskiy et al., ICLR 2021), with LayerScale as in DINOv2.
+
+timm builds the same, and hundreds of others; but to import it takes three seconds, as PyTorch's
+compiler comes along, and who scores photographs with the judge needs one ViT. Tensors have timm's
+names, so that weights fit either.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's photographs: R, G, B
+EPSILON = 1e-6  # of the norms
+
+
+class Shape(NamedTuple):
+    """Sizes of a ViT; patch and image_size are sides in pixels."""
+
+    width: int
+    depth: int
+    heads: int
+    patch: int
+    image_size: int
+
+
+# By timm's names.
+PLAIN = {"vit_small_patch14_dinov2": Shape(width=384, depth=12, heads=6, patch=14, image_size=518)}
+
+
+class PlainViT(nn.Module):
+    """Tokens of an image after some of the blocks.
+
+    Args:
+        shape: its sizes.
+        image_size: side of the square image in pixels, a multiple of the patch's; None: its own.
+    """
+
+    num_prefix_tokens = 1  # the class token
+
+    def __init__(self, shape: Shape, image_size: int | None = None) -> None:
+        super().__init__()
+        self.embed_dim = shape.width
+        self.patch_embed = PatchEmbed(shape.width, shape.patch, image_size or shape.image_size)
+        places = self.patch_embed.grid_size[0] ** 2 + self.num_prefix_tokens
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, places, shape.width))
+        self.blocks = nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
+        self.norm = nn.LayerNorm(shape.width, eps=EPSILON)
+        self.grad_checkpointing = False
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        # Not normal_, which without data, on the meta device, imports PyTorch's compiler.
+        nn.init.trunc_normal_(self.cls_token, std=1e-6)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+
+    def set_grad_checkpointing(self, enable: bool) -> None:
+        """Whether training keeps only each block's input, and computes the rest again."""
+        self.grad_checkpointing = enable
+
+    def forward(self, image: Tensor, out_indices: Sequence[int]) -> list[Tensor]:
+        """The patch tokens after each of the blocks, which are in ascending order.
+
+        Args:
+            image: (B, 3, H, W), normalised with MEAN and STD.
+            out_indices: of the blocks, from 0; none behind the last one is computed.
+
+        Returns:
+            (B, T, width) each, T patches.
+        """
+        x = self.patch_embed(image)  # (B, T, w)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+        outputs = []
+        for number in range(out_indices[-1] + 1):
+            block = self.blocks[number]
+            if self.grad_checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+            if number in out_indices:
+                outputs.append(x[:, self.num_prefix_tokens :])
+        return outputs
+
+
+class PatchEmbed(nn.Module):
+    """A linear layer on each patch."""
+
+    def __init__(self, width: int, patch: int, image_size: int) -> None:
+        super().__init__()
+        self.img_size = (image_size, image_size)
+        self.patch_size = (patch, patch)
+        self.grid_size = (image_size // patch, image_size // patch)
+        self.proj = nn.Conv2d(3, width, patch, stride=patch)
+
+    def forward(self, image: Tensor) -> Tensor:  # (B, 3, H, W) -> (B, T, w)
+        """The patches' tokens, row by row."""
+        tokens: Tensor = self.proj(image).flatten(2).mT
+        return tokens
+
+
+class Block(nn.Module):
+    """Attention between the tokens, then a network on each token."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=EPSILON)
+        self.attn = Attention(width, heads)
+        self.ls1 = LayerScale(width)
+        self.norm2 = nn.LayerNorm(width, eps=EPSILON)
+        self.mlp = MLP(width)
+        self.ls2 = LayerScale(width)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, T, w) -> (B, T, w)
+        """Both halves, each added to what it reads."""
+        x = x + self.ls1(self.attn(self.norm1(x)))
+        result: Tensor = x + self.ls2(self.mlp(self.norm2(x)))
+        return result
+
+
+class Attention(nn.Module):
+    """Self-attention of several heads."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, T, w) -> (B, T, w)
+        """Each token reads from all."""
+        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)  # (B, heads, T, w / heads)
+        read = F.scaled_dot_product_attention(q, k, v)
+        result: Tensor = self.proj(read.transpose(1, 2).flatten(2))
+        return result
+
+
+class MLP(nn.Module):
+    """Two linear layers, four times as wide between."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, T, w) -> (B, T, w)
+        """On each token."""
+        result: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return result
+
+
+class LayerScale(nn.Module):
+    """A learned factor for each channel, small at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((width,), 1e-5))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, T, w) -> (B, T, w)
+        """Scale the channels."""
+        return x * self.gamma
