@@ -78,7 +78,7 @@ def test_differences_are_paired(ablation):
     assert wide[1:] != [low, high]
 
 
-def test_a_remembered_backbone_answers_as_the_backbone_and_computes_each_image_once(ablation):
+def test_a_cached_backbone_answers_as_the_backbone_and_computes_each_image_once(ablation):
     seen = []
 
     def forward(image):
@@ -86,7 +86,7 @@ def test_a_remembered_backbone_answers_as_the_backbone_and_computes_each_image_o
         return image.mean(dim=(2, 3))
 
     image = torch.rand(4, 3, 8, 8)
-    remembered = ablation.remembering(forward, {})
+    cached = ablation.with_cache(forward, {})
     for chosen in ([0, 1], [1, 2, 0], [3, 3]):
-        torch.testing.assert_close(remembered(image[chosen]), image[chosen].mean(dim=(2, 3)))
+        torch.testing.assert_close(cached(image[chosen]), image[chosen].mean(dim=(2, 3)))
     assert len(seen) == 5  # both copies of the last one, in one batch

@@ -168,7 +168,7 @@ ROWS = [
     # Data.
     Row(
         "labels of one dataset",
-        "one score of `mine`",
+        "one label of `mine`",
         edit("photographs/scores.csv", "3.bmp,3", "3.bmp,4"),
         "verify_download",
         of="mine",
