@@ -16,8 +16,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from dpam.pack.preparation import Preparation, Prepared, Segmentation
+from dpam.pack.preparation import Preparation, Prepared
 from dpam.pack.store import ROWS, Pack, PackWriter, join, lay_out
+from dpam.superpixels.methods import Segmentation
 
 SIZE = (384, 512)
 

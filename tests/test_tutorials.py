@@ -39,14 +39,14 @@ def test_configurations_are_valid(name: str) -> None:
     whole = yaml.safe_load((top / "config.yaml").read_text(encoding="utf-8"))
     schema = top / "workflow/schemas/config.schema.yaml"
     for block in blocks(name, "yaml"):
-        text = block.replace(", grid]", "]")  # the method that is added there
+        text = block.replace(", squares]", "]")  # the method that is added there
         validate({**whole, **yaml.safe_load(text)}, schema)
 
 
 def test_the_superpixel_method_is_one() -> None:
     module: dict[str, Any] = {}
     exec(blocks("add_superpixel_method", "python")[0], module)  # noqa: S102 - our own text
-    label_map = module["grid"](np.zeros((50, 70, 3), np.uint8), 20)
+    label_map = module["squares"](np.zeros((50, 70, 3), np.uint8), 20)
     assert label_map.dtype == np.uint16
     assert np.unique(label_map).tolist() == list(range(12))
     assert (label_map[20:40, 40:60] == 6).all()

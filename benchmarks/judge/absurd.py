@@ -11,8 +11,8 @@ from torch import Tensor
 
 from dpam.demo.make import PHOTOGRAPHS
 from dpam.imaging.distortions import to_bytes
+from dpam.imaging.filters import planes
 from dpam.inference.metric import IqaMetric
-from dpam.pack.preparation import planes
 
 from .judges import Judge, Network, scores
 from .ladders import photograph

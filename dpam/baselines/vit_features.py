@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dpam.imaging.filters import planes, resize
 from dpam.model.backbone import Backbone
 from dpam.pack.batches import fixed_views
-from dpam.pack.preparation import Prepared, planes, resize
+from dpam.pack.preparation import Prepared
 
 VIEWS = 5
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dpam.errors import DpamError
 from dpam.pack.views import VIEWS, Views, number_of_views
+from dpam.superpixels.methods import NAMES
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -31,8 +32,8 @@ def add_output(parser: argparse.ArgumentParser, name: str, **options: Any) -> No
 
 
 def add_superpixels(parser: argparse.ArgumentParser) -> None:
-    """How superpixels are made: `method`, `backend`, `rim`, `ainet`, `released_padding`."""
-    parser.add_argument("--method", default="slic", help="superpixels: slic, rim or ainet; none")
+    """How superpixels are made: `method`, `backend`, `rim`, `ainet`."""
+    parser.add_argument("--method", default="slic", help=f"superpixels: {', '.join(NAMES)}")
     parser.add_argument(
         "--backend",
         default="numba",
@@ -45,17 +46,6 @@ def add_superpixels(parser: argparse.ArgumentParser) -> None:
         help="of rim: dpam, 5 steps as DPAM's release, or paper, up to 500 steps as RIM's authors",
     )
     parser.add_argument("--ainet", metavar="FILE", help="weights of ainet, from `dpam train-ainet`")
-    add_released_padding(parser)
-
-
-def add_released_padding(parser: argparse.ArgumentParser) -> None:
-    """Whether AINet pads as its authors' code does: `released_padding`."""
-    parser.add_argument(
-        "--released-padding",
-        action="store_true",
-        help="of ainet: pad as the authors' code does, which shifts its windows off the blocks; "
-        "for weights trained so (those of `dpam train-ainet` know it themselves)",
-    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

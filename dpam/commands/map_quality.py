@@ -17,8 +17,8 @@ from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
 from dpam.inference.explanations import Explanation, stretch
 from dpam.inference.scorer import Scorer
 from dpam.model.checkpoint import load_checkpoint
-from dpam.pack.preparation import Segmentation
 from dpam.pack.store import Pack
+from dpam.superpixels.methods import Segmentation
 from dpam.utils.files import read_csv
 from dpam.utils.progress import track
 

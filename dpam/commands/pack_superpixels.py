@@ -36,7 +36,6 @@ from dpam.pack.preparation import (
     PROFILES,
     Preparation,
     Prepared,
-    Segmentation,
     prepare_all,
     prepare_file,
     read_photograph,
@@ -45,6 +44,7 @@ from dpam.pack.preparation import (
 )
 from dpam.pack.recipes import facts_of, preparation_of
 from dpam.pack.store import FORMAT, UNFINISHED, PackWriter, example_rows, join, lay_out
+from dpam.superpixels.methods import Segmentation
 from dpam.utils.files import read_csv, read_json, refuse_other, remove_halves
 from dpam.utils.parallel import end_with_parent
 from dpam.utils.progress import track
@@ -244,7 +244,6 @@ def run(args: argparse.Namespace) -> None:
         backend=args.backend,
         rim=args.rim,
         ainet=args.ainet,
-        released_padding=args.released_padding,
         texture=args.texture,
         sample=dataset.recipe.pixels if args.statistics == "sampled" else 0,
         colour_profiles=args.colour_profiles,

@@ -25,7 +25,8 @@ from dpam.commands.arguments import add_superpixels
 from dpam.errors import SOME_FAILED, DpamError, listed
 from dpam.figures.photographs import draw_borders
 from dpam.imaging.folders import image_files
-from dpam.pack.preparation import Preparation, read_photograph, segment
+from dpam.pack.preparation import Preparation, read_photograph
+from dpam.superpixels.methods import segment
 from dpam.superpixels.quality import compactness, explained_variation
 from dpam.utils.files import atomic, refuse_existing
 from dpam.utils.progress import track
@@ -63,7 +64,6 @@ def run(args: argparse.Namespace) -> int:
         backend=args.backend,
         rim=args.rim,
         ainet=args.ainet,
-        released_padding=args.released_padding,
     )
     rows = []
     failures: list[str] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dpam.commands.arguments import add_output, add_released_padding
+from dpam.commands.arguments import add_output
 from dpam.errors import DpamError
 from dpam.imaging.folders import image_files
 from dpam.pack.preparation import read_photograph
@@ -38,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region-size", type=int, default=40, help="side of SLIC's superpixels, pixels"
     )
-    add_released_padding(parser)
     add_output(parser, "--output", required=True, help="weights (.safetensors)")
 
 
@@ -57,7 +56,6 @@ def run(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
         seed=args.seed,
-        released_padding=args.released_padding,
     )
 
     def segment(image: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ def readable_types(table: pd.DataFrame) -> pd.DataFrame:
 
 def method_name(method: str) -> str:
     """A method's name for people."""
-    return METHODS.get(method, method)
+    return METHODS.get(method, f"DPAM, {method}")
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from dpam.errors import DpamError, listed
+from dpam.superpixels.methods import NAMES
 
 # Keys of older configurations -> what they are called now.
 RENAMED = {
@@ -104,6 +105,9 @@ def validate(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
         DpamError: unknown keys, wrong types, values out of range; all of them are listed.
     """
     schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
+    blocks = schema["properties"].get("experiments", {}).get("items", {}).get("properties", {})
+    if "methods" in blocks:
+        blocks["methods"]["items"]["enum"] = list(NAMES)
     config.update(read_numbers(config, schema))
     fill_defaults(config, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))

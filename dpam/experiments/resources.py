@@ -13,12 +13,11 @@ import pandas as pd
 
 from dpam.datasets import MADE_HERE, Dataset
 from dpam.errors import listed
+from dpam.superpixels.methods import METHODS, NONE
 
 # Core-seconds per megapixel.
 DECODE = 0.035  # with texture or hashes
-SEGMENT = {"slic": 0.085, "rim": 0.0, "ainet": 1.5, "none": 0.0}
 BRISQUE = 0.32
-RIM = 14.0  # core-seconds per image, which it resizes to 224x224
 START = 20.0  # core-seconds per job, most of them for imports
 REGRESSION = 6e-6  # core-seconds per squared number of images: a grid of support vector machines
 JOINED = 0.3e9  # bytes of packs joined per second; 0.71 GB took 2.6 s (docs/cluster.md)
@@ -134,6 +133,13 @@ class Plan:
         """By how many jobs a dataset is packed."""
         return max(1, -(-self.sizes[dataset].images // self.images_per_job))
 
+    def segmenting(self, method: str, size: Size) -> float:
+        """Core-seconds that an image's superpixels take."""
+        if method == NONE:
+            return 0.0
+        side = METHODS[method].side
+        return METHODS[method].seconds * (side**2 / 1e6 if side else size.segmented)
+
     def cost(
         self,
         rule: str,
@@ -160,7 +166,7 @@ class Plan:
                 shards, packed = self.shards(dataset), images * size.packed
                 if rule == "pack_superpixels" and shards > 1:  # joins what they have packed
                     return Cost(START + packed / JOINED, size=packed)
-                segmented = images * (size.segmented * SEGMENT[method] + RIM * (method == "rim"))
+                segmented = images * self.segmenting(method, size)
                 return Cost(
                     START + (decoded + segmented) / shards, size=packed if shards == 1 else 0
                 )

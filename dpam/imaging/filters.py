@@ -5,7 +5,9 @@ sigma 2, and the texture wraps modulo 256. Grey and blur are OpenCV's to the bit
 in integers, and so do we, in floats that hold these exactly.
 """
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,6 +30,27 @@ def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:
     if image.dtype == torch.uint8:
         return resized.round_().clamp_(0, 255).to(torch.uint8)  # in place: it may be large
     return resized.to(image.dtype)
+
+
+def planes(image: np.ndarray) -> Tensor:
+    """(H, W, 3) array as (3, H, W) tensor."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def resize(image: np.ndarray, width: int, height: int, how: str = "cubic") -> np.ndarray:
+    """Resize (H, W, 3) uint8.
+
+    Args:
+        image: to resize.
+        width, height: of the result.
+        how: "cubic", with OpenCV's cubic kernel, which passes over pixels of an image that is made
+            much smaller; or "antialias", with Pillow's, which takes the mean of them.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    if how == "antialias":
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    return resize_cubic(planes(image), height, width).numpy().transpose(1, 2, 0)
 
 
 def grey(rgb: Tensor) -> Tensor:

@@ -6,12 +6,13 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from dpam.imaging.filters import texture
+from dpam.imaging.filters import planes, texture
 from dpam.inference.predict import Prediction
 from dpam.inference.scores import Score
 from dpam.pack.batches import fixed_views
-from dpam.pack.preparation import Prepared, Segmentation, planes
+from dpam.pack.preparation import Prepared
 from dpam.pack.views import Views
+from dpam.superpixels.methods import Segmentation
 
 SHOWN = 1024  # pixels, the longer side of a photograph in an explanation
 

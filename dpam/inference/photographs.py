@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from dpam.errors import DpamError
+from dpam.imaging.filters import planes
 from dpam.imaging.images import rgb_of
-from dpam.pack.preparation import Preparation, fitting, planes, read_photograph
+from dpam.pack.preparation import Preparation, fitting, read_photograph
 
 Photo = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
 FORMS = (

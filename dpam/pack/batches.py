@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dpam.imaging.filters import resize_cubic, texture
-from dpam.pack.preparation import Prepared, planes, resize
+from dpam.imaging.filters import planes, resize, resize_cubic, texture
+from dpam.pack.preparation import Prepared
 from dpam.pack.views import Views
 
 

@@ -7,21 +7,17 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from dpam.errors import DpamError
-from dpam.imaging.filters import TEXTURES, resize_cubic
+from dpam.imaging.filters import TEXTURES, planes, resize, resize_cubic
 from dpam.imaging.images import LARGEST, SMALLEST, decode
-from dpam.superpixels.ainet import ainet, load_ainet
-from dpam.superpixels.rim import PRESETS, rim
-from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
+from dpam.superpixels.methods import METHODS, NAMES, NONE, Segmentation, segment
+from dpam.superpixels.rim import PRESETS
+from dpam.superpixels.slico import BACKENDS
 from dpam.superpixels.statistics import label_map_statistics, sampled_statistics
 
-METHODS = ("slic", "rim", "ainet", "none")
 PROFILES = ("converted", "ignored")
 RESIZES = ("cubic", "antialias")
-RIM_SIDE = 224  # pixels; RIM segments photographs resized to this square, as released
 CPU = torch.device("cpu")
 
 
@@ -43,7 +39,6 @@ class Preparation:
         backend: what computes SLIC; the default is what packs without this entry were made with.
         rim: RIM's settings, "dpam" or "paper".
         ainet: file with AINet's weights.
-        released_padding: whether those, if they do not say it themselves, pad as the authors' code.
         texture: "wrapped" modulo 256, as released, or "signed".
         sample: pixels drawn from each superpixel for its mean and covariance, as released; 0: all.
         colour_profiles: those embedded in image files: "converted" to sRGB, or "ignored", as
@@ -66,7 +61,6 @@ class Preparation:
     backend: str = "scikit-image"
     rim: str = "dpam"
     ainet: str | None = None
-    released_padding: bool = False
     texture: str = "wrapped"
     sample: int = 0
     colour_profiles: str = "ignored"
@@ -75,13 +69,17 @@ class Preparation:
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
-        """Preparation from what `vars` of one became in JSON, where tuples are lists."""
+        """Preparation from what `vars` of one became in JSON, where tuples are lists.
+
+        Files from before this version may have `released_padding`, which nothing reads.
+        """
         size = settings["superpixel_size"]
-        return cls(**{**settings, "superpixel_size": tuple(size) if size else None})
+        known = {key: value for key, value in settings.items() if key != "released_padding"}
+        return cls(**{**known, "superpixel_size": tuple(size) if size else None})
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("superpixel method", self.method, METHODS),
+            ("superpixel method", self.method, NAMES),
             ("superpixel backend", self.backend, BACKENDS),
             ("settings of RIM", self.rim, PRESETS),
             ("texture", self.texture, TEXTURES),
@@ -107,12 +105,12 @@ class Preparation:
     @property
     def uses_gpu(self) -> bool:
         """Whether a GPU, where there is one, makes the superpixels."""
-        return self.method in ("rim", "ainet")
+        return self.method != NONE and METHODS[self.method].uses_gpu
 
     @property
     def keeps_texture(self) -> bool:
         """Whether the texture of an image is kept beside its pixels."""
-        return self.network_input == "whole" and not self.in_full and self.method != "none"
+        return self.network_input == "whole" and not self.in_full and self.method != NONE
 
 
 @dataclass(frozen=True)
@@ -137,35 +135,6 @@ class Prepared:
     kind: str = "wrapped"
     whole: bool = False
     resize: str = "cubic"
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The image that was segmented, (h, w, 3) uint8 RGB, and its label map, (h, w) uint16."""
-
-    image: np.ndarray
-    label_map: np.ndarray
-
-
-def planes(image: np.ndarray) -> Tensor:
-    """(H, W, 3) array as (3, H, W) tensor."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-
-
-def resize(image: np.ndarray, width: int, height: int, how: str = "cubic") -> np.ndarray:
-    """Resize (H, W, 3) uint8.
-
-    Args:
-        image: to resize.
-        width, height: of the result.
-        how: "cubic", with OpenCV's cubic kernel, which passes over pixels of an image that is made
-            much smaller; or "antialias", with Pillow's, which takes the mean of them.
-    """
-    if image.shape[:2] == (height, width):
-        return image
-    if how == "antialias":
-        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
-    return resize_cubic(planes(image), height, width).numpy().transpose(1, 2, 0)
 
 
 def select(count: int, wanted: int) -> np.ndarray:
@@ -259,35 +228,6 @@ def prepare_all(
     ]
 
 
-def segment(
-    photographs: Sequence[np.ndarray], preparation: Preparation, device: torch.device = CPU
-) -> list[Segmentation]:
-    """Superpixels of photographs; see `prepare_all`."""
-    if not photographs:
-        return []
-    if preparation.method == "none":  # all of it is one
-        return [Segmentation(rgb, np.zeros(rgb.shape[:2], np.uint16)) for rgb in photographs]
-    if preparation.method == "rim":
-        squares = np.stack([resize(rgb, RIM_SIDE, RIM_SIDE) for rgb in photographs])
-        label_maps = rim(squares, PRESETS[preparation.rim], device)
-        return [Segmentation(*pair) for pair in zip(squares, label_maps, strict=True)]
-    images = list(photographs)
-    if preparation.superpixel_size is not None:
-        by_opencv = preparation.method == "slic" and preparation.backend == "opencv"
-        resized = resized_by_opencv if by_opencv else resize
-        images = [resized(rgb, *preparation.superpixel_size) for rgb in photographs]
-    if preparation.method == "ainet":
-        net = load_ainet(preparation.ainet, preparation.released_padding).to(device)
-        return [Segmentation(i, ainet(i, net, preparation.region_size)) for i in images]
-    how = (
-        preparation.region_size,
-        preparation.compactness,
-        preparation.iterations,
-        preparation.backend,
-    )
-    return [Segmentation(image, slico(image, *how)) for image in images]
-
-
 def stored_size(height: int, width: int, preparation: Preparation) -> tuple[int, int]:
     """Height and width of a photograph's pixels as they are packed.
 
@@ -326,7 +266,7 @@ def complete(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparati
 def reading(preparation: Preparation) -> dict[str, Any]:
     """What images that are prepared so know of how they are read: kind, whole, resize."""
     return {
-        "kind": "none" if preparation.method == "none" else preparation.texture,
+        "kind": "none" if preparation.method == NONE else preparation.texture,
         "whole": preparation.network_input == "whole",
         "resize": preparation.resize,
     }
@@ -334,7 +274,7 @@ def reading(preparation: Preparation) -> dict[str, Any]:
 
 def statistics(segmentation: Segmentation, preparation: Preparation) -> tuple[np.ndarray, ...]:
     """Mean colours (N, 3) and covariances (N, 6) of the superpixels that the network sees."""
-    if preparation.method == "none":
+    if preparation.method == NONE:
         return np.empty((0, 3), np.float32), np.empty((0, 6), np.float32)
     label_map, colours = segmentation.label_map, segmentation.image[..., ::-1]
     if preparation.sample:

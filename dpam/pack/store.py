@@ -34,7 +34,8 @@ import numpy as np
 import pandas as pd
 
 from dpam.errors import DpamError
-from dpam.pack.preparation import Preparation, Prepared, Segmentation, reading
+from dpam.pack.preparation import Preparation, Prepared, reading
+from dpam.superpixels.methods import Segmentation
 from dpam.utils.files import atomic, cannot_be_read, writing
 from dpam.utils.progress import track
 

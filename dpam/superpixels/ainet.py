@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -61,14 +60,11 @@ class LocalAttention(nn.Module):
 class AINet(nn.Module):
     """The network.
 
-    Args:
-        released_padding: pad the implanting convolution by 1, as the authors' code does; it shifts
-            the windows off the blocks. Only for weights that were trained so.
+    The authors' code pads the implanting convolution by 1, which shifts its windows off the blocks.
     """
 
-    def __init__(self, released_padding: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.released_padding = released_padding
         pairs = zip((3, *WIDTHS), WIDTHS, strict=False)
         self.encoder = nn.ModuleList(
             nn.Sequential(layer(inputs, width, 1 if level == 0 else 2), layer(width, width))
@@ -83,7 +79,7 @@ class AINet(nn.Module):
         )
         self.decoder = nn.ModuleList(layer(2 * width, width) for _, width in steps)
         self.cells = nn.Sequential(layer(256, 256), layer(256, 64), layer(64, WIDTHS[0]))
-        self.implant = nn.Conv2d(16, 16, 3, stride=3, padding=int(released_padding))
+        self.implant = nn.Conv2d(16, 16, 3, stride=3)
         self.associate = nn.Sequential(
             nn.BatchNorm2d(16), nn.LeakyReLU(0.1), layer(16, 16), nn.Conv2d(16, 9, 3, padding=1)
         )
@@ -153,20 +149,15 @@ def ainet(image: np.ndarray, net: AINet, region_size: int) -> np.ndarray:
 def save_ainet(path: str | Path, net: AINet, metadata: dict[str, Any]) -> None:
     """Write weights as safetensors, atomically, with what is to be known of them."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in net.state_dict().items()}
-    header = {
-        "released_padding": json.dumps(net.released_padding),
-        "metadata": json.dumps(metadata),
-    }
-    write_tensors(path, tensors, header)
+    write_tensors(path, tensors, {"metadata": json.dumps(metadata)})
 
 
 @cache
-def load_ainet(path: str | None, released_padding: bool = False) -> AINet:
+def load_ainet(path: str | None) -> AINet:
     """The network with weights from a safetensors or PyTorch file, in evaluation mode, on the CPU.
 
     Args:
         path: the file; tensors have the names that `AINet.state_dict` gives.
-        released_padding: see AINet; a file of `save_ainet` knows it itself.
 
     Raises:
         DpamError: no file is named, or it is missing, unreadable, or of another network.
@@ -178,11 +169,7 @@ def load_ainet(path: str | None, released_padding: bool = False) -> AINet:
             "(superpixels.ainet in the configuration, or --ainet)"
         )
     tensors = read_tensors(path)
-    if Path(path).suffix == ".safetensors":
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-        released_padding = json.loads(header.get("released_padding", json.dumps(released_padding)))
-    net = AINet(released_padding)
+    net = AINet()
     try:
         refuse_misfit(tensors, {name: value.shape for name, value in net.state_dict().items()})
     except DpamError as error:

@@ -30,7 +30,6 @@ class AINetSettings:
         weight_decay: of Adam.
         position: weight of the position term against that of the labels, m.
         seed: of initial weights, squares, flips and shuffles.
-        released_padding: see `AINet`.
     """
 
     steps: int = 4000
@@ -39,7 +38,6 @@ class AINetSettings:
     weight_decay: float = 4e-4
     position: float = 0.003
     seed: int = 20
-    released_padding: bool = False
 
 
 def blocks(maps: Tensor) -> Tensor:
@@ -143,7 +141,7 @@ def train_ainet(
     side = min(SIDE, *(min(image.shape[:2]) // CELL * CELL for image in images))
     rng = np.random.default_rng(settings.seed)
     torch.manual_seed(settings.seed)
-    net = AINet(settings.released_padding).to(device).train()
+    net = AINet().to(device).train()
     optimiser = torch.optim.Adam(
         net.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )

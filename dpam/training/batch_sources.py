@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from dpam.imaging.distortions import degrade
+from dpam.imaging.filters import resize
 from dpam.pack.batches import Batch, grain_of
-from dpam.pack.preparation import reading, resize
+from dpam.pack.preparation import reading
 from dpam.pack.store import Pack
 from dpam.training.augmentation import RandomViews, Source
 

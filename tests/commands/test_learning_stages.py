@@ -18,7 +18,6 @@ from samples import photograph, save_judge
 from dpam.cli import main
 from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.store import Pack
-from dpam.superpixels.ainet import load_ainet
 from dpam.training.trainer import Trainer
 
 MODEL = {"backbone": "test_vit", "embed_dim": 16}
@@ -399,7 +398,7 @@ def test_methods_that_are_not_there_are_refused(photos, tmp_path, capsys):
 def test_ainet_packs_with_weights_that_train_ainet_made_and_not_without(photos, tmp_path, capsys):
     out = prepare_data(photos, tmp_path)
     weights = out / "ainet.safetensors"
-    training = "--steps", 2, "--batch-size", 1, "--released-padding", "--output", weights
+    training = "--steps", 2, "--batch-size", 1, "--output", weights
     assert call("train-ainet", *sorted(photos.glob("*.png")), *training) == 0
     pack_it = [
         "pack-superpixels", "mine", *own(photos), "--verified", out / "v.json", "--labels",
@@ -414,7 +413,6 @@ def test_ainet_packs_with_weights_that_train_ainet_made_and_not_without(photos, 
     with Pack(out / "ainet.h5") as packed:
         assert packed.preparation.ainet == str(weights)
         assert packed.example(packed.examples[0]).label_map.max() > 0
-    assert load_ainet(str(weights)).released_padding
 
 
 def test_photographs_that_cannot_be_scored_are_named_and_the_rest_is_scored(

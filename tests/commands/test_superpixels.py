@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from samples import photograph
 
 from dpam.cli import main
 from dpam.figures.photographs import OUTLINE
-from dpam.pack import preparation
 from dpam.pack.preparation import Preparation, prepare, prepare_all
-from dpam.superpixels.ainet import AINet
+from dpam.superpixels.methods import METHODS
 from dpam.superpixels.slico import slico
 
 
@@ -53,20 +51,6 @@ def test_photographs_of_one_name_are_refused_before_any_is_drawn(tmp_path, capsy
     assert not (tmp_path / "out").exists()
 
 
-def test_weights_of_ainet_that_do_not_know_their_padding_are_told(tmp_path):
-    torch.manual_seed(0)
-    torch.save(AINet().state_dict(), tmp_path / "weights.pth")
-    Image.fromarray(photograph(0)).save(tmp_path / "photo.png")
-    maps = []
-    for option in ([], ["--released-padding"]):
-        out = tmp_path / f"out{len(option)}"
-        command = ["superpixels", str(tmp_path / "photo.png"), "--method", "ainet", *option]
-        weights = ["--ainet", str(tmp_path / "weights.pth"), "--output-dir", str(out)]
-        assert main([*command, "--region-size", "20", *weights]) == 0
-        maps.append(np.asarray(Image.open(out / "photo-ainet-labels.png")))
-    assert (maps[0] != maps[1]).any()
-
-
 def test_unknown_choices_are_refused(tmp_path, capsys):
     for option, message in (
         (["--method", "snic"], "superpixel method 'snic' is not available; choose from: slic, rim"),
@@ -79,7 +63,7 @@ def test_unknown_choices_are_refused(tmp_path, capsys):
 
 
 def test_rim_prepares_squares_of_a_batch(monkeypatch):
-    monkeypatch.setattr(preparation, "RIM_SIDE", 48)
+    monkeypatch.setitem(METHODS, "rim", METHODS["rim"]._replace(side=48))
     prepared = prepare_all([photograph(0), photograph(1, 60, 72)], how("rim"))
     for one, segmentation in prepared:
         assert segmentation.image.shape == (48, 48, 3)

@@ -8,8 +8,7 @@ import pytest
 import torch
 from skimage import data
 
-from dpam.imaging.filters import BLUR, blur, grey, resize_cubic, texture
-from dpam.pack.preparation import planes, resize
+from dpam.imaging.filters import BLUR, blur, grey, planes, resize, resize_cubic, texture
 
 CASES = json.loads((Path(__file__).parents[1] / "data/preprocessing.json").read_text())["cases"]
 WHOLE = [case for case in CASES if case["recipe"] != "tid2013"]

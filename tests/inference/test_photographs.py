@@ -10,8 +10,8 @@ from PIL import Image
 from samples import photograph, preparation
 
 from dpam.errors import DpamError
+from dpam.imaging.filters import planes
 from dpam.inference.photographs import is_one, rgb_array, unit_tensor
-from dpam.pack.preparation import planes
 
 HOW = preparation("whole")
 RGB = photograph(0)

@@ -12,11 +12,11 @@ from samples import ABOUT, in_full, photograph, preparation
 
 import dpam
 from dpam.errors import DpamError
-from dpam.imaging.filters import texture
+from dpam.imaging.filters import planes, texture
 from dpam.inference.metric import colours
 from dpam.model import DPAM, create
 from dpam.model.checkpoint import load_checkpoint, save_checkpoint
-from dpam.pack.preparation import planes, prepare
+from dpam.pack.preparation import prepare
 from dpam.superpixels.statistics import label_map_statistics
 
 

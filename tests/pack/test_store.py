@@ -12,8 +12,8 @@ import pytest
 from samples import labels_table, photograph, preparation
 
 from dpam.errors import DpamError
-from dpam.imaging.filters import resize_cubic, texture
-from dpam.pack.preparation import planes, prepare, resize
+from dpam.imaging.filters import planes, resize, resize_cubic, texture
+from dpam.pack.preparation import prepare
 from dpam.pack.store import Pack, PackWriter, lay_out, write_pack
 
 

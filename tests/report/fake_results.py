@@ -15,8 +15,9 @@ from dpam.cli import main
 from dpam.evaluation.metrics import evaluate
 from dpam.evaluation.tables import BASELINES
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
-from dpam.pack.preparation import Preparation, Prepared, Segmentation
+from dpam.pack.preparation import Preparation, Prepared
 from dpam.pack.store import write_pack
+from dpam.superpixels.methods import Segmentation
 
 KIND = "pseudo-MOS (HaarPSI)"
 PREPARATION = Preparation("whole", 32, "slic", 4, None, 8, 10.0, 1)

@@ -88,16 +88,6 @@ def test_blocks_hold_the_own_cell_in_the_centre_and_its_neighbours_around_it(net
                 torch.testing.assert_close(block[:, v, u], expected)
 
 
-def test_the_released_padding_is_another_function(net):
-    released = AINet(released_padding=True).eval()
-    released.load_state_dict(net.state_dict())
-    image = torch.rand(1, 3, 32, 32)
-    with torch.no_grad():
-        ours, theirs = net(image), released(image)
-    assert ours.shape == theirs.shape
-    assert (ours - theirs).abs().max() > 1e-4
-
-
 def test_owners_are_the_most_probable_cells_inside_the_image():
     association = torch.zeros(1, 9, 32, 48)
     association[:, 0] = 0.6  # top left ...
@@ -171,16 +161,12 @@ def test_training_lowers_the_loss_and_repeats():
     assert not again.training
 
 
-def test_weights_travel_with_their_padding(tmp_path, net):
-    for released in (False, True):
-        given = AINet(released)
-        path = tmp_path / f"{released}.safetensors"
-        save_ainet(path, given, {"images": 2})
-        found = load_ainet(str(path))
-        assert found.released_padding is released
-        torch.testing.assert_close(found.state_dict(), given.state_dict())
-    torch.save({"state_dict": net.state_dict()}, tmp_path / "plain.pth")
-    assert load_ainet(str(tmp_path / "plain.pth"), released_padding=True).released_padding
+def test_weights_come_back_from_either_kind_of_file(tmp_path, net):
+    save_ainet(tmp_path / "a.safetensors", net, {"images": 2})
+    torch.save({"state_dict": net.state_dict()}, tmp_path / "a.pth")
+    for file in ("a.safetensors", "a.pth"):
+        found = load_ainet(str(tmp_path / file))
+        torch.testing.assert_close(found.state_dict(), net.state_dict())
 
 
 def test_what_is_no_weights_file_is_explained(tmp_path):

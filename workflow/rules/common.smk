@@ -16,6 +16,7 @@ from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.utils.files import write_text
 from dpam.inference.judge import NAME, judge
+from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, edited_since, remember
 from dpam.experiments.runs import facts_of, is_made_here, runs_of
 from dpam.evaluation.tables import BASELINES
@@ -70,7 +71,7 @@ wildcard_constraints:
     test_dataset="|".join(DATASETS),
     made="|".join(MADE) or "none",
     distortion=r"\w[\w.-]*",
-    method="slic|rim|ainet|none",
+    method="|".join(NAMES),
     baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
     seed=r"\d+",
@@ -143,8 +144,6 @@ def superpixel_options(wildcards):
     names = own, "statistics", "colour_profiles", "texture"
     values = {name.replace("_", "-"): config["superpixels"].get(name) for name in names}
     words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
-    if wildcards.method == "ainet" and config["superpixels"]["released_padding"]:
-        words.append("--released-padding")
     return words + storage_options()
 
 
