@@ -46,7 +46,7 @@ slurm-test: slurm $(READY) ## run profiles/slurm on a private Slurm (Debian, as 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -m slurm tests/cluster
 
 # At most an hour; on two idle cores about a third of it. Kills run beside nothing else.
-fault-test: $(READY) ## break things on purpose; writes docs/reliability.md
+fault-test: $(READY) ## break things on purpose; writes docs/reliability.md and results/faults.md
 	@mkdir -p results
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 timeout 3600 \
 	  pytest tests/faults -p no:cacheprovider -o junit_family=xunit1 --junitxml results/faults.xml; status=$$?; \

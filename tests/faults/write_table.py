@@ -1,6 +1,9 @@
-"""Write what the tests of faults noted into docs/reliability.md, between two markers.
+"""Write what the tests of faults noted: counts into docs/reliability.md, every case beside.
 
 python tests/faults/write_table.py docs/reliability.md results/faults.xml
+
+The counts stand in the page between two markers; every case is in results/faults.md, named after
+the report.
 """
 
 import platform
@@ -42,8 +45,8 @@ def cell(text: str) -> str:
     return " ".join(printable.split())[:SHOWN].replace("|", "\\|").replace("<", "&lt;")
 
 
-def lines(reports: list[Path]) -> list[str]:
-    """The counts, and under them every case."""
+def count_lines(reports: list[Path]) -> list[str]:
+    """How many cases of each kind there were, and how they ended."""
     found, counts = noted(reports), tests(reports)
     rows = ["| fault | tried | refused with a line | harmless, or went on |", "|---|--:|--:|--:|"]
     for kind, cases in found.items():
@@ -51,27 +54,32 @@ def lines(reports: list[Path]) -> list[str]:
         rows.append(f"| {cell(kind)} | {len(cases)} | {refused} | {len(cases) - refused} |")
     total = sum(map(len, found.values()))
     rows.append(f"| all | {total} | | |")
-    every = []
-    for kind, cases in found.items():
-        every += ["", "<details>", f"<summary>{cell(kind)}: {len(cases)}</summary>", ""]
-        every += ["| tried | came out |", "|---|---|"]
-        every += [f"| {cell(what)} | {cell(outcome)} |" for what, outcome in cases]
-        every += ["", "</details>"]
     machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     summary = (
         f"{counts['tests']} tests on {machine}: {counts['failures'] + counts['errors']} failed, "
         f"{counts['skipped']} skipped."
     )
-    return [summary, "", *rows, "", "Every case:", *every]
+    return [summary, "", *rows]
+
+
+def case_lines(reports: list[Path]) -> list[str]:
+    """Every case, by kind."""
+    every = ["# Every fault that was tried, and what came out"]
+    for kind, cases in noted(reports).items():
+        every += ["", f"## {cell(kind)}: {len(cases)}", "", "| tried | came out |", "|---|---|"]
+        every += [f"| {cell(what)} | {cell(outcome)} |" for what, outcome in cases]
+    return every
 
 
 def main(page: Path, *reports: Path) -> None:
-    """Put the tables in place of those that are there."""
+    """Put the counts in place of those that are there, and write every case beside the report."""
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    table = "\n".join(lines(list(reports))) + "\n"
-    page.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
+    counts = "\n".join(count_lines(list(reports))) + "\n"
+    page.write_text(f"{before}{BEGIN}{counts}{END}{after}", encoding="utf-8")
+    cases = "\n".join(case_lines(list(reports))) + "\n"
+    reports[0].with_suffix(".md").write_text(cases, encoding="utf-8")
 
 
 if __name__ == "__main__":
