@@ -10,6 +10,7 @@ again (`training.grad_checkpointing`). The reference is `dpam/model/reference.py
 """
 
 import argparse
+import copy
 from collections.abc import Callable
 
 import torch
@@ -64,10 +65,12 @@ def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     where = device()
     reference, ours = ReferenceDPAM(dropout=0.1).to(where), DPAM().to(where)
-    nets: dict[str, Callable[..., Tensor]] = {"reference": reference, "ours": ours}
+    fused = copy.deepcopy(ours).fuse()
+    nets: dict[str, Callable[..., Tensor]] = {"reference": reference, "ours": fused}
+    in_training = nets | {"ours": ours, "ours, recomputing": recomputing(ours)}
     if args.compile:
-        nets["ours, compiled"] = compiled(ours)
-    in_training = nets | {"ours, recomputing": recomputing(ours)}
+        nets["ours, compiled"] = compiled(fused)
+        in_training["ours, compiled"] = compiled(ours)
     peaks = {
         name: matrix_product_peak(where, dtype, SIDES[where.type])
         for name, dtype in PRECISIONS.items()

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
             pack.prepared(int(row)) for row in track(rows, f"testing on {pack.settings['dataset']}")
         )
         size = pack.preparation.image_size
-        prediction, spread = predict(net.to(where), images, size, views, where)
+        prediction, spread = predict(net.to(where).fuse(), images, size, views, where)
         labels = pack.labels
     faithful = trained.get("scaling") == "faithful"
     means: pd.Series | float = float("nan")

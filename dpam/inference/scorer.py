@@ -20,7 +20,7 @@ from dpam.inference.judge import judge
 from dpam.inference.photographs import Photo, is_one, rgb_array
 from dpam.inference.predict import Prediction, predict_views
 from dpam.inference.scores import Numbers, Scale, Score, half_width, learned_range
-from dpam.model import Network, backbone_of
+from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.preparation import Preparation, Prepared, prepare
 from dpam.pack.views import USUAL, VIEWS, Views
@@ -61,8 +61,7 @@ class Scorer:
                 "in `dpam import-checkpoint authors.pt model.safetensors --dataset koniq10k`"
             )
         self.device = device or device_of()
-        self.net = net.to(self.device).eval()
-        backbone_of(self.net).fold_layer_scale()
+        self.net = net.to(self.device).fuse()
         self.metadata = metadata
         try:
             how = Preparation.from_json(metadata["preparation"])

@@ -10,7 +10,7 @@ less, the part's docstring says "Shortcut" and states the identity.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 import torch
 from torch import Tensor, nn
@@ -117,6 +117,21 @@ class DPAM(nn.Module):
         }
         self.constant = {name for name, choice in branches.items() if choice == "constant"}
         self.settings |= {name: "constant" for name in branches if name in self.constant}
+
+    def fuse(self) -> Self:
+        """Make it ready for inference alone: what depends on weights alone is computed once.
+
+        Scores stay the same but for rounding. Weights that change later are not seen, and the
+        ViT's are changed; so it is for a network that will not be trained, nor saved.
+
+        Returns:
+            the network itself, in evaluation mode.
+        """
+        self.eval()
+        self.backbone.fold_layer_scale()
+        self.distortion.fuse()
+        self.fusion.fuse()
+        return self
 
     @overload
     def __call__(

@@ -7,9 +7,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dpam.model.composed import Affine, Composition
+Affine = tuple[Tensor, Tensor]  # weight and bias of an affine map
 
 COLOUR_FEATURES = 256  # learned functions of a pixel's colour; also the width of a descriptor
+
+
+class Fused(nn.Module):
+    """An affine map that was composed from the weights of others, once, for inference."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight: Tensor
+        self.bias: Tensor
+        self.register_buffer("weight", weight.detach(), persistent=False)
+        self.register_buffer("bias", bias.detach(), persistent=False)
 
 
 class DistortionAware(nn.Module):
@@ -22,18 +33,22 @@ class DistortionAware(nn.Module):
         self.patterns_norm = nn.BatchNorm2d(channels)
         self.mix = nn.Conv2d(channels, channels, 1)
         self.mix_norm = nn.BatchNorm2d(channels)
-        self.composition = Composition()
+        self.fused: Fused | None = None
 
     def forward(self, texture: Tensor) -> Tensor:  # (B, 1, H, W) -> (B, C, g, g)
         """Answer of each pattern at each place."""
         pooled = F.adaptive_avg_pool2d(texture, self.grid)  # (B, 1, g, g)
-        with torch.autocast(texture.device.type, enabled=False):
-            if self.training:
+        if self.fused is not None and not self.training:
+            kernel, bias = self.fused.weight, self.fused.bias
+        else:
+            with torch.autocast(texture.device.type, enabled=False):
                 kernel, bias = self.as_one_convolution(pooled)
-            else:
-                weights = [*self.parameters(), *self.buffers()]
-                kernel, bias = self.composition(lambda: self.as_one_convolution(pooled), weights)
         return F.conv2d(pooled, kernel, bias, padding=1).sigmoid()
+
+    @torch.no_grad()
+    def fuse(self) -> None:
+        """Compose the convolutions once; in evaluation mode. See `DPAM.fuse`."""
+        self.fused = Fused(*self.as_one_convolution(self.patterns.weight.new_zeros(1, 1, 3, 3)))
 
     def as_one_convolution(self, pooled: Tensor) -> Affine:
         """Shortcut: everything before the sigmoid is one 3x3 convolution from one channel.
@@ -257,20 +272,26 @@ class Fusion(nn.Module):
         super().__init__()
         self.mix = nn.Conv2d(2 * channels, channels, 1)
         self.reduce = nn.Conv2d(channels, width, 1)
-        self.composition = Composition()
+        self.fused: Fused | None = None
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:  # (B, C, T), (B, C, T) -> (B, e, T)
         """Shortcut: with nothing between them, the two convolutions are one (see `compose`).
 
-        Composing costs e·C·2C products and saves some at each of the B·T places. In evaluation it
-        is done once; in training it pays from a batch of two on at the published size. The halves
-        of the weight meet the two inputs without a concatenation.
+        Composing costs e·C·2C products and saves some at each of the B·T places; it pays from a
+        batch of two on at the published size, and once for all by `fuse`. The halves of the
+        weight meet the two inputs without a concatenation.
         """
-        if torch.is_grad_enabled() and not self.composing_pays(a.shape[0] * a.shape[2]):
-            weight, bias = matrix_and_bias(self.reduce)
-            return weight @ apply_to_halves(*matrix_and_bias(self.mix), a, b) + bias[:, None]
-        weight, bias = self.composition(self.as_one_convolution, list(self.parameters()))
-        return apply_to_halves(weight, bias, a, b)
+        if self.fused is not None and not self.training:
+            return apply_to_halves(self.fused.weight, self.fused.bias, a, b)
+        if self.composing_pays(a.shape[0] * a.shape[2]):
+            return apply_to_halves(*self.as_one_convolution(), a, b)
+        weight, bias = matrix_and_bias(self.reduce)
+        return weight @ apply_to_halves(*matrix_and_bias(self.mix), a, b) + bias[:, None]
+
+    @torch.no_grad()
+    def fuse(self) -> None:
+        """Compose the convolutions once. See `DPAM.fuse`."""
+        self.fused = Fused(*self.as_one_convolution())
 
     def as_one_convolution(self) -> Affine:
         """Both convolutions' weight (e, 2C) and bias (e,)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,12 @@ class PooledViT(Backbone):
             "dropout": dropout,
             "out_indices": list(self.out_indices),
         }
+
+    def fuse(self) -> Self:
+        """Make it ready for inference alone; see `DPAM.fuse`."""
+        self.eval()
+        self.fold_layer_scale()
+        return self
 
     def __call__(self, image: Tensor) -> Tensor:
         """See `forward`."""
