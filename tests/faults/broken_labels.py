@@ -84,7 +84,7 @@ def columns() -> Iterator[BrokenLabels]:
     yield BrokenLabels(kind, "no header", BODY.encode(), bad)
     yield BrokenLabels(kind, "other names", CSV.replace("image,label", "file,mos").encode(), bad)
     yield BrokenLabels(kind, "capitals", CSV.replace("image,label", "Image , LABEL").encode(), good)
-    yield BrokenLabels(kind, "label twice", table("image,label,score", ",{n},{m}"), bad)
+    yield BrokenLabels(kind, "label twice", table("image,label,label", ",{n},{m}"), bad)
     yield BrokenLabels(kind, "image twice", table("image,label,image", ",{n},other"), bad)
     yield BrokenLabels(kind, "more", table("image,label,camera", ",{n},x"), good)
     yield BrokenLabels(kind, "a cell too many in one row", (CSV + "9.png,1,2\n").encode(), bad)
