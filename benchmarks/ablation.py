@@ -30,10 +30,11 @@ from torch import Tensor
 from dpam.errors import DpamError
 from dpam.evaluation import metrics
 from dpam.evaluation.bootstrap import DRAWS, SEED, clusters_of, weighted_plcc, weighted_ranks
+from dpam.experiments.settings import ALL, TrainingSettings
 from dpam.model import DPAM
 from dpam.pack.store import Pack
-from dpam.training.settings import TrainingSettings
-from dpam.training.trainer import Trainer, rows_of_subsets
+from dpam.training.history import rows_of_subsets
+from dpam.training.trainer import Trainer
 from dpam.utils.files import read_csv, read_json, write_csv, write_json
 from dpam.utils.runtime import device
 
@@ -89,7 +90,7 @@ def trained(
         return read_json(folder / "numbers.json")
     torch.manual_seed(seed)
     net = DPAM(image_size=pack.preparation.image_size, **model)
-    if settings.freeze_backbone and pack.preparation.network_input == "whole":
+    if settings.freeze_blocks == ALL and pack.preparation.network_input == "whole":
         net.backbone.forward = with_cache(net.backbone.forward, cache)  # type: ignore[method-assign]
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(net, pack, rows, settings, seed, device(), folder / "progress.pt")

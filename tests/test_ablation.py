@@ -15,7 +15,7 @@ from dpam.pack.store import Pack
 FILE = Path(__file__).resolve().parent.parent / "benchmarks/ablation.py"
 CONFIG = """
 model: {backbone: test_vit, embed_dim: 16}
-training: {epochs: 2, batch_size: 4, learning_rate: 1.0e-3, freeze_backbone: true}
+training: {epochs: 2, batch_size: 4, learning_rate: 1.0e-3, freeze_blocks: all}
 """
 
 

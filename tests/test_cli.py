@@ -35,8 +35,7 @@ def test_every_stage_explains_itself(command, capsys):
 def test_an_error_is_one_line_on_the_terminal_and_in_the_log(tmp_path, capsys):
     log = tmp_path / "train.log"
     status = cli.main(["train", "none.h5", "--splits", "none.csv", "--output", "a.safetensors",
-                       "--history", "h.csv", "--test-selected", "r", "--predictions", "e.h5",
-                       "--log", str(log)])  # fmt: skip
+                       "--history", "h", "--test-selected", "r", "--log", str(log)])  # fmt: skip
     assert status == 1
     missing = "".join(f"  - none.{ending}: no such file\n" for ending in ("h5", "csv"))
     expected = f"dpam train: 2 files cannot be read:\n{missing}"
@@ -117,10 +116,9 @@ def test_a_bug_is_called_one_and_leaves_its_traceback(tmp_path, monkeypatch):
 def test_unknown_arguments_of_the_training_are_named(capsys):
     there = __file__
     status = cli.main(["train", there, "--splits", there, "--output", "o", "--history", "h",
-                       "--test-selected", "r", "--predictions", "e",
-                       "--training", '{"lr": 1}'])  # fmt: skip
+                       "--test-selected", "r", "--set", "training.lr=1"])  # fmt: skip
     assert status == 1
-    assert "unexpected keyword argument 'lr'" in capsys.readouterr().err
+    assert "training: unknown key lr; known: epochs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])

@@ -105,13 +105,12 @@ CASES = {
     ),
     "inspect": Case(("data/slic.h5", "--contact-sheet", "sheet.png"), ("sheet.png",)),
     "train": Case(
-        ("data/slic.h5", "--splits", "data/splits.csv", "--model", MODEL, "--threads", "1",
-         "--training", '{"epochs": 1, "batch_size": 4}', "--history", f"{RUN}/history.csv",
-         "--output", f"{RUN}/model.safetensors",
-         "--test-selected", f"{RUN}/test_selected.safetensors",
-         "--predictions", f"{RUN}/epochs.h5"),
+        ("data/slic.h5", "--splits", "data/splits.csv", "--threads", "1",
+         "--set", f"model={MODEL}", "training={epochs: 1, batch_size: 4}",
+         "--history", f"{RUN}/history.csv", "--output", f"{RUN}/model.safetensors",
+         "--test-selected", f"{RUN}/test_selected.safetensors"),
         tuple(f"{RUN}/{name}" for name in
-              ("model.safetensors", "test_selected.safetensors", "epochs.h5", "history.csv")),
+              ("model.safetensors", "test_selected.safetensors", "history.csv")),
         (f"{RUN}/model.progress.pt", f"{RUN}/model.diverged.json", f"{RUN}/progress.pt",
          f"{RUN}/.model.progress.01234567.part.pt",
          f"{RUN}/model.tensorboard/events.out.tfevents.1"),

@@ -9,7 +9,7 @@ import numpy as np
 from dpam.errors import DpamError
 from dpam.evaluation.formatting import DASH, decimal
 from dpam.evaluation.published import published
-from dpam.training.settings import TrainingSettings
+from dpam.experiments.settings import TrainingSettings
 
 from .figures import LADDERS, SIZES
 from .sizes import BLUR, NOISE, QUALITY

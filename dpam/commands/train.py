@@ -2,8 +2,13 @@
 
 Weights of two epochs are kept: for honest results the one with the largest SRCC + PLCC on the
 validation set (or the last one, if the settings say so), and the one with the largest on the test
-set, as the release chooses. Predictions of every epoch are kept, too, so that any other choice can
-be judged without training again.
+set, as the release chooses.
+
+Settings stand in a file like config.yaml, with the keys `model` and `training`, or are given one by
+one; config.yaml explains them. What is not given has its default, but for a ViT's weights: none are
+loaded from the hub where `model.pretrained` is not given.
+
+    dpam train slic.h5 --splits splits.csv --config run.yaml --set training.learning_rate=1e-4 ...
 
 Beside them a checkpoint keeps how far the labels of nine in ten images of the validation set lie
 from what its epoch predicted (central view): `dpam predict` gives scores with that interval. A set
@@ -27,25 +32,20 @@ import pandas as pd
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from dpam.commands.arguments import add_device, add_output, add_views, json_object
+from dpam.commands.arguments import add_device, add_output, add_views
 from dpam.datasets.scaling import extremes, stretch_in_subsets
 from dpam.errors import DpamError
 from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
+from dpam.experiments.configuration import settings_of_run
 from dpam.inference.judge import NAME, judge
 from dpam.model import DPAM, Network, create
 from dpam.model.checkpoint import save_checkpoint
 from dpam.model.start import start_from
 from dpam.pack.store import Pack
 from dpam.pack.views import USUAL
-from dpam.training.settings import TrainingSettings
+from dpam.training.history import RULES, history_table, rows_of_subsets
 from dpam.training.tensorboard import quality_maps, scatter
-from dpam.training.trainer import (
-    RULES,
-    Trainer,
-    history_table,
-    rows_of_subsets,
-    write_predictions,
-)
+from dpam.training.trainer import Trainer
 from dpam.utils.files import read_csv, write_csv, writing
 from dpam.utils.runtime import device, record
 
@@ -63,12 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distortion", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
     parser.add_argument(
-        "--model",
-        type=json_object,
-        default={},
-        help="JSON: network, start (a file, or judge), arguments",
+        "--config", type=Path, metavar="YAML", help="settings: the keys `model` and `training`"
     )
-    parser.add_argument("--training", type=json_object, default={}, help="JSON: TrainingSettings")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings, over the file, such as model.start=judge training.epochs=10",
+    )
     parser.add_argument(
         "--scaling",
         choices=["declared", "faithful"],
@@ -82,7 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(
         parser, "--test-selected", required=True, help="weights of the epoch best on the test set"
     )
-    add_output(parser, "--predictions", required=True, help="predictions of every epoch (.h5)")
     add_output(parser, "--history", required=True, help="table of the epochs (.csv)")
 
 
@@ -91,19 +94,14 @@ def run(args: argparse.Namespace) -> None:
     where = device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
-    try:
-        settings = TrainingSettings(**args.training)
-    except TypeError as error:
-        raise DpamError(f"--training: {error}") from error
-    if "image_size" in args.model:
-        raise DpamError("--model: image_size is the pack's, which `pack-superpixels` is told")
+    model, settings = settings_of_run(args.config, args.set)
     splits = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
     progress = args.output.with_suffix(".progress.pt")
     events = args.output.with_suffix(".tensorboard")
     with Pack(args.pack) as pack:
         pack.check()
         torch.manual_seed(args.seed)
-        net, start = build_network(args.model, pack)
+        net, start = build_network(model, pack)
         rows = rows_of_subsets(pack, splits, args.distortion)
         learned = 0.0, 1.0
         if args.scaling == "faithful":
@@ -150,7 +148,7 @@ def run(args: argparse.Namespace) -> None:
 def write_outputs(
     args: argparse.Namespace, trainer: Trainer, history: pd.DataFrame, about: dict[str, Any]
 ) -> None:
-    """Write the four files of a finished run: all, or, as on a full disk, none.
+    """Write the three files of a finished run: all, or, as on a full disk, none.
 
     Raises:
         DpamError: one cannot be written; the progress is kept.
@@ -168,8 +166,6 @@ def write_outputs(
             }
             save_checkpoint(path, net, about | selected)
             made.append(path)
-        write_predictions(args.predictions, trainer)
-        made.append(args.predictions)
         write_csv(args.history, history)
     except BaseException:
         for path in made:
@@ -230,7 +226,7 @@ def build_network(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str,
     try:
         net = create(image_size=pack.preparation.image_size, **model)
     except (TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise DpamError(f"--model: {error}; config.yaml explains each setting") from error
+        raise DpamError(f"model: {error}; config.yaml explains each setting") from error
     if "mean" in net.reads and pack.preparation.method == "none":
         raise DpamError(
             f"{pack.path}: expected a pack with superpixels, which the network dpam reads; this "

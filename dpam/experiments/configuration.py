@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from dpam.errors import DpamError, listed
+from dpam.experiments.settings import ModelSettings, TrainingSettings, schema_of
 from dpam.superpixels.methods import NAMES
 
 # Keys of older configurations -> what they are called now.
@@ -22,6 +23,7 @@ RENAMED = {
     "taps": "out_indices",
     "early_stop": "patience",
     "flip": "hflip",
+    "freeze_backbone": "freeze_blocks: all",
 }
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -36,15 +38,7 @@ def read_over(files: Sequence[str | Path]) -> dict[str, Any]:
 
     config: dict[str, Any] = {}
     for file in [REPOSITORY / "config.yaml", *files]:
-        try:
-            content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DpamError(f"{file}: {error.strerror or error}") from error
-        except (UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DpamError(f"{file}: expected YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(content, dict):
-            raise DpamError(f"{file}: expected keys and values, found something else")
-        update_config(config, content)
+        update_config(config, read_yaml(file))
     return validate(config, REPOSITORY / "workflow/schemas/config.schema.yaml")
 
 
@@ -72,7 +66,7 @@ def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
         return {key: read_numbers(item, parts.get(key, {})) for key, item in value.items()}
     if isinstance(value, list):
         return [read_numbers(item, schema.get("items", {})) for item in value]
-    if isinstance(value, str) and schema.get("type") == "number":
+    if isinstance(value, str) and "number" in schema.get("type", ""):
         with suppress(ValueError):
             return number if isfinite(number := float(value)) else value
     return value
@@ -99,18 +93,88 @@ def validate(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
 
     Args:
         config: as read from YAML; it is changed in place.
-        schema_file: JSON schema, written in YAML.
+        schema_file: JSON schema, written in YAML, less what the code says of methods and settings.
 
     Raises:
         DpamError: unknown keys, wrong types, values out of range; all of them are listed.
     """
-    schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
-    blocks = schema["properties"].get("experiments", {}).get("items", {}).get("properties", {})
-    if "methods" in blocks:
-        blocks["methods"]["items"]["enum"] = list(NAMES)
-    config.update(read_numbers(config, schema))
-    fill_defaults(config, schema)
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
+    return conform(config, read_schema(schema_file), "the configuration is not valid")
+
+
+def read_schema(file: str | Path) -> dict[str, Any]:
+    """The schema in a file, with what the code says of superpixel methods and settings."""
+    schema: dict[str, Any] = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    parts = schema["properties"]
+    parts["experiments"]["items"]["properties"]["methods"]["items"]["enum"] = list(NAMES)
+    parts["model"] |= schema_of(ModelSettings)
+    parts["training"] |= schema_of(TrainingSettings)
+    return schema
+
+
+def conform(given: dict[str, Any], schema: dict[str, Any], title: str) -> dict[str, Any]:
+    """What conforms to a schema, changed in place: its defaults filled in, its numbers read.
+
+    Raises:
+        DpamError: under the title, all that does not.
+    """
+    given.update(read_numbers(given, schema))
+    fill_defaults(given, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(given), key=lambda e: list(e.path))
     if errors:
-        raise listed("the configuration is not valid", [explain(error) for error in errors])
-    return config
+        raise listed(title, [explain(error) for error in errors])
+    return given
+
+
+def settings_of_run(
+    file: str | Path | None, changes: Sequence[str]
+) -> tuple[dict[str, Any], TrainingSettings]:
+    """Settings of one training: of the network, those that are given; and of training.
+
+    Args:
+        file: YAML with `model` and `training`, as in config.yaml; other keys are another's.
+        changes: "KEY=VALUE", over the file, such as training.learning_rate=1e-4; or of a whole,
+            training={epochs: 2}.
+
+    Raises:
+        DpamError: the file cannot be read, or settings are unknown, of the wrong type or range.
+    """
+    given = {} if file is None else read_yaml(file)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        *path, last = key.split(".")
+        if not equals or [*path, last][0] not in ("model", "training") or len(path) > 1:
+            raise DpamError(
+                f"--set {change}: expected model.NAME=VALUE or training.NAME=VALUE, such as "
+                "training.learning_rate=1e-4"
+            )
+        inside = given
+        for step in path:
+            inside = inside.setdefault(step, {})
+        try:
+            inside[last] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise DpamError(f"--set {change}: {' '.join(str(error).split())}") from error
+    named = {key: given.get(key) or {} for key in ("model", "training")}
+    kinds = {"model": ModelSettings, "training": TrainingSettings}
+    schema = {"properties": {key: schema_of(kind) for key, kind in kinds.items()}}
+    told = {key: dict(value) if isinstance(value, dict) else value for key, value in named.items()}
+    whole = conform(named, schema, "the settings are not valid")
+    model = {key: whole["model"][key] for key in told["model"]}
+    return model, TrainingSettings(**whole["training"])
+
+
+def read_yaml(file: str | Path) -> dict[str, Any]:
+    """Keys and values of a YAML file.
+
+    Raises:
+        DpamError: it cannot be read, or holds something else.
+    """
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DpamError(f"{file}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DpamError(f"{file}: expected YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise DpamError(f"{file}: expected keys and values, found something else")
+    return content

@@ -1,13 +1,14 @@
-"""Which weights learn how fast, and their moving average."""
+"""Which weights learn how fast, and when, and their moving average."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dpam.experiments.settings import ALL, TrainingSettings
 from dpam.model import Network, backbone_of
-from dpam.training.settings import TrainingSettings
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -42,7 +43,7 @@ def parameter_groups(net: Network, settings: TrainingSettings) -> list[dict[str,
         rate = settings.learning_rate
         of_vit = name.removeprefix("backbone.")
         if of_vit.startswith("vit."):
-            if settings.freeze_backbone or vit_depth(of_vit) < settings.freeze_blocks > 0:
+            if is_frozen(vit_depth(of_vit), settings.freeze_blocks):
                 parameter.requires_grad_(False)
                 continue
             rate *= settings.layer_decay ** (last + 1 - vit_depth(of_vit))
@@ -50,7 +51,27 @@ def parameter_groups(net: Network, settings: TrainingSettings) -> list[dict[str,
     return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
 
 
+def is_frozen(depth: int, freeze_blocks: int | str) -> bool:
+    """Whether what lies at a depth of the ViT is kept as it is."""
+    return freeze_blocks == ALL or depth < int(freeze_blocks) > 0
+
+
 def vit_depth(name: str) -> int:
     """Index of the block that a parameter of the ViT belongs to; -1 before the first."""
     words = name.split(".")  # vit.blocks.3.attn...
     return int(words[2]) if words[1] == "blocks" else -1
+
+
+def rate_factor(settings: TrainingSettings, step: int, steps: int) -> float:
+    """What the learning rate is multiplied with at `step` of `steps` of the optimiser."""
+    warm = math.ceil(settings.warmup * steps)
+    if step < warm:
+        return (step + 1) / warm
+    step, steps = step - warm, max(1, steps - warm)
+    if settings.schedule == "constant":
+        return 1.0
+    if settings.schedule == "batch_cosine":
+        return (1 + math.cos(math.pi * step / 50)) / 2
+    if settings.schedule == "epoch_cosine":
+        step, steps = step * settings.epochs // steps, settings.epochs
+    return (1 + math.cos(math.pi * step / steps)) / 2

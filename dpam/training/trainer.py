@@ -5,35 +5,30 @@ import json
 import logging
 import math
 import pickle
-import resource
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
-import h5py
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from dpam.errors import DpamError, Interrupted
-from dpam.evaluation.correlation import plcc, srcc
 from dpam.experiments.fingerprint import code_fingerprint
+from dpam.experiments.settings import TrainingSettings
 from dpam.inference.predict import network_inputs, predict
 from dpam.model import Network, backbone_of
-from dpam.pack.store import Pack, hdf5
+from dpam.pack.store import Pack
 from dpam.training.augmentation import EpochPlan
 from dpam.training.batch_sources import batch_source
+from dpam.training.history import RULES, SUBSETS, correlations, peak_memory, selection_value
 from dpam.training.losses import linearity, loss_of, ordering
-from dpam.training.optim import OPTIMISERS, moving_average, parameter_groups
-from dpam.training.settings import TrainingSettings, rate_factor
+from dpam.training.optim import OPTIMISERS, moving_average, parameter_groups, rate_factor
+from dpam.training.stopping import random_state, set_random_state, stopping_on_signals
 from dpam.training.teacher import predictions_of
 from dpam.utils.files import atomic, read_json, refuse_other, remove_halves, write_json
 from dpam.utils.progress import track
@@ -41,52 +36,8 @@ from dpam.utils.runtime import autocast_dtype, compiled
 
 log = logging.getLogger(__name__)
 
-SUBSETS = ("train", "validation", "test")
-# Whose weights are kept: the epoch that `selection` says, for honest results; and, for
-# "test_selected", the one with the largest SRCC + PLCC on test, as the paper's numbers were chosen.
-RULES = ("validation_selected", "test_selected")
 SAVE_EVERY = 600.0  # seconds, within an epoch
 ZIP = b"PK\x03\x04"  # what files of PyTorch begin with
-
-
-def rows_of_subsets(pack: Pack, split: pd.Series, distortion: str) -> dict[str, np.ndarray]:
-    """Rows of the pack in training, validation and test.
-
-    Args:
-        pack: the dataset.
-        split: the subset of each image, indexed by image.
-        distortion: "all", or the distortion type to keep.
-
-    Raises:
-        DpamError: the split does not fit the pack, or there is nothing to train on.
-    """
-    absent = [image for image in pack.labels["image"] if image not in split.index]
-    if absent:
-        raise DpamError(
-            f"{pack.path}: {len(absent)} images are in no subset of the split, e.g. {absent[0]}; "
-            "draw the splits again"
-        )
-    assigned = split.loc[pack.labels["image"]].to_numpy()
-    kept = np.ones(len(pack), bool)
-    if distortion != "all":
-        kept = (pack.labels["distortion"] == distortion).to_numpy()
-    if not kept.any():
-        known = ", ".join(sorted(set(pack.labels["distortion"]) - {""})) or "none"
-        raise DpamError(f"{pack.path}: no image of distortion type '{distortion}'; it has: {known}")
-    return {name: np.flatnonzero(kept & (assigned == name)) for name in SUBSETS}
-
-
-def correlations(prediction: np.ndarray, label: np.ndarray, name: str) -> dict[str, float]:
-    """SRCC and PLCC as columns of the history."""
-    return {f"{name}_srcc": srcc(prediction, label), f"{name}_plcc": plcc(prediction, label)}
-
-
-def selection_value(row: dict[str, Any], subset: str) -> float:
-    """What the kept epoch maximises: SRCC + PLCC on a subset; without a subset, the epoch."""
-    if not subset:
-        return float(row["epoch"])
-    value = row[f"{subset}_srcc"] + row[f"{subset}_plcc"]
-    return -math.inf if math.isnan(value) else float(value)
 
 
 class Trainer:
@@ -423,64 +374,3 @@ class Trainer:
                 self.epoch(len(self.history) + 1)
                 self.save_progress()
                 report(self.history[-1])
-
-
-@contextmanager
-def stopping_on_signals(trainer: Trainer) -> Iterator[None]:
-    """SIGTERM, SIGUSR1: stop at the next step of the optimiser. Clusters send them in advance."""
-
-    def ask_to_stop(number: int, _: FrameType | None) -> None:
-        trainer.asked_to_stop = signal.Signals(number).name
-
-    before = {
-        number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGUSR1)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """The state of PyTorch's random numbers that dropout draws from."""
-    state = {"cpu": torch.get_rng_state()}
-    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """Go on with the random numbers after `state`."""
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def peak_memory(device: torch.device) -> int:
-    """Largest number of bytes taken: on a GPU in this epoch, else by the process so far."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def history_table(history: list[dict[str, Any]]) -> pd.DataFrame:
-    """The history with its columns in order; subsets that the split lacks stay empty."""
-    columns = ["epoch", "learning_rate", "loss"]
-    columns += [f"{subset}_{number}" for subset in SUBSETS for number in ("srcc", "plcc")]
-    columns += ["seconds", "images_per_second", "memory_gb", *RULES]
-    return pd.DataFrame(history).reindex(columns=columns)
-
-
-def write_predictions(path: str | Path, trainer: Trainer) -> None:
-    """Write what every epoch predicted, so that any rule of selection can be applied later.
-
-    Layout (E epochs, n images of a subset): for each of validation and test, where the split has
-    it, <subset>/image (n,) text, <subset>/label (n,), <subset>/prediction (E, n) float32.
-    """
-    with atomic(path) as temporary, hdf5(temporary, "w") as file:
-        for subset, predictions in trainer.predictions.items():
-            rows = trainer.rows[subset]
-            images = trainer.pack.labels["image"].iloc[rows].tolist()
-            file.create_dataset(f"{subset}/image", data=images, dtype=h5py.string_dtype())
-            file.create_dataset(f"{subset}/label", data=trainer.label[rows])
-            every = torch.stack(predictions).numpy()
-            file.create_dataset(f"{subset}/prediction", data=every, compression="gzip")

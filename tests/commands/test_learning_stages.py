@@ -6,16 +6,18 @@ from hashlib import sha256
 from importlib.metadata import version
 from shutil import rmtree
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from icc import PROPHOTO, profile
 from PIL import Image
 from samples import photograph, save_judge
 
 from dpam.cli import main
+from dpam.commands.train import on_validation
+from dpam.experiments.settings import TrainingSettings
 from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.store import Pack
 from dpam.training.trainer import Trainer
@@ -73,17 +75,32 @@ def pack(photos, out, *more):
     )  # fmt: skip
 
 
-def train(out, *more):
+SETTINGS = f"model={json.dumps(MODEL)}", f"training={json.dumps(TRAINING)}"
+
+
+def train(out, *more, set_by_it=SETTINGS):
     return call(
-        "train", out / "slic.h5", "--splits", out / "s.csv", "--model", json.dumps(MODEL),
-        "--training", json.dumps(TRAINING), "--output", out / "run/model.safetensors",
+        "train", out / "slic.h5", "--splits", out / "s.csv", "--set", *set_by_it,
+        "--output", out / "run/model.safetensors",
         "--test-selected", out / "run/test_selected.safetensors",
-        "--predictions", out / "run/epochs.h5",
         "--history", out / "run/history.csv", *more,
     )  # fmt: skip
 
 
-def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys):
+@pytest.fixture
+def trainings(monkeypatch):
+    """The trainers of all trainings that were finished, to look at what they predicted."""
+    seen = []
+
+    def remember(trainer, epoch, learned_range):
+        seen.append(trainer)
+        return on_validation(trainer, epoch, learned_range)
+
+    monkeypatch.setattr("dpam.commands.train.on_validation", remember)
+    return seen
+
+
+def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys, trainings):
     out = prepare_data(photos, tmp_path)
     assert pack(photos, out) == 0
     with Pack(out / "slic.h5") as packed:
@@ -122,11 +139,11 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
     assert "tested with views 1; the checkpoint says 5" in capsys.readouterr().err
     test_selected = pd.read_csv(test[-1]).set_index("image")
     assert set(test_selected["selection"]) == {"test"}
-    with h5py.File(out / "run/epochs.h5") as file:
-        for subset in ("validation", "test"):
-            found = test_selected.loc[file[f"{subset}/image"].asstr()[:], "prediction"]
-            kept = file[f"{subset}/prediction"][metadata_of_test_selected["selected_epoch"] - 1]
-            np.testing.assert_allclose(found, kept, rtol=1e-4)
+    epoch = metadata_of_test_selected["selected_epoch"]
+    for subset, told in trainings[-1].predictions.items():
+        images = trainings[-1].pack.labels["image"].iloc[trainings[-1].rows[subset]]
+        found = test_selected.loc[images, "prediction"]
+        np.testing.assert_allclose(found, told[epoch - 1], rtol=1e-4)
 
     # The same photograph from its file scores as from the pack, on the declared scale.
     capsys.readouterr()
@@ -141,7 +158,7 @@ def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys
 
 @pytest.mark.parametrize("scaling", ["declared", "faithful"])
 def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
-    photos, tmp_path, monkeypatch, capsys, scaling
+    photos, tmp_path, monkeypatch, capsys, scaling, trainings
 ):
     """Of its own epoch on the validation set; here small, four images."""
     out = prepare_data(photos, tmp_path)
@@ -163,9 +180,9 @@ def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
     assert train(out, "--scaling", scaling) == 0
     for name in ("model", "test_selected"):
         about = load_checkpoint(out / f"run/{name}.safetensors")[1]
-        with h5py.File(out / "run/epochs.h5") as file:
-            told = file["validation/prediction"][about["selected_epoch"] - 1].astype(float)
-            label = file["validation/label"][:]
+        trainer = trainings[-1]
+        told = trainer.predictions["validation"][about["selected_epoch"] - 1].double().numpy()
+        label = trainer.label[trainer.rows["validation"]]
         low, high = about["learned_range"]
         assert (low, high) == (0, 1) or scaling == "faithful"
         gap = abs((low + told * (high - low)).clip(0, 1) - (low + label * (high - low)))
@@ -224,7 +241,7 @@ def test_two_runs_agree_to_the_bit(photos, tmp_path):
 
 def test_the_plain_head_reads_the_image_alone_from_pack_to_score(photos, tmp_path, monkeypatch):
     """Neither packing nor scoring makes superpixels or texture; a file scores as from the pack."""
-    for part in ("pack.preparation.slico", "pack.preparation.label_map_statistics",
+    for part in ("superpixels.slico.slico", "pack.preparation.label_map_statistics",
                  "imaging.crops.textures"):  # fmt: skip
         monkeypatch.setattr(f"dpam.{part}", None)
     out = prepare_data(photos, tmp_path)
@@ -232,7 +249,7 @@ def test_the_plain_head_reads_the_image_alone_from_pack_to_score(photos, tmp_pat
     assert pack(photos, out, *full) == 0
     pooled = {"network": "pooled", "backbone": "test_vit", "out_indices": [1, 3], "embed_dim": 768}
     rest = {"degraded": 0.3, "crop": 0.5, "watch_test": False}
-    options = ["--model", json.dumps(pooled), "--training", json.dumps(TRAINING | rest)]
+    options = ["--set", f"model={json.dumps(pooled)}", f"training={json.dumps(TRAINING | rest)}"]
     assert train(out, *options) == 0
     weights = out / "run/model.safetensors"
     _net, metadata = load_checkpoint(weights)
@@ -259,7 +276,7 @@ def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
     digest = sha256((out / "first.safetensors").read_bytes()).hexdigest()
     model = MODEL | {"start": str(out / "first.safetensors"), "start_sha256": digest}
     rate = TRAINING | {"learning_rate": 0.0, "epochs": 1}
-    options = ["--model", json.dumps(model), "--training", json.dumps(rate)]
+    options = ["--set", f"model={json.dumps(model)}", f"training={json.dumps(rate)}"]
     assert train(out, *options) == 0
     first, metadata = load_checkpoint(out / "first.safetensors")
     second, about = load_checkpoint(out / "run/model.safetensors")
@@ -271,7 +288,7 @@ def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
     assert f"file first.safetensors, sha256 {digest}" in capsys.readouterr().out
     model["start_sha256"] = "0" * 64
     rmtree(out / "run")
-    assert train(out, "--model", json.dumps(model)) == 1
+    assert train(out, "--set", f"model={json.dumps(model)}") == 1
     assert "expected the file with SHA-256 0000" in capsys.readouterr().err
 
 
@@ -281,11 +298,11 @@ def test_a_training_from_the_judge_takes_all_of_it_or_its_backbone(photos, tmp_p
     out = prepare_data(photos, tmp_path)
     assert pack(photos, out) == 0
     expected = load_checkpoint(judge)[0].state_dict()
-    rate = json.dumps(TRAINING | {"learning_rate": 0.0, "epochs": 1})
+    rate = f"training={json.dumps(TRAINING | {'learning_rate': 0.0, 'epochs': 1})}"
     own = {"network": "pooled", "backbone": "test_vit", "out_indices": [1, 3], "start": "judge"}
     other = MODEL | {"out_indices": [0, 3], "start": "judge"}
     for model, taken, prefix in ((own, "", ""), (other, "vit.", "backbone.")):
-        assert train(out, "--model", json.dumps(model), "--training", rate) == 0
+        assert train(out, "--set", f"model={json.dumps(model)}", rate) == 0
         net, about = load_checkpoint(out / "run/model.safetensors")
         assert about["start"]["file"] == "judge.safetensors"
         found = net.state_dict()
@@ -341,8 +358,19 @@ def test_an_error_of_the_system_in_training_is_not_blamed_on_tensorboard(
 def test_the_size_of_the_input_is_the_pack_s(photos, tmp_path, capsys):
     out = prepare_data(photos, tmp_path)
     pack(photos, out)
-    assert train(out, "--model", '{"image_size": 64}') == 1
-    assert "--model: image_size is the pack's" in capsys.readouterr().err
+    assert train(out, "--set", "model.image_size=64") == 1
+    assert "model: unknown key image_size" in capsys.readouterr().err
+
+
+def test_settings_of_a_training_stand_in_a_file_and_are_changed_one_by_one(photos, tmp_path):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump({"model": MODEL, "training": TRAINING}))
+    changed = ["training.learning_rate=2e-4", "model.embed_dim=8"]
+    assert train(out, "--config", tmp_path / "run.yaml", set_by_it=changed) == 0
+    net, about = load_checkpoint(out / "run/model.safetensors")
+    assert about["training"] == vars(TrainingSettings(**TRAINING | {"learning_rate": 2e-4}))
+    assert net.settings["embed_dim"] == 8
 
 
 def test_a_device_that_is_not_there_is_refused(tmp_path, capsys):

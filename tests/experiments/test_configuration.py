@@ -1,5 +1,6 @@
 """A wrong configuration is refused in words that say where, what and what else."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,11 @@ import yaml
 from snakemake.utils import update_config
 
 from dpam.errors import DpamError
-from dpam.experiments.configuration import validate
+from dpam.experiments.configuration import read_schema, settings_of_run, validate
+from dpam.experiments.settings import ModelSettings, TrainingSettings, schema_of
+from dpam.model.networks import NETWORKS
+from dpam.training.losses import LOSSES
+from dpam.training.optim import OPTIMISERS
 
 TOP = Path(__file__).resolve().parents[2]
 SCHEMA = TOP / "workflow/schemas/config.schema.yaml"
@@ -45,7 +50,7 @@ def test_the_preset_as_released_is_what_the_release_does():
             "ema": 0,
             "warmup": 0,
             "grad_accumulation": 1,
-            "freeze_backbone": False,
+            "freeze_blocks": 0,
             "selection": "last",
             "patience": 0,
             "precision": "float32",
@@ -94,11 +99,17 @@ def test_presets_are_valid(preset):
     [
         ({"trainin": {}}, "unknown key trainin; known: .*training"),
         ({"training": {"flip": 0.5}}, "training: flip is now called hflip"),
+        (
+            {"training": {"freeze_backbone": True}},
+            "freeze_backbone is now called freeze_blocks: all",
+        ),
+        ({"training": {"freeze_blocks": "some"}}, "training.freeze_blocks: 'some' does not match"),
+        ({"training": {"crop": 1.5}}, "training.crop: 1.5 is greater than the maximum of 1"),
         ({"training": {"lr": 1}}, "training: unknown key lr; known: .*learning_rate"),
         ({"training": {"epochs": "many"}}, "training.epochs: 'many' is not of type 'integer'"),
         ({"training": {"schedule": "x"}}, "training.schedule: 'x' is not one of"),
         ({"training": {"patience": 3, "selection": "last"}}, "patience: 0 was expected"),
-        ({"training": {"teacher": "a.csv"}}, "training.teacher_weight: 0 is .*who is named"),
+        ({"training": {"teacher": "a.csv"}}, "training.teacher_weight: 0.0 is .*who is named"),
         ({"training": {"teacher_weight": 0.5}}, "training.teacher_weight: 0 was .*none is named"),
         ({"image_size": 8}, "image_size: 8 is less than the minimum of 32"),
         ({"experiments": []}, "experiments"),
@@ -135,4 +146,45 @@ def test_every_key_of_the_schema_has_a_description():
             yield from undescribed(part, f"{where}.{key}")
             yield from undescribed(part.get("items", {}), f"{where}.{key}")
 
-    assert list(undescribed(yaml.safe_load(SCHEMA.read_text()), "")) == []
+    assert list(undescribed(read_schema(SCHEMA), "")) == []
+
+
+def test_config_yaml_has_every_setting_with_its_default():
+    given = configuration()
+    for name, kind in (("model", ModelSettings), ("training", TrainingSettings)):
+        assert given[name] == asdict(kind())
+
+
+def test_choices_of_training_are_what_there_is():
+    choices = schema_of(TrainingSettings)["properties"]
+    assert choices["loss"]["enum"] == list(LOSSES)
+    assert choices["optimiser"]["enum"] == list(OPTIMISERS)
+    assert schema_of(ModelSettings)["properties"]["network"]["enum"] == list(NETWORKS)
+
+
+def test_settings_of_one_training_come_from_a_file_and_from_words(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("{model: {embed_dim: 16}, training: {epochs: 3, ema: 0.9}, image_size: 224}")
+    model, training = settings_of_run(file, ["training.learning_rate=1e-4", "training.ema=0"])
+    assert model == {"embed_dim": 16}
+    assert training == TrainingSettings(epochs=3, learning_rate=1e-4, ema=0.0)
+    model, training = settings_of_run(None, ["model={start: judge}", "training.teacher=null"])
+    assert (model, training) == ({"start": "judge"}, TrainingSettings())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epochs", r"--set training.epochs: expected .*NAME=VALUE"),
+        ("splits.seed=3", r"--set splits.seed=3: expected model.NAME=VALUE"),
+        ("training.a.b=3", r"--set training.a.b=3: expected"),
+        ("training.epochs={", r"--set training.epochs=\{: "),
+        ("training.epochs=0.5", r"training.epochs: 0.5 is not of type 'integer'"),
+        ("training=7", r"training: 7 is not of type 'object'"),
+        ("training.lr=1", r"training: unknown key lr; known: epochs"),
+        ("training.teacher_weight=0.5", r"share of a teacher, but none is named"),
+    ],
+)
+def test_words_that_are_no_settings_are_refused(change, message):
+    with pytest.raises(DpamError, match=message):
+        settings_of_run(None, [change])

@@ -182,8 +182,8 @@ READERS = {
     ),
     "train, the backbone's weights": (
         *("train", "tiny.h5", "--splits", "splits.csv", "--output", "m", "--test-selected", "r"),
-        *("--predictions", "e", "--history", "h", "--model"),
-        '{{"backbone": "test_vit", "embed_dim": 16, "weights": "{}.pt"}}',
+        *("--history", "h", "--set"),
+        'model={{"backbone": "test_vit", "embed_dim": 16, "weights": "{}.pt"}}',
     ),
     "inspect": ("inspect", "{}.h5"),
 }  # fmt: skip
@@ -236,9 +236,9 @@ def test_progress_and_features_are_not_unpickled_either(tmp_path, note):
         (tmp_path / run / "model.progress.pt").write_bytes(content)
         answer = call(
             *("train", "tiny.h5", "--splits", "splits.csv", "--output", f"{run}/model.safetensors"),
-            *("--test-selected", f"{run}/r.safetensors", "--predictions", f"{run}/e.h5"),
-            *("--history", f"{run}/h.csv", "--model", '{"backbone": "test_vit", "embed_dim": 16}'),
-            *("--training", '{"epochs": 1, "batch_size": 4}', "--threads", 1),
+            *("--test-selected", f"{run}/r.safetensors"),
+            *("--history", f"{run}/h.csv", "--set", "model={backbone: test_vit, embed_dim: 16}"),
+            *("--set", "training={epochs: 1, batch_size: 4}", "--threads", 1),
         )
         assert not canary.exists()
         assert answer.is_clear(), answer

@@ -64,7 +64,7 @@ TRAINING = [
     {"batch_size": 0}, {"batch_size": "12"}, {"batch_size": 10**9}, {"learning_rate": "fast"},
     {"learning_rate": -1}, {"learning_rate": None}, {"grad_accumulation": 0}, {"warmup": "slow"},
     {"hflip": "often"}, {"ema": "x"}, {"patience": "soon"}, {"loss": 7}, {"loss": []},
-    {"optimiser": {}}, {"schedule": None}, {"precision": 16}, {"freeze_backbone": "no"},
+    {"optimiser": {}}, {"schedule": None}, {"precision": 16}, {"freeze_blocks": "no"},
     {"unknown": 1}, {"weight_decay": []},
 ]  # fmt: skip
 MODEL = [
@@ -76,21 +76,21 @@ MODEL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("option", "settings"), [("--training", TRAINING), ("--model", MODEL)])
+@pytest.mark.parametrize(("option", "settings"), [("training", TRAINING), ("model", MODEL)])
 def test_settings_of_training(option, settings, tmp_path, note):
     pack(tmp_path)
     problems = []
     for setting in settings:
         whole = {
-            "--training": {"epochs": 1, "batch_size": 4},
-            "--model": {"backbone": "test_vit", "embed_dim": 16},
+            "training": {"epochs": 1, "batch_size": 4},
+            "model": {"backbone": "test_vit", "embed_dim": 16},
         }
         whole[option] |= setting
         answer = call(
             *("train", "tiny.h5", "--splits", "splits.csv", "--output", "m.safetensors"),
-            *("--test-selected", "r.safetensors", "--predictions", "e.h5", "--history", "h.csv"),
-            *(word for name, value in whole.items() for word in (name, json.dumps(value))),
-            *("--threads", 1),
+            *("--test-selected", "r.safetensors", "--history", "h.csv"),
+            *("--threads", 1, "--set"),
+            *(f"{name}={json.dumps(value)}" for name, value in whole.items()),
         )
         if answer.is_clear() and answer.status == 1:
             note(KIND, f"train {option} {setting}", f"refused: {answer.err.splitlines()[-1][:160]}")

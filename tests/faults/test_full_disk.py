@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("mounts")]
 
 TRAIN = (
     *("train", "../tiny.h5", "--splits", "../splits.csv", "--output", "model.safetensors"),
-    *("--test-selected", "test_selected.safetensors", "--predictions", "epochs.h5", "--threads", 1),
-    *("--history", "history.csv", "--model", '{"backbone": "test_vit", "embed_dim": 16}'),
-    *("--training", '{"epochs": 2, "batch_size": 4}', "--log", "train.log"),
+    *("--test-selected", "test_selected.safetensors", "--threads", 1),
+    *("--history", "history.csv", "--set", "model={backbone: test_vit, embed_dim: 16}"),
+    *("--set", "training={epochs: 2, batch_size: 4}", "--log", "train.log"),
 )
 CUSTOM = '{"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": true}'
 PACK = (

@@ -40,10 +40,9 @@ def start(data, run):
     folder = data / run
     arguments = [
         *("train", data / "tiny.h5", "--splits", data / "splits.csv", "--threads", 1),
-        *("--model", json.dumps(MODEL), "--training", json.dumps(TRAINING)),
+        *("--set", f"model={json.dumps(MODEL)}", f"training={json.dumps(TRAINING)}"),
         *("--output", folder / "model.safetensors", "--history", folder / "history.csv"),
         *("--test-selected", folder / "test_selected.safetensors"),
-        *("--predictions", folder / "epochs.h5"),
     ]
     command = [sys.executable, "-m", "dpam.cli", *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -16,7 +16,7 @@ KILLS = int(os.environ.get("DPAM_KILLS", "50"))
 MINUTES = 40  # at most, for all of it
 COMPARED = (
     "tables/*", "runs.csv", "runs/**/on-*.csv", "runs/**/on-*.json", "runs/**/*.safetensors",
-    "runs/**/epochs.h5", "data/*/*.csv", "data/*/*.h5", "data/*/*.npy", "datasets/**/*",
+    "data/*/*.csv", "data/*/*.h5", "data/*/*.npy", "datasets/**/*",
 )  # fmt: skip
 
 

@@ -175,16 +175,16 @@ def started(folder: Path, *arguments: object) -> subprocess.Popen:
 
 TRAIN = (
     *("train", "tiny.h5", "--splits", "splits.csv", "--output", "run/model.safetensors"),
-    *("--test-selected", "run/test_selected.safetensors", "--predictions", "run/epochs.h5"),
+    *("--test-selected", "run/test_selected.safetensors"),
     *("--threads", 1),
-    *("--history", "run/history.csv", "--model", '{"backbone": "test_vit", "embed_dim": 16}'),
+    *("--history", "run/history.csv", "--set", "model={backbone: test_vit, embed_dim: 16}"),
 )
 
 
 @pytest.mark.faults
 def test_files_removed_under_running_jobs(tmp_path, note):
     pack(tmp_path)
-    settings = ("--training", '{"epochs": 6, "batch_size": 4}')
+    settings = ("--set", "training={epochs: 6, batch_size: 4}")
     for what, removed in {
         "the pack": "tiny.h5", "the run's folder": "run", "the splits": "splits.csv"
     }.items():  # fmt: skip
@@ -238,7 +238,7 @@ def test_one_process_at_a_time_makes_a_file(tmp_path, note):
         os._exit(0)
     while not (tmp_path / "holds").exists():
         time.sleep(0.01)
-    command = (*TRAIN, "--training", '{"epochs": 1, "batch_size": 4}')
+    command = (*TRAIN, "--set", "training={epochs: 1, batch_size: 4}")
     answer = call(*command)
     assert answer.status == 1
     assert "run/model.safetensors: another process is making it" in answer.err

@@ -9,7 +9,6 @@ rule train:
     output:
         weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/model.safetensors",
         test_selected="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected.safetensors",
-        predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/epochs.h5",
         history="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/history.csv",
     log:
         "<logs>/train/{dataset}-{distortion}-{method}-{split}-seed{seed}.log",
@@ -25,14 +24,13 @@ rule train:
         # is no reason to train again.
         views=config["views"],
     params:
-        model=as_json("model"),
-        training=as_json("training"),
+        settings=[f"{name}={as_json(name)}" for name in ("model", "training")],
         scaling=config["labels"]["scaling"],
         code=fingerprint("train"),
     shell:
         "exec dpam train {input.pack:q} --splits {input.splits:q} --split {wildcards.split}"
-        " --distortion {wildcards.distortion} --seed {wildcards.seed} --model {params.model:q}"
-        " --training {params.training:q} --scaling {params.scaling} --views {resources.views}"
+        " --distortion {wildcards.distortion} --seed {wildcards.seed} --set {params.settings:q}"
+        " --scaling {params.scaling} --views {resources.views}"
         " --threads {threads}"
         " --output {output.weights:q} --test-selected {output.test_selected:q}"
-        " --predictions {output.predictions:q} --history {output.history:q} --log {log:q}"
+        " --history {output.history:q} --log {log:q}"
