@@ -1,4 +1,4 @@
-"""What the README shows works as it stands."""
+"""What the README and docs/add_dataset.md show works as it stands."""
 
 import re
 from pathlib import Path
@@ -15,8 +15,8 @@ TOP = Path(__file__).resolve().parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 def test_the_configurations_are_valid():
@@ -26,7 +26,8 @@ def test_the_configurations_are_valid():
 
 
 def test_the_dataset_in_one_file(tmp_path):
-    (block,) = blocks("python")
+    page = (TOP / "docs/add_dataset.md").read_text(encoding="utf-8")
+    (block,) = blocks("python", page)
     module: dict[str, Any] = {}
     exec(block, module)  # noqa: S102 - our own README
     book = openpyxl.Workbook()
@@ -43,3 +44,12 @@ def test_commands_that_are_shown_exist():
     shown = set(re.findall(r"(?m)(?:`|^|bin/)dpam ([a-z][a-z-]*)", README))
     assert shown <= set(COMMANDS)
     assert {"datasets", "download", "predict"} <= shown
+
+
+def test_it_is_short_and_its_links_and_those_of_the_pages_lead_somewhere():
+    assert len(README.splitlines()) <= 150
+    for page in [TOP / "README.md", TOP / "CONTRIBUTING.md", *(TOP / "docs").glob("*.md")]:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", text):
+            if target and not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -59,7 +59,8 @@ def card(judge: Mapping[str, Any]) -> str:
         f"selected on: {trained.get('selected_by', DASH)}",
     }
     usual = asdict(TrainingSettings())
-    chosen = {k: v for k, v in trained.get("training", {}).items() if usual.get(k) != v}
+    training = trained.get("training", {}).items()
+    chosen = {key: value for key, value in training if usual.get(key, value) != value}
     if chosen:
         facts["settings of training"] = ", ".join(f"`{k}: {v}`" for k, v in chosen.items())
     if start["file"]:
@@ -135,11 +136,14 @@ def ladders(judges: Sequence[Mapping[str, Any]], images: str) -> str:
         rows.append([name, levels, *shares, ", ".join(map(decimal, found["auc"].values()))])
     count = len(ours["photographs"])
     several = len({name for name, _ in ours["photographs"]})
+    shown = f"{count} photographs, each whole"
+    if count > several:
+        shown = f"{count} photographs ({several}, each whole and in {count // several - 1} parts)"
     return (
         f"![Mean score by level of each defect]({images}/{LADDERS})\n\n"
         + table([cell.replace("AUC", f"AUC of {known[0]['title']}") for cell in head], rows)
-        + f"\nShare of pairs in the right order: {count} photographs ({several}, each whole and in "
-        "two parts), the original and five levels of each, 15 pairs a photograph. "
+        + f"\nShare of pairs in the right order: {shown}, the original and five levels of each, 15 "
+        "pairs a photograph. "
         "\\* A defect that no training here has seen."
     )
 
