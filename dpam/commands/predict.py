@@ -31,8 +31,9 @@ their path. What is wrong with the labels is said before anything is scored.
 
 Nothing that is there is written over: a file that exists is refused, and --maps wants a new folder.
 
-The authors' flags are understood: --image_dir, --ckpt_slic, --label_path and --slic_dir. Their
-pickled superpixels are not read but computed. A checkpoint of theirs needs --dataset.
+The authors' flags are understood: --image_dir, --ckpt_slic and --label_path. Superpixels are
+computed; their --slic_dir, a folder of pickled ones, is not read. A checkpoint of theirs needs
+--dataset.
 """
 
 import argparse
@@ -131,7 +132,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_views(parser)
     add_device(parser)
     parser.add_argument("--image_dir", metavar="DIR", help="as a folder among the photographs")
-    parser.add_argument("--slic_dir", metavar="DIR", help="not read")
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,6 @@ def run(args: argparse.Namespace) -> int:
             raise DpamError(f"--{name.replace('_', '-')}: expected at least 1")
     if args.resume and not args.output:
         raise DpamError("--resume needs --output, the table to go on with")
-    if args.slic_dir:
-        log.info("%s: pickled superpixels are not read; computing them", args.slic_dir)
     if args.scatter and not args.labels:
         raise DpamError("--scatter needs --labels, to plot against")
     refuse_to_replace(args)
