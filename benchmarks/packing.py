@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.utils.progress import track
 
 WIDTH, HEIGHT = 512, 384

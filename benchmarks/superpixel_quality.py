@@ -17,7 +17,7 @@ from PIL import Image
 from skimage.segmentation import felzenszwalb
 
 from dpam.datasets import find
-from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.imaging.images import decode
 from dpam.superpixels import quality
 from dpam.superpixels.slico import BACKENDS, slico

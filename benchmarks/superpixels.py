@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from dpam.datasets import find
-from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.imaging.images import decode
 from dpam.pack.preparation import prepare_file
 from dpam.pack.recipes import preparation_of

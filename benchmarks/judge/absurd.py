@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from dpam.demo.make import PHOTOGRAPHS
+from dpam.demo.photographs import PHOTOGRAPHS
 from dpam.imaging.distortions import to_bytes
 from dpam.imaging.filters import planes
 from dpam.inference.metric import IqaMetric

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from dpam.demo.make import PHOTOGRAPHS, Photograph
+from dpam.demo.photographs import PHOTOGRAPHS, Photograph
 from dpam.utils.files import atomic
 
 from .ladders import degraded, photograph

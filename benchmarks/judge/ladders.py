@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dpam.demo.make import PHOTOGRAPHS, STRENGTHS, Photograph, load
+from dpam.demo.distortions import STRENGTHS
+from dpam.demo.photographs import PHOTOGRAPHS, Photograph, load
 from dpam.imaging.distortions import DEFECTS, LEVELS, degrade, to_bytes
 
 from .judges import Judge, scores

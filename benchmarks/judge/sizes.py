@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.imaging.distortions import gaussian_blur, to_bytes, white_noise
 
 from .judges import Judge, scores

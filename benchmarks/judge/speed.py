@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from dpam.baselines.brisque import brisque_features
-from dpam.demo.make import PHOTOGRAPHS, load
+from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.imaging.images import decode
 
 from .judges import Judge, Network

@@ -9,6 +9,7 @@ import logging
 
 from dpam.commands.arguments import add_output
 from dpam.demo import make as demo
+from dpam.demo.photographs import NAMES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", choices=["demo_synthetic", "demo_authentic"])
     add_output(parser, "--output", metavar="FOLDER", required=True, help="the dataset's folder")
     parser.add_argument(
-        "--photographs", nargs="+", metavar="NAME", default=list(demo.NAMES), help="which to use"
+        "--photographs", nargs="+", metavar="NAME", default=list(NAMES), help="which to use"
     )
     parser.add_argument(
         "--crops", type=int, default=40, help="images per photograph (demo_authentic)"

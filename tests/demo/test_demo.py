@@ -11,6 +11,7 @@ from PIL import Image
 from dpam.datasets import DATASETS, labels, splits
 from dpam.datasets.verification import verify
 from dpam.demo import make as demo
+from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.errors import DpamError
 
 SETTINGS = {"photographs": ["coffee", "chelsea", "china"], "seed": 3}
@@ -92,15 +93,15 @@ def test_labels_that_nobody_gave_are_empty(made):
 
 
 def test_an_equal_image_has_the_best_label():
-    image = np.asarray(demo.load(demo.PHOTOGRAPHS[0]))[None, :64, :48]
+    image = np.asarray(load(PHOTOGRAPHS[0]))[None, :64, :48]
     flat = np.full_like(image, 128)
     assert demo.pseudo_mos(image, image).tolist() == [5.0]
     assert demo.pseudo_mos(image, flat)[0] < 3
 
 
-@pytest.mark.parametrize("photograph", demo.PHOTOGRAPHS, ids=demo.NAMES)
+@pytest.mark.parametrize("photograph", PHOTOGRAPHS, ids=lambda one: one.name)
 def test_every_photograph_is_shipped_large_enough_and_attributed(photograph):
-    image = demo.load(photograph)
+    image = load(photograph)
     assert image.mode == "RGB"
     assert image.width >= 1.25 * demo.CROP_SIZE[0]
     assert image.height >= 1.25 * demo.CROP_SIZE[1]
