@@ -1,7 +1,6 @@
 """`dpam <stage>`: one subcommand per rule of the pipeline, same name with a dash."""
 
 import argparse
-import gc
 import importlib
 import io
 import logging
@@ -11,7 +10,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
-from itertools import chain, takewhile
 
 if sys.platform == "win32":
     sys.exit("dpam: runs on Linux and macOS; on Windows, install it in WSL")
@@ -63,32 +61,6 @@ COMMANDS = {
 }
 
 LOG = "# dpam "  # what a log begins with
-# What a command reads: FILE or another word for each argument that stands before all options, and
-# options; one with + takes several.
-READS = {
-    "verify-download": "DATASET",
-    "normalise-labels": "DATASET --verified",
-    "draw-splits": "FILE --verified",
-    "pack-superpixels": "DATASET --verified --labels --shards+",
-    "estimate": "FILE",
-    "inspect": "FILE",
-    "train": "FILE --splits",
-    "test": "FILE FILE --splits",
-    "map-quality": "FILE FILE --predictions",
-    "extract-brisque": "FILE",
-    "extract-vit": "DATASET --labels",
-    "train-baseline": "BASELINE --features --labels --splits "
-    "--test-features --test-labels --test-splits",
-    "evaluate": "FILE --splits --verified --test-verified",
-    "tabulate": "FILE",
-    "plot": "FILE --packs+ --maps+",
-    "report": "--verified+",
-    "predict": "--checkpoint --ckpt_slic --labels --label_path",
-    "gather-scores": "FILE FILE",
-    "info": "FILE",
-    "import-checkpoint": "FILE",
-    "export-checkpoint": "FILE",
-}
 STATUS = """\
 exit status: 0, done; 1, an error, in one line; 2, wrong use; 3, some photographs failed, each is
 named, and the others are done; 75, stopped by a signal, the same command goes on; 70, a bug."""
@@ -118,11 +90,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         if name != command:
             subparsers.add_parser(name, help=summary)
             continue
-        gc.disable()  # looking for garbage takes a tenth of an import, which makes none
-        try:
-            module = importlib.import_module(module_name)
-        finally:
-            gc.enable()
+        module = importlib.import_module(module_name)
         subparser = subparsers.add_parser(
             name, help=summary, description=module.__doc__, formatter_class=HelpFormatter
         )
@@ -145,31 +113,17 @@ def log_file(arguments: list[str]) -> str | None:
     return file
 
 
-def refuse_missing(command: str | None, arguments: list[str]) -> None:
-    """Raise a DpamError if a file that a command reads is not there.
-
-    Said before the command's module is imported, which takes seconds, and on a busy machine many.
-    """
-    words = READS.get(command or "", "").split()
-    options = [word for word in words if word.startswith("--")]
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for option in options:
-        many = option.endswith("+")
-        parser.add_argument(option.rstrip("+"), nargs="*" if many else "?", dest=option)
-    found = [value for value in vars(parser.parse_known_args(arguments)[0]).values() if value]
-    after = iter(arguments)
-    while next(after, command) != command:
-        pass
-    first = takewhile(lambda word: not word.startswith("-"), after)
-    named = [name for name, word in zip(first, words, strict=False) if word == "FILE"]
-    named += chain.from_iterable([value] if isinstance(value, str) else value for value in found)
+def refuse_missing(args: argparse.Namespace) -> None:
+    """Raise a DpamError if files that a command reads are not there; it names all."""
     wrong = []
-    for name in named:
-        try:
-            if not os.path.isdir(name):
-                refuse_unreadable(name)
-        except DpamError as error:
-            wrong.append(error)
+    for dest in getattr(args, "inputs", ()):
+        value = getattr(args, dest)
+        for name in value if isinstance(value, list) else [value]:
+            try:
+                if name is not None and not os.path.isdir(name):
+                    refuse_unreadable(name)
+            except DpamError as error:
+                wrong.append(error)
     if wrong:
         title = f"{len(wrong)} files cannot be read"
         raise listed(title, list(map(str, wrong))) if wrong[1:] else wrong[0]
@@ -222,8 +176,8 @@ def main(arguments: list[str] | None = None) -> int:
     threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)
     try:
         start_logging(log_file(arguments), arguments)
-        refuse_missing(command, arguments)
         args = build_parser(command).parse_args(arguments)
+        refuse_missing(args)
         refuse_edited(args.run.__module__)
         output = getattr(args, "output", None)
         with exclusive(output) if output else nullcontext():

@@ -1,13 +1,16 @@
 """The command line: help, errors in one line, the log."""
 
 import os
+import re
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 
 from dpam import cli
 from dpam.errors import DpamError
+from dpam.experiments import fingerprint
 
 
 def test_help_names_every_stage_without_importing_torch():
@@ -56,32 +59,60 @@ def test_a_log_replaces_an_earlier_one_and_nothing_else(tmp_path, capsys):
     assert "mine: would be replaced, but dpam did not make it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("command", "reads"), cli.READS.items())
-def test_a_file_that_is_missing_is_named_before_anything_is_imported(
-    command, reads, tmp_path, monkeypatch
-):
-    """The names of `READS` are those of the command, and a missing file of each is named."""
-    monkeypatch.chdir(tmp_path)
-    parser = cli.build_parser(command)
-    actions = parser._subparsers._group_actions[0].choices[command]._actions
-    positional = [action for action in actions if not action.option_strings]
-    monkeypatch.setattr(cli, "build_parser", lambda command: pytest.fail("imported"))
-    for number, word in enumerate(words := reads.split()):
-        if word.startswith("--"):
-            option = word.rstrip("+")
-            (action,) = [action for action in actions if option in action.option_strings]
-            assert (action.nargs in ("*", "+")) == word.endswith("+")
-            tries = [[option, "none"], [f"{option}=none"]]
-        else:
-            assert positional[number].nargs in (None, "?")
-            first = ["."] * number
-            tries = [[*first, "none", "--output", "o"]] if word == "FILE" else []
-        for attempt in tries:
+def arguments_of(command):
+    """The actions of a command's parser, and the names of those that are files it reads."""
+    parser = cli.build_parser(command)._subparsers._group_actions[0].choices[command]
+    return parser._actions, parser.get_default("inputs") or []
+
+
+READING = [name for name in cli.COMMANDS if arguments_of(name)[1]]
+SLOW = {"torch", "timm", "torchvision", "h5py", "matplotlib", "sklearn", "skimage", "numba"}
+
+
+def test_files_that_are_missing_are_named_before_what_is_slow_is_imported(tmp_path):
+    """And who asks for help gets it at once."""
+    code = (
+        "import sys; from dpam import cli\n"
+        f"for name in {READING}: cli.build_parser(name)\n"
+        "status = cli.main(['test', 'a', 'b', '--splits', 'c', '--output', 'd'])\n"
+        f"print(status, {SLOW} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == "1 set()\n", done.stderr
+    missing = "".join(f"  - {name}: no such file\n" for name in "abc")
+    assert done.stderr == f"dpam test: 3 files cannot be read:\n{missing}"
+
+
+@pytest.mark.parametrize("command", READING)
+def test_each_file_that_a_command_reads_is_looked_for(command):
+    actions, inputs = arguments_of(command)
+    there = {action.dest: __file__ for action in actions if action.dest in inputs}
+    assert sorted(there) == sorted(inputs)
+    cli.refuse_missing(Namespace(**there, inputs=inputs))
+    for action in actions:
+        if action.dest in inputs:
+            value = [__file__, "none"] if action.nargs in ("*", "+") else "none"
             with pytest.raises(DpamError, match=r"^none: no such file$"):
-                cli.refuse_missing(command, [command, *attempt])
-    (tmp_path / "there").touch()
-    rest = [f"{word.rstrip('+')}=there" for word in words if word.startswith("--")]
-    cli.refuse_missing(command, [command, *(["there"] * len(positional)), *rest])
+                cli.refuse_missing(Namespace(**there | {action.dest: value}, inputs=inputs))
+
+
+@pytest.mark.parametrize("command", ["datasets", "download", "evaluate", "tabulate"])
+def test_commands_without_networks_need_no_torch(command):
+    """Wherever in a module they import it."""
+    modules = fingerprint.reachable(f"dpam.commands.{command}")
+    assert len(modules) > 5
+    for name in modules:
+        text = fingerprint.source_file(name).read_text()
+        assert not re.search(r"^ *(import|from) (torch|timm|torchvision)\b", text, re.MULTILINE), (
+            name
+        )
+
+
+def test_what_is_not_given_is_not_looked_for():
+    parser = cli.build_parser("predict")
+    cli.refuse_missing(parser.parse_args(["predict", "photo.jpg"]))
 
 
 def test_a_folder_as_output_is_one_line(tmp_path, monkeypatch, capsys):

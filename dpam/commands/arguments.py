@@ -25,6 +25,16 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def add_input(parser: argparse.ArgumentParser, *names: str, **options: Any) -> None:
+    """A file that the command reads, or several.
+
+    `dpam.cli` refuses what is not there before it runs the command. So that it is said at once,
+    what takes seconds to import is imported where a command needs it, not on top of its module.
+    """
+    dest = parser.add_argument(*names, **options).dest
+    parser.set_defaults(inputs=[*(parser.get_default("inputs") or ()), dest])
+
+
 def add_output(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
     """A file or folder that the command writes; `dpam.cli` refuses one that is there already."""
     dest = parser.add_argument(name, type=Path, **options).dest

@@ -9,16 +9,16 @@ the list that are finished (history.csv), from a step timed here (--measure), or
 Hours are those of one core and of one GPU; a job's cores beside its GPU are not counted.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 
-from dpam.commands.arguments import add_output, json_object
+from dpam.commands.arguments import add_input, add_output, json_object
 from dpam.datasets import find
-from dpam.experiments.benchmark import Form, compare, gflop, inference, training_step
 from dpam.experiments.resources import (
     ASSUMED_TFLOPS,
     CORE_TFLOPS,
@@ -28,10 +28,10 @@ from dpam.experiments.resources import (
     estimate,
     size_of,
 )
-from dpam.model import Network as Judge
-from dpam.model import create
 from dpam.utils.files import read_csv, write_csv
-from dpam.utils.runtime import autocast_dtype, device, device_name
+
+if TYPE_CHECKING:
+    from dpam.model import Network as Judge
 
 COLUMNS = ["dataset", "distortion", "method", "split", "seed", "test_dataset", "run"]
 SUPERPIXELS = 140
@@ -40,7 +40,7 @@ BATCH = {"cpu": 2, "cuda": 12}  # images of the step that --measure times
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("runs", metavar="CSV", type=Path, help="the list of all runs (runs.csv)")
+    add_input(parser, "runs", metavar="CSV", type=Path, help="the list of all runs (runs.csv)")
     parser.add_argument(
         "--images", type=json_object, metavar="JSON", default={}, help="dataset: number of images"
     )
@@ -68,6 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    import torch
+
+    from dpam.experiments.benchmark import Form, gflop, inference
+    from dpam.model import create
+
     runs = read_csv(args.runs, COLUMNS)
     views = int(args.views) if args.views.isdigit() else 1
     sizes = {}
@@ -112,6 +117,8 @@ def rate(
     args: argparse.Namespace, runs: pd.DataFrame, net: Judge, work: float
 ) -> tuple[float, str]:
     """TFLOP per second in training, and where the number comes from."""
+    from dpam.utils.runtime import device_name
+
     if args.tflops:
         return args.tflops, f"{args.tflops:g} TFLOP/s as given"
     if args.measure:
@@ -137,6 +144,11 @@ def rate(
 
 def step_seconds(net: Judge) -> float:
     """Seconds per image of a training step on this machine, in the precision `auto`."""
+    import torch
+
+    from dpam.experiments.benchmark import Form, compare, training_step
+    from dpam.utils.runtime import autocast_dtype, device
+
     where = device()
     precision = autocast_dtype("auto", where) or torch.float32
     batch = BATCH[where.type]
@@ -147,6 +159,8 @@ def step_seconds(net: Judge) -> float:
 
 def inputs_of(net: Judge, batch: int) -> tuple[Any, ...]:
     """A random batch: image, texture, mean and covariance of superpixels."""
+    import torch
+
     side = net.image_size
     covariance = torch.tensor([0.1, 0, 0, 0.1, 0, 0.1]).expand(batch, SUPERPIXELS, 6)
     inputs = {

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dpam.commands.arguments import add_output, json_object
+from dpam.commands.arguments import add_input, add_output, json_object
 from dpam.datasets.splits import share_tested
 from dpam.errors import DpamError, listed
 from dpam.evaluation import metrics
@@ -35,21 +35,33 @@ COLUMNS += ["group_mean"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `dpam evaluate`."""
-    parser.add_argument("predictions", metavar="CSV", help="predictions that `dpam test` wrote")
+    add_input(parser, "predictions", metavar="CSV", help="predictions that `dpam test` wrote")
     parser.add_argument(
         "--identity",
         metavar="JSON",
         required=True,
         help=f"what was run: an object with the keys {', '.join(IDENTITY)}",
     )
-    parser.add_argument(
-        "--splits", metavar="CSV", required=True, help="splits of the dataset that was trained on"
+    add_input(
+        parser,
+        "--splits",
+        metavar="CSV",
+        required=True,
+        help="splits of the dataset that was trained on",
     )
-    parser.add_argument(
-        "--verified", metavar="JSON", required=True, help="of verify-download, of that dataset"
+    add_input(
+        parser,
+        "--verified",
+        metavar="JSON",
+        required=True,
+        help="of verify-download, of that dataset",
     )
-    parser.add_argument(
-        "--test-verified", metavar="JSON", required=True, help="the same of the dataset tested on"
+    add_input(
+        parser,
+        "--test-verified",
+        metavar="JSON",
+        required=True,
+        help="the same of the dataset tested on",
     )
     add_output(parser, "--output", metavar="JSON", required=True, help="file to write")
 

@@ -13,12 +13,8 @@ import argparse
 import logging
 from pathlib import Path
 
-import torch
-
-from dpam.commands.arguments import add_output
+from dpam.commands.arguments import add_input, add_output
 from dpam.errors import DpamError
-from dpam.model.checkpoint import load_checkpoint, to_authors, to_small, write_checkpoint
-from dpam.model.start import sha256_of
 from dpam.utils.files import atomic
 
 log = logging.getLogger(__name__)
@@ -26,12 +22,17 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("checkpoint", type=Path, help="checkpoint of dpam (.safetensors)")
+    add_input(parser, "checkpoint", type=Path, help="checkpoint of dpam (.safetensors)")
     add_output(parser, "output", help="file to write (.safetensors, or .pt for the authors' code)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    import torch
+
+    from dpam.model.checkpoint import load_checkpoint, to_authors, to_small, write_checkpoint
+    from dpam.model.start import sha256_of
+
     net, metadata = load_checkpoint(args.checkpoint)
     ours = args.output.suffix == ".safetensors"
     try:

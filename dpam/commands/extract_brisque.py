@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dpam.baselines.brisque import FEATURES, SMALLEST, brisque_features
-from dpam.commands.arguments import add_output
+from dpam.commands.arguments import add_input, add_output
 from dpam.errors import DpamError, listed
 from dpam.imaging.images import decode
 from dpam.utils.files import read_csv, write_array
@@ -20,7 +20,7 @@ from dpam.utils.progress import track
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("labels", type=Path, help="labels.csv of normalise-labels")
+    add_input(parser, "labels", type=Path, help="labels.csv of normalise-labels")
     parser.add_argument("--root", type=Path, required=True, help="the dataset's folder")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
     add_output(parser, "--output", required=True, help="the features to write (.npy)")

@@ -10,17 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from dpam.baselines.vit_features import squares, vit_features
-from dpam.commands.arguments import add_dataset, add_output, json_object
+from dpam.commands.arguments import add_dataset, add_input, add_output, json_object
 from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.imaging.images import decode
-from dpam.model.backbone import Backbone
 from dpam.utils.files import read_csv, write_array
 from dpam.utils.progress import track
-from dpam.utils.runtime import device
 
 KEYS = ("backbone", "pretrained", "weights", "out_indices")
 SEED = 20  # of a backbone without pretrained weights; the same for all datasets
@@ -29,7 +25,7 @@ SEED = 20  # of a backbone without pretrained weights; the same for all datasets
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     add_dataset(parser)
-    parser.add_argument("--labels", type=Path, required=True, help="labels.csv of normalise-labels")
+    add_input(parser, "--labels", type=Path, required=True, help="labels.csv of normalise-labels")
     parser.add_argument("--model", type=json_object, required=True, help=f"JSON: {', '.join(KEYS)}")
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
@@ -38,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    import torch
+
+    from dpam.baselines.vit_features import squares, vit_features
+    from dpam.model.backbone import Backbone
+    from dpam.utils.runtime import device
+
     if args.threads:
         torch.set_num_threads(args.threads)
     if sorted(args.model) != sorted(KEYS):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dpam.commands.arguments import add_output
+from dpam.commands.arguments import add_input, add_output
 from dpam.errors import DpamError
 from dpam.inference.score_table import INSTALL, Row, read_rows
 from dpam.utils.files import atomic, printable
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("lists", type=Path, help="folder of the chunks, of list-photographs")
-    parser.add_argument("scores", type=Path, help="folder of their scores and failures")
+    add_input(parser, "lists", type=Path, help="folder of the chunks, of list-photographs")
+    add_input(parser, "scores", type=Path, help="folder of their scores and failures")
     add_output(parser, "--output", required=True, help="the table (.parquet)")
 
 

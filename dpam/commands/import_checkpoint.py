@@ -13,17 +13,15 @@ import argparse
 import logging
 from pathlib import Path
 
-from dpam.commands.arguments import add_output
+from dpam.commands.arguments import add_input, add_output
 from dpam.datasets import DATASETS
-from dpam.inference.authors import from_release
-from dpam.model.checkpoint import save_checkpoint
 
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("authors", type=Path, help="checkpoint of the authors (.pt, .pth)")
+    add_input(parser, "authors", type=Path, help="checkpoint of the authors (.pt, .pth)")
     add_output(parser, "output", help="file to write (.safetensors)")
     parser.add_argument(
         "--dataset",
@@ -34,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    from dpam.inference.authors import from_release
+    from dpam.model.checkpoint import save_checkpoint
+
     net, metadata = from_release(args.authors, args.dataset)
     save_checkpoint(args.output, net, metadata)
     log.info("%s: %d tensors of %s", args.output, len(net.state_dict()), args.authors)

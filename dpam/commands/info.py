@@ -4,15 +4,19 @@ dpam info                      # of the judge that comes with the package
 dpam info model.safetensors
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dpam.commands.arguments import add_input
 from dpam.inference.judge import judge
 from dpam.inference.scores import Scale, half_width, learned_range
-from dpam.model import Network
-from dpam.model.checkpoint import load_checkpoint
+
+if TYPE_CHECKING:
+    from dpam.model import Network
 
 # Line of the card, and the entry of the metadata that it shows.
 TRAINING = {
@@ -29,13 +33,19 @@ TRAINING = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument(
-        "checkpoint", nargs="?", type=Path, help="weights (.safetensors); default: the judge"
+    add_input(
+        parser,
+        "checkpoint",
+        nargs="?",
+        type=Path,
+        help="weights (.safetensors); default: the judge",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    from dpam.model.checkpoint import load_checkpoint
+
     checkpoint = args.checkpoint or judge()
     net, metadata = load_checkpoint(checkpoint)
     lines = [("checkpoint", str(checkpoint)), *card(net, metadata)]

@@ -7,18 +7,21 @@ The contact sheet shows images evenly spaced from the best to the worst label, e
 and under them those whose label maps are kept, with the borders of their superpixels.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from dpam.commands.arguments import add_output
-from dpam.figures.photographs import draw_borders
-from dpam.pack.store import Pack
+from dpam.commands.arguments import add_input, add_output
 from dpam.utils.files import atomic
+
+if TYPE_CHECKING:
+    from dpam.pack.store import Pack
 
 COLUMNS, ROWS = 6, 4  # of the contact sheet, pictures
 SIDE, MARGIN = 240, 24  # pixels
@@ -26,14 +29,14 @@ SIDE, MARGIN = 240, 24  # pixels
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument(
-        "pack", metavar="PACK", type=Path, help="the pack of pack-superpixels (.h5)"
-    )
+    add_input(parser, "pack", metavar="PACK", type=Path, help="the pack of pack-superpixels (.h5)")
     add_output(parser, "--contact-sheet", metavar="FILE", help="picture to write (.png)")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    from dpam.pack.store import Pack
+
     with Pack(args.pack) as pack:
         width = max(len(name) for name, _ in facts(pack))
         for name, value in facts(pack):
@@ -89,6 +92,8 @@ def readable(size: float) -> str:
 
 def contact_sheet(pack: Pack) -> Image.Image:
     """A picture of images from the best to the worst, and of the examples' superpixels."""
+    from dpam.figures.photographs import draw_borders
+
     labels = pack.labels["label"].to_numpy()
     order = np.argsort(-labels, kind="stable")
     places = np.linspace(0, len(order) - 1, min(COLUMNS * ROWS, len(order)))

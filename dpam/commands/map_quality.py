@@ -4,32 +4,32 @@ Best and worst go by the label, most wrong by |prediction - label|; two images o
 where the network sees quality lost, and what it scores each patch; the figures show them.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
-from dpam.commands.arguments import add_output, add_views
+from dpam.commands.arguments import add_input, add_output, add_views
 from dpam.errors import DpamError
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
-from dpam.inference.explanations import Explanation, stretch
-from dpam.inference.scorer import Scorer
-from dpam.model.checkpoint import load_checkpoint
-from dpam.pack.store import Pack
-from dpam.superpixels.methods import Segmentation
 from dpam.utils.files import read_csv
 from dpam.utils.progress import track
+
+if TYPE_CHECKING:
+    from dpam.inference.explanations import Explanation
 
 SIDE = 320  # pixels, the longer side of what is kept
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("checkpoint", type=Path, help="weights (.safetensors) of train")
-    parser.add_argument("pack", type=Path, help="the pack that was tested on (.h5)")
-    parser.add_argument("--predictions", type=Path, required=True, help="table of test (.csv)")
+    add_input(parser, "checkpoint", type=Path, help="weights (.safetensors) of train")
+    add_input(parser, "pack", type=Path, help="the pack that was tested on (.h5)")
+    add_input(parser, "--predictions", type=Path, required=True, help="table of test (.csv)")
     add_output(parser, "--output", required=True, help="photographs and maps (.npz)")
     add_views(parser)
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    import torch
+
+    from dpam.inference.scorer import Scorer
+    from dpam.model.checkpoint import load_checkpoint
+    from dpam.pack.store import Pack
+    from dpam.superpixels.methods import Segmentation
+
     if args.threads:
         torch.set_num_threads(args.threads)
     table = read_csv(args.predictions, ["image", "subset", "label", "prediction"])
@@ -68,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
 
 def shrunk(explained: Explanation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Photograph, (h, w, 3) uint8, lost quality and scores, (h, w) float32, of at most SIDE."""
+    from dpam.inference.explanations import stretch
+
     photo = explained.picture.photo
     scale = min(1.0, SIDE / max(photo.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in photo.shape[:2])

@@ -7,7 +7,7 @@ the declared range, images that are labelled twice or do not exist: all are list
 import argparse
 import logging
 
-from dpam.commands.arguments import add_dataset, add_output
+from dpam.commands.arguments import add_dataset, add_input, add_output
 from dpam.datasets import find, labels
 from dpam.utils.files import read_json, write_csv
 
@@ -15,7 +15,7 @@ from dpam.utils.files import read_json, write_csv
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
     add_dataset(parser)
-    parser.add_argument("--verified", metavar="JSON", help="what verify-download found")
+    add_input(parser, "--verified", metavar="JSON", help="what verify-download found")
     add_output(parser, "--output", metavar="CSV", required=True, help="the table of labels")
 
 

@@ -8,6 +8,8 @@ A large dataset can be packed by many machines: each takes a shard of the images
 and the same command with --shards joins what they made.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import json
@@ -20,35 +22,26 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import torch
 
-from dpam.commands.arguments import add_dataset, add_output, add_superpixels
+from dpam.commands.arguments import add_dataset, add_input, add_output, add_superpixels
 from dpam.datasets import find
 from dpam.errors import DpamError, listed
 from dpam.experiments.fingerprint import code_fingerprint
 from dpam.imaging.images import upright_size
-from dpam.pack.preparation import (
-    CPU,
-    PROFILES,
-    Preparation,
-    Prepared,
-    prepare_all,
-    prepare_file,
-    read_photograph,
-    refuse_unfit,
-    stored_size,
-)
-from dpam.pack.recipes import facts_of, preparation_of
-from dpam.pack.store import FORMAT, UNFINISHED, PackWriter, example_rows, join, lay_out
-from dpam.superpixels.methods import Segmentation
 from dpam.utils.files import read_csv, read_json, refuse_other, remove_halves
 from dpam.utils.parallel import end_with_parent
 from dpam.utils.progress import track
-from dpam.utils.runtime import device, record
+
+if TYPE_CHECKING:
+    import torch
+
+    from dpam.pack.preparation import Preparation, Prepared
+    from dpam.pack.store import PackWriter
+    from dpam.superpixels.methods import Segmentation
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +55,10 @@ Result = TypeVar("Result")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     add_dataset(parser)
-    parser.add_argument(
-        "--verified", type=Path, required=True, help="verified.json of verify-download"
+    add_input(
+        parser, "--verified", type=Path, required=True, help="verified.json of verify-download"
     )
-    parser.add_argument("--labels", type=Path, required=True, help="labels.csv of normalise-labels")
+    add_input(parser, "--labels", type=Path, required=True, help="labels.csv of normalise-labels")
     add_superpixels(parser)
     parser.add_argument(
         "--texture",
@@ -81,7 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--colour-profiles",
         default="converted",
-        choices=PROFILES,
         help="those embedded in image files: converted to sRGB, or ignored, as released",
     )
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
@@ -101,8 +93,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="K/N", help="pack the K-th of N shards only"
     )
-    parser.add_argument(
-        "--shards", type=Path, nargs="*", default=[], help="join these: all shards, in order"
+    add_input(
+        parser,
+        "--shards",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="join these: all shards, in order",
     )
     add_output(parser, "--output", required=True, help="the pack to write (.h5)")
 
@@ -119,6 +116,8 @@ def attempt(
     paths: list[Path], preparation: Preparation, device: torch.device
 ) -> list[tuple[Prepared, Segmentation] | DpamError]:
     """Prepare image files; hand back the errors of those that fail, so that all can be listed."""
+    from dpam.pack.preparation import prepare_all, read_photograph
+
     photographs: list[np.ndarray | DpamError] = []
     for path in paths:
         try:
@@ -133,6 +132,8 @@ def attempt(
 @cache
 def writer_of(part: Path) -> PackWriter:
     """This process's writer; it stays open until the process ends."""
+    from dpam.pack.store import PackWriter
+
     return PackWriter(part)
 
 
@@ -155,6 +156,8 @@ def pack(
 
 def size_to_store(path: Path, preparation: Preparation) -> tuple[int, int]:
     """In a worker: height and width of the pixels to pack; 0 if it cannot be packed."""
+    from dpam.pack.preparation import refuse_unfit, stored_size
+
     try:
         size = upright_size(path)
         refuse_unfit(*size, path, preparation)
@@ -165,6 +168,8 @@ def size_to_store(path: Path, preparation: Preparation) -> tuple[int, int]:
 
 def example(path: Path, preparation: Preparation, device: torch.device) -> Segmentation | None:
     """In a worker: how an image is segmented; None if that fails."""
+    from dpam.pack.preparation import prepare_file
+
     try:
         return prepare_file(path, preparation, device)[1]
     except DpamError:
@@ -173,6 +178,8 @@ def example(path: Path, preparation: Preparation, device: torch.device) -> Segme
 
 def start_worker() -> None:
     """One thread per process; a worker ends with its parent, however that ends."""
+    import torch
+
     torch.set_num_threads(1)
     end_with_parent()
 
@@ -214,6 +221,8 @@ def resumable(part: Path, identity: str) -> bool:
     Raises:
         DpamError: a file with the name of the part file is none.
     """
+    from dpam.pack.store import FORMAT, UNFINISHED, PackWriter
+
     remove_halves(part, UNFINISHED)
     refuse_other(part, UNFINISHED, FORMAT.encode())
     if not part.exists():
@@ -229,6 +238,11 @@ def resumable(part: Path, identity: str) -> bool:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    from dpam.pack.preparation import CPU
+    from dpam.pack.recipes import facts_of, preparation_of
+    from dpam.pack.store import PackWriter, example_rows, join, lay_out
+    from dpam.utils.runtime import device, record
+
     if args.shards:
         join(args.shards, args.output)
         return

@@ -36,6 +36,8 @@ computed; their --slic_dir, a folder of pickled ones, is not read. A checkpoint 
 --dataset.
 """
 
+from __future__ import annotations
+
 import argparse
 import hashlib
 import io
@@ -51,15 +53,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 from tqdm import tqdm
 
-from dpam.commands.arguments import add_device, add_views
+from dpam.commands.arguments import add_device, add_input, add_views
 from dpam.errors import SOME_FAILED, DpamError
 from dpam.imaging.folders import SkippedFiles
-from dpam.inference.explanations import Explanation, Picture, picture
 from dpam.inference.judge import judge
 from dpam.inference.score_table import (
     Row,
@@ -70,14 +71,16 @@ from dpam.inference.score_table import (
     prepare_to_resume,
     selected,
 )
-from dpam.inference.scorer import Scorer, load
 from dpam.inference.scores import in_words
-from dpam.inference.sources import Source, names, sources, total
-from dpam.pack.preparation import CPU, Prepared, prepare
 from dpam.utils.files import refuse_existing, refuse_same, write_json, write_text
 from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
-from dpam.utils.runtime import device, record
+
+if TYPE_CHECKING:
+    from dpam.inference.explanations import Picture
+    from dpam.inference.scorer import Scorer
+    from dpam.inference.sources import Source
+    from dpam.pack.preparation import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +92,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="files, folders, patterns, archives; - for a list of those on standard input",
     )
-    parser.add_argument(
+    add_input(
+        parser,
         "--checkpoint",
         "--ckpt_slic",
         type=Path,
@@ -115,8 +119,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=float, metavar="S", help="print only those with at least S of 100"
     )
     parser.add_argument("--maps", type=Path, metavar="DIR", help="draw where the quality is lost")
-    parser.add_argument(
-        "--labels", "--label_path", type=Path, metavar="FILE", help="compare with these labels"
+    add_input(
+        parser,
+        "--labels",
+        "--label_path",
+        type=Path,
+        metavar="FILE",
+        help="compare with these labels",
     )
     parser.add_argument(
         "--scatter", type=Path, metavar="FILE", help="with --labels: also plot them (.svg)"
@@ -145,6 +154,10 @@ class Job:
 
 def run(args: argparse.Namespace) -> int:
     """Run the stage; returns the exit status."""
+    from dpam.inference.scorer import load
+    from dpam.inference.sources import names, sources, total
+    from dpam.utils.runtime import device
+
     places = [*args.photographs, *([args.image_dir] if args.image_dir else [])]
     if not places:
         raise DpamError("no photographs: name files, folders, patterns or archives, or - ")
@@ -256,6 +269,8 @@ def sign(args: argparse.Namespace, scorer: Scorer) -> None:
         DpamError: the table was begun with another checkpoint or other settings, or cannot be
             written.
     """
+    from dpam.utils.runtime import record
+
     output, checkpoint = args.output, args.checkpoint
     with checkpoint.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -294,6 +309,8 @@ class Run:
 
     def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
         """A row for each photograph that can be read."""
+        from dpam.inference.explanations import Explanation
+
         args, scorer = self.args, self.scorer
         if args.maps:
             from dpam.figures import quality_maps  # only these need matplotlib
@@ -323,6 +340,9 @@ class Run:
 
 def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job | DpamError:
     """Decode and prepare one photograph; an error is handed back."""
+    from dpam.inference.explanations import picture
+    from dpam.pack.preparation import CPU, prepare
+
     if isinstance(source, DpamError):
         return source
     try:

@@ -6,10 +6,8 @@ Beside it stand jobs.csv, time and memory of each job, and disk.csv, the size of
 import argparse
 from pathlib import Path
 
-from dpam.commands.arguments import add_output, json_object
-from dpam.report.page import Sources, render
+from dpam.commands.arguments import add_input, add_output, json_object
 from dpam.utils.files import refuse_existing, write_text
-from dpam.utils.runtime import record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmarks-dir", metavar="DIR", required=True, help="Snakemake's benchmarks: RULE/*.tsv"
     )
-    parser.add_argument(
-        "--verified", metavar="JSON", nargs="+", required=True, help="from `dpam verify-download`"
+    add_input(
+        parser,
+        "--verified",
+        metavar="JSON",
+        nargs="+",
+        required=True,
+        help="from `dpam verify-download`",
     )
     parser.add_argument(
         "--results-dir", metavar="DIR", required=True, help="all results, to tell their size"
@@ -50,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read tables, figures and benchmarks; write the page."""
+    from dpam.report.page import Sources, render
+    from dpam.utils.runtime import record
+
     refuse_existing(args.output.with_name(name) for name in ("jobs.csv", "disk.csv"))
     sources = Sources(
         tables=Path(args.tables_dir),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from dpam.commands.arguments import add_input
 from dpam.evaluation import formatting, significance, tables
 from dpam.utils.files import refuse_existing, write_csv, write_text
 
@@ -23,7 +24,7 @@ ENDINGS = (".csv", ".tex", ".md")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `dpam tabulate`."""
-    parser.add_argument("runs", metavar="CSV", help="the list of all runs (runs.csv)")
+    add_input(parser, "runs", metavar="CSV", help="the list of all runs (runs.csv)")
     parser.add_argument("--output-dir", metavar="DIR", required=True, help="folder for the tables")
 
 

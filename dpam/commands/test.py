@@ -19,20 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from dpam.commands.arguments import add_device, add_output, add_views
+from dpam.commands.arguments import add_device, add_input, add_output, add_views
 from dpam.datasets.scaling import stretch, stretch_in_subsets
 from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
 from dpam.evaluation.predictions import group_means, predictions_table
-from dpam.inference.predict import predict
-from dpam.model.checkpoint import load_checkpoint
-from dpam.pack.store import Pack
 from dpam.pack.views import USUAL
 from dpam.utils.files import read_csv, write_csv
 from dpam.utils.progress import track
-from dpam.utils.runtime import device
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +36,9 @@ TRAINED = ("dataset", "distortion", "split", "selected_by")  # what a checkpoint
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("checkpoint", type=Path, help="weights (.safetensors) of train")
-    parser.add_argument("pack", type=Path, help="the pack to test on (.h5)")
-    parser.add_argument("--splits", type=Path, required=True, help="splits.csv of that dataset")
+    add_input(parser, "checkpoint", type=Path, help="weights (.safetensors) of train")
+    add_input(parser, "pack", type=Path, help="the pack to test on (.h5)")
+    add_input(parser, "--splits", type=Path, required=True, help="splits.csv of that dataset")
     add_views(parser)
     add_output(parser, "--output", required=True, help="one row per image (.csv)")
     add_device(parser)
@@ -52,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    import torch
+
+    from dpam.inference.predict import predict
+    from dpam.model.checkpoint import load_checkpoint
+    from dpam.pack.store import Pack
+    from dpam.utils.runtime import device
+
     where = device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -20,34 +20,33 @@ code. SIGTERM and SIGUSR1 save at once and end with exit status 75. Curves for T
 model.tensorboard.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import logging
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch.utils.tensorboard import SummaryWriter
 
-from dpam.commands.arguments import add_device, add_output, add_views
+from dpam.commands.arguments import add_device, add_input, add_output, add_views
 from dpam.datasets.scaling import extremes, stretch_in_subsets
 from dpam.errors import DpamError
 from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
 from dpam.experiments.configuration import settings_of_run
 from dpam.inference.judge import NAME, judge
-from dpam.model import DPAM, Network, create
-from dpam.model.checkpoint import save_checkpoint
-from dpam.model.start import start_from
-from dpam.pack.store import Pack
 from dpam.pack.views import USUAL
-from dpam.training.history import RULES, history_table, rows_of_subsets
-from dpam.training.tensorboard import quality_maps, scatter
-from dpam.training.trainer import Trainer
 from dpam.utils.files import read_csv, write_csv, writing
-from dpam.utils.runtime import device, record
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from dpam.model import Network
+    from dpam.pack.store import Pack
+    from dpam.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +56,8 @@ PICTURES = 10  # epochs of a run of which TensorBoard shows pictures
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("pack", type=Path, help="the pack of pack-superpixels (.h5)")
-    parser.add_argument("--splits", type=Path, required=True, help="splits.csv of draw-splits")
+    add_input(parser, "pack", type=Path, help="the pack of pack-superpixels (.h5)")
+    add_input(parser, "--splits", type=Path, required=True, help="splits.csv of draw-splits")
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--distortion", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
@@ -91,6 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    import torch
+
+    from dpam.pack.store import Pack
+    from dpam.training.history import history_table, rows_of_subsets
+    from dpam.training.trainer import Trainer
+    from dpam.utils.runtime import device, record
+
     where = device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -153,6 +159,9 @@ def write_outputs(
     Raises:
         DpamError: one cannot be written; the progress is kept.
     """
+    from dpam.model.checkpoint import save_checkpoint
+    from dpam.training.history import RULES
+
     net = trainer.evaluated.cpu()
     made: list[Path] = []
     try:
@@ -217,6 +226,9 @@ def build_network(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str,
     Raises:
         DpamError: settings that do not fit together, or to the pack, or a start that does not fit.
     """
+    from dpam.model import create
+    from dpam.model.start import start_from
+
     model = dict(model)
     start, sha256 = model.pop("start", None), model.pop("start_sha256", None)
     if start == NAME:
@@ -237,6 +249,8 @@ def build_network(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str,
 
 def fresh_events(folder: Path) -> SummaryWriter:
     """What writes to TensorBoard; a resumed run reports its earlier epochs again."""
+    from torch.utils.tensorboard import SummaryWriter
+
     for earlier in folder.glob(f"events.out.tfevents.*{EVENTS}"):
         earlier.unlink()
     return SummaryWriter(str(folder), filename_suffix=EVENTS)
@@ -256,6 +270,10 @@ def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -
 
 def show(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
     """One epoch as scalars and, now and then, pictures."""
+    from dpam.model import DPAM
+    from dpam.training.history import RULES
+    from dpam.training.tensorboard import quality_maps, scatter
+
     epoch, epochs = row["epoch"], trainer.settings.epochs
     for name, value in row.items():
         if name not in ("epoch", *RULES):

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dpam.baselines.regression import BASELINES, fit_baseline, held_out, with_settings
-from dpam.commands.arguments import add_output
+from dpam.commands.arguments import add_input, add_output
 from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
 from dpam.evaluation.predictions import COPIED, group_means, predictions_table
+from dpam.evaluation.tables import BASELINES
 from dpam.utils.files import read_array, read_csv, write_csv
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for side, what in (("", "trained on"), ("test-", "tested on")):
         for name, kind in (("features", "npy"), ("labels", "csv"), ("splits", "csv")):
             text = f"{name} of the dataset that is {what} (.{kind})"
-            parser.add_argument(f"--{side}{name}", type=Path, required=True, help=text)
+            add_input(parser, f"--{side}{name}", type=Path, required=True, help=text)
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--distortion", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of the draw of that eighth")
@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    from dpam.baselines.regression import fit_baseline, held_out, with_settings
+
     features, labels = read_features(args.features, args.labels)
     splits = read_csv(args.splits, ["image", args.split])
     assigned = splits.set_index("image")[args.split]

@@ -1,12 +1,14 @@
 """What the scores of a network mean."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from torch import Tensor
 
-Numbers = TypeVar("Numbers", float, np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Numbers = TypeVar("Numbers", float, np.ndarray, "Tensor")
 
 
 @dataclass(frozen=True)

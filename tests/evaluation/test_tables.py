@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from dpam.cli import main
-from dpam.commands.plot import distortion_types
 from dpam.errors import DpamError
 from dpam.evaluation.formatting import (
     about_near,
@@ -32,6 +31,7 @@ from dpam.evaluation.tables import (
     summarise,
     types_and_levels,
 )
+from dpam.figures.selection import distortion_types
 from dpam.figures.style import style
 
 NUMBERS = {
