@@ -9,11 +9,14 @@ snakemake would get:
 """
 
 import argparse
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dpam.commands.arguments import add_output
 from dpam.commands.roots import add_roots, found_root, places
-from dpam.datasets import DATASETS, find, lacking
+from dpam.datasets import DATASETS, Dataset, find, lacking
 from dpam.datasets.cards import card, overview
 from dpam.datasets.custom import with_labels
 from dpam.datasets.labels import normalise
@@ -35,12 +38,9 @@ def run(args: argparse.Namespace) -> None:
             raise DpamError("--svg: name a dataset, too")
         names = [*DATASETS, *config["custom"]]
         datasets = [find(name, config["custom"].get(name)) for name in names]
-        print(overview([(dataset, found_root(config, dataset.name)) for dataset in datasets]))
+        print(overview([with_root(dataset, config) for dataset in datasets]))
         return
-    dataset = find(args.dataset, config["custom"].get(args.dataset))
-    root = found_root(config, args.dataset)
-    if args.dataset in config["custom"] and not lacking(dataset, Path(root)):
-        dataset = with_labels(dataset, root)
+    dataset, root = with_root(find(args.dataset, config["custom"].get(args.dataset)), config)
     print(card(dataset, root))
     if args.svg:
         from dpam.figures import curves, style  # matplotlib takes a second to import
@@ -49,3 +49,12 @@ def run(args: argparse.Namespace) -> None:
         with style.style():
             picture = curves.label_histogram(labels, dataset.title, dataset.label_kind)
             style.save(picture, args.svg)
+
+
+def with_root(dataset: Dataset, config: Mapping[str, Any]) -> tuple[Dataset, str]:
+    """A dataset and its folder; one of the user's own with what its labels tell, if they do."""
+    root = found_root(config, dataset.name)
+    with suppress(DpamError):  # the table says so, or the card fails
+        if dataset.name in config["custom"] and not lacking(dataset, Path(root)):
+            dataset = with_labels(dataset, root)
+    return dataset, root

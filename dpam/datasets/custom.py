@@ -50,13 +50,18 @@ def read(files: Files) -> pd.DataFrame:
 
 
 def with_labels(dataset: Dataset, root: str | Path) -> Dataset:
-    """The user's own dataset with the distortion types that its labels name, sorted.
+    """The user's own dataset with what its labels tell: its kind, its distortion types, sorted.
+
+    It is synthetic where a distortion type or a reference is named.
 
     Raises:
         DpamError: its files are missing, or its labels broken.
     """
-    types = set(dataset.read_labels(root)["distortion"]) - {""}
-    return replace(dataset, distortions=tuple(sorted(types)))
+    labels = dataset.read_labels(root)
+    types = set(labels["distortion"]) - {""}
+    made = bool(types or set(labels["reference"]) - {""})
+    kind = "synthetic" if made else "authentic"
+    return replace(dataset, kind=kind, distortions=tuple(sorted(types)))
 
 
 def custom_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
@@ -106,7 +111,7 @@ def custom_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     return Dataset(
         name=name,
         title=settings.get("title", name),
-        kind="authentic",
+        kind="",
         images=None,
         references=None,
         label_kind=settings.get("label_kind", "MOS"),

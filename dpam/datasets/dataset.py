@@ -65,7 +65,8 @@ class Dataset:
     Attributes:
         name: its key in the configuration and in paths.
         title: its name in tables and texts.
-        kind: "synthetic" (distorted references) or "authentic" (photographs as taken).
+        kind: "synthetic" (distorted references) or "authentic" (photographs as taken); empty if it
+            is the user's own, whose labels tell it.
         images: labelled images that a complete copy holds; None: not known beforehand.
         references: reference images behind them; None: none, or not known beforehand.
         label_kind: "MOS", "DMOS", or "pseudo-MOS (...)" where no human judged.

@@ -121,7 +121,7 @@ def verify(
     kept = {image: found for image, found in inspections.items() if image not in left_out}
     hashes = {image: found.perceptual_hash for image, found in kept.items()}
     scene = dict(zip(labels["image"], labels["reference"], strict=True))
-    near = near_duplicates(hashes if dataset.kind == "authentic" else {}, scene)
+    near = near_duplicates(hashes if dataset.kind != "synthetic" else {}, scene)
     return {
         "dataset": dataset.name,
         "title": dataset.title,

@@ -47,13 +47,30 @@ def test_the_table_names_what_the_demonstration_made_and_one_s_own(tmp_path, cap
     (tmp_path / "my.yaml").write_text(
         "roots: {mine: photos}\n"
         "custom: {mine: {labels: mine.csv, score_range: [0, 1], higher_is_better: true},\n"
-        "        more: {labels: more.csv, score_range: [0, 1], higher_is_better: true}}\n"
+        "        more: {labels: more.csv, score_range: [0, 1], higher_is_better: true},\n"
+        "        crops: {labels: crops.csv, score_range: [0, 1], higher_is_better: true},\n"
+        "        walks: {labels: walks.csv, score_range: [0, 1], higher_is_better: true},\n"
+        "        broken: {labels: broken.csv, score_range: [0, 1], higher_is_better: true}}\n"
     )
+    for name, head, row in (
+        ("crops", "image,label,reference", "a.png,0.5,tower"),
+        ("walks", "image,label", "a.png,0.5"),
+        ("broken", "image,label,level", "a.png,0.5,high"),
+    ):
+        miniatures.write_text(tmp_path / f"data/{name}/{name}.csv", head, row)
+        miniatures.write_image(tmp_path / f"data/{name}/a.png")
     assert main(["datasets", "--configfile", "my.yaml"]) == 0
     rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines()[2:]}
     assert rows["demo_authentic"][-2:] == ["complete", made]
     assert rows["mine"][-2:] == ["complete", "photos"]
     assert rows["more"][-2:] == ["missing", "data/more"]
+    kinds = {name: {"synthetic", "authentic"} & set(row) for name, row in rows.items()}
+    assert kinds["mine"] == kinds["crops"] == kinds["demo_synthetic"] == {"synthetic"}
+    assert kinds["walks"] == kinds["demo_authentic"] == {"authentic"}
+    assert kinds["more"] == kinds["broken"] == set()
+    assert rows["broken"][-3:-1] == ["labels", "unreadable"]
+    assert main(["datasets", "broken", "--configfile", "my.yaml"]) == 1
+    assert "levels must be whole numbers" in capsys.readouterr().err
     assert main(["datasets", "mine", "--configfile", "my.yaml"]) == 0
     said = capsys.readouterr().out
     assert "1 labels, median 0.500" in said
