@@ -19,6 +19,8 @@ from dpam.evaluation.tables import BASELINES
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
 LEAST_GRID = 4  # patches along a side of the network's input
+# Blocks of the backbones that are used most.
+DEPTHS = {"vit_base_patch8_224": 12, "vit_small_patch14_dinov2": 12, "test_vit": 6}
 
 
 class Run(NamedTuple):
@@ -255,6 +257,27 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: {root_of(config, name)} lies where the workflow writes, its files would "
                 "be replaced; move it, and name the place as data_root or under roots"
             )
+
+
+def refuse_impossible_backbone(config: Mapping[str, Any]) -> None:
+    """Raise a DpamError if there is no such backbone, or it has not the blocks to be read.
+
+    A training would say so, after the packing. Backbones are built, without weights, but for those
+    of DEPTHS whose blocks are there: timm and PyTorch take six seconds to import.
+    """
+    name, blocks = config["model"]["backbone"], config["model"]["out_indices"]
+    there = range(DEPTHS.get(name, 0))
+    if there and (blocks is None or blocks == sorted(set(blocks) & set(there))):
+        return
+    import torch
+
+    from dpam.model.backbone import Backbone
+
+    try:
+        with torch.device("meta"):
+            Backbone(name, False, config["image_size"], blocks, None)
+    except DpamError as error:
+        raise DpamError(f"model: {error}") from error
 
 
 def reads_in_full(config: Mapping[str, Any]) -> bool:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import miniatures
 import pytest
+import timm
+import torch
 import yaml
 
 from dpam.datasets import DATASETS
 from dpam.errors import DpamError
 from dpam.experiments.configuration import REPOSITORY, validate
-from dpam.experiments.runs import Run, root_of, runs_of
+from dpam.experiments.runs import DEPTHS, Run, refuse_impossible_backbone, root_of, runs_of
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 OWN = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
@@ -151,3 +153,44 @@ def test_nothing_is_made_where_datasets_lie():
     assert {root_of(config, name) for name in DATASETS if name.startswith("demo_")} == {
         "results/datasets/demo_authentic", "results/datasets/demo_synthetic"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ({"backbone": "vit_bse_patch8_224"}, "model: vit_bse_patch8_224: timm has no such model; "),
+        ({"backbone": "resnet18"}, "model: resnet18: expected a Vision Transformer of timm, found"),
+        ({"out_indices": [6, 12]}, "model: out_indices [6, 12]: expected ascending indices of the "
+         "12 blocks of vit_base_patch8_224, 0 to 11"),
+        ({"out_indices": [3, 2]}, "model: out_indices [3, 2]: expected ascending indices"),
+        ({"backbone": "vit_tiny_patch16_224", "out_indices": [12]},
+         "model: out_indices [12]: expected ascending indices of the 12 blocks"),
+    ],
+)  # fmt: skip
+def test_a_backbone_or_blocks_that_are_not_there(model, line):
+    with pytest.raises(DpamError) as caught:
+        refuse_impossible_backbone(configured({"datasets": ["live"]}, model=model))
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "model", [{}, {"out_indices": [0, 11]}, {"backbone": "vit_tiny_patch16_224"}]
+)
+def test_a_backbone_that_is_there(model):
+    refuse_impossible_backbone(configured({"datasets": ["live"]}, model=model))
+
+
+@pytest.mark.parametrize("name", DEPTHS)
+def test_depths_are_those_of_timm(name):
+    with torch.device("meta"):
+        assert len(timm.create_model(name).blocks) == DEPTHS[name]
+
+
+def test_backbones_used_most_are_not_built(monkeypatch):
+    monkeypatch.setattr("dpam.model.backbone.Backbone", lambda *_: pytest.fail("built"))
+    for name, depth in DEPTHS.items():
+        for blocks in (None, [0, depth - 1]):
+            refuse_impossible_backbone(
+                configured({"datasets": ["live"]}, model={"backbone": name, "out_indices": blocks})
+            )

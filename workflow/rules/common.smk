@@ -44,6 +44,8 @@ except DpamError as error:
 
 try:
     RUNS = runs_of(config)
+    if workflow.is_main_process:  # jobs need not look again
+        runs.refuse_impossible_backbone(config)
 except DpamError as error:
     stop(error)
 PLANNED = len({(folder, run.test_dataset) for run in RUNS for folder in run.folders(config)})
