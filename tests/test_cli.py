@@ -1,7 +1,6 @@
 """The command line: help, errors in one line, the log."""
 
 import os
-import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -10,7 +9,6 @@ import pytest
 
 from dpam import cli
 from dpam.errors import DpamError
-from dpam.experiments import fingerprint
 
 
 def test_help_names_every_stage_without_importing_torch():
@@ -96,18 +94,6 @@ def test_each_file_that_a_command_reads_is_looked_for(command):
             value = [__file__, "none"] if action.nargs in ("*", "+") else "none"
             with pytest.raises(DpamError, match=r"^none: no such file$"):
                 cli.refuse_missing(Namespace(**there | {action.dest: value}, inputs=inputs))
-
-
-@pytest.mark.parametrize("command", ["datasets", "download", "evaluate", "tabulate"])
-def test_commands_without_networks_need_no_torch(command):
-    """Wherever in a module they import it."""
-    modules = fingerprint.reachable(f"dpam.commands.{command}")
-    assert len(modules) > 5
-    for name in modules:
-        text = fingerprint.source_file(name).read_text()
-        assert not re.search(r"^ *(import|from) (torch|timm|torchvision)\b", text, re.MULTILINE), (
-            name
-        )
 
 
 def test_what_is_not_given_is_not_looked_for():

@@ -9,7 +9,6 @@ snakemake would get:
 """
 
 import argparse
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
             style.save(picture, args.svg)
 
 
-def with_root(dataset: Dataset, config: Mapping[str, Any]) -> tuple[Dataset, str]:
+def with_root(dataset: Dataset, config: dict[str, Any]) -> tuple[Dataset, str]:
     """A dataset and its folder; one of the user's own with what its labels tell, if they do."""
     root = found_root(config, dataset.name)
     with suppress(DpamError):  # the table says so, or the card fails

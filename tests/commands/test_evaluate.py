@@ -1,6 +1,9 @@
 """`dpam evaluate` as a command."""
 
 import json
+import subprocess
+import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +57,28 @@ def command(table: pd.DataFrame, folder: Path, identity: str = json.dumps(IDENTI
             (folder / f"{name}.json").write_text(json.dumps({"perceptual_hashes": hashes}))
         arguments += [option, str(folder / f"{name}.json")]
     return main(["evaluate", *arguments, "--output", str(folder / "on-demo-b.json")])
+
+
+def test_commands_about_numbers_import_no_torch(table: pd.DataFrame, tmp_path: Path) -> None:
+    assert command(table, tmp_path) == 0
+    row = {"experiment": "a", **IDENTITY, "run": tmp_path}
+    pd.DataFrame([row]).to_csv(tmp_path / "runs.csv", index=False)
+    given = [str(tmp_path / name) for name in ("on-demo-b.csv", "splits.csv", "trained.json")]
+    words = [*zip(["--splits", "--verified"], given[1:], strict=True)]
+    code = "import sys; from dpam.cli import main\n"
+    for arguments in (
+        ["datasets"],
+        ["evaluate", given[0], *chain(*words), "--test-verified", str(tmp_path / "tested.json"),
+         "--identity", json.dumps(IDENTITY), "--output", str(tmp_path / "again.json")],
+        ["tabulate", str(tmp_path / "runs.csv"), "--output-dir", str(tmp_path / "tables")],
+    ):  # fmt: skip
+        code += f"assert main({arguments}) == 0\n"
+    code += "print({'torch', 'timm', 'matplotlib', 'sklearn'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "on-demo-b.json").read_bytes()
+    assert (tmp_path / "tables/a.md").is_file()
 
 
 def test_writes_identity_and_numbers(table: pd.DataFrame, tmp_path: Path) -> None:
