@@ -61,8 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--distortion", default="all", help="all, or one distortion type")
     parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
-    parser.add_argument(
-        "--config", type=Path, metavar="YAML", help="settings: the keys `model` and `training`"
+    add_input(
+        parser,
+        "--config",
+        type=Path,
+        metavar="YAML",
+        help="settings: the keys `model` and `training`",
     )
     parser.add_argument(
         "--set",
