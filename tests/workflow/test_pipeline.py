@@ -244,10 +244,10 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
             "test_on: self}]",
             "spaq: no official split; take split00 to split09 or authors",
         ),
-        ("image_size: 100", "image_size: expected a multiple of 16, the patches of test_vit"),
+        ("image_size: 100", "image_size: expected a multiple of 14, the patches of vit_small"),
         (
-            "model: {out_indices: [2, 6]}",
-            "model: out_indices [2, 6]: expected ascending indices of",
+            "model: {out_indices: [2, 12]}",
+            "model: out_indices [2, 12]: expected ascending indices of",
         ),
         ("allow: {live: [odd_sizes]}", "allow.live.0: 'odd_sizes' does not match"),
         (

@@ -240,13 +240,13 @@ ROWS = [
     Row(
         "key of train, extract_vit",
         "`model.out_indices`",
-        edit(DEMO, "out_indices: [5]", "out_indices: [4]"),
+        edit(TINY, "out_indices: [5]", "out_indices: [4]"),
         "train extract_vit",
     ),
     Row(
         "key of test",
         "`views`",
-        edit("config.yaml", "\nviews: 5", "\nviews: 1"),
+        edit(DEMO, "\nviews: 2", "\\nviews: 1"),
         "test test_test_selected",
     ),
     Row(
