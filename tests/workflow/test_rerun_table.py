@@ -246,7 +246,7 @@ ROWS = [
     Row(
         "key of test",
         "`views`",
-        edit(DEMO, "\nviews: 2", "\\nviews: 1"),
+        edit(DEMO, "\nviews: 1", "\nviews: 5"),
         "test test_test_selected",
     ),
     Row(
