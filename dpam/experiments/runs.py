@@ -18,6 +18,7 @@ from dpam.evaluation.tables import BASELINES
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
+JUDGE = "judge"  # the weights of the package, as `model.start`; `dpam.inference` finds them
 LEAST_GRID = 4  # patches along a side of the network's input
 # Blocks of the backbones that are used most.
 DEPTHS = {"vit_base_patch8_224": 12, "vit_small_patch14_dinov2": 12, "test_vit": 6}
@@ -242,7 +243,7 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
         )
     for key in ("weights", "start"):
         file = config["model"][key]
-        if file and not Path(file).is_file():
+        if file and (key, file) != ("start", JUDGE) and not Path(file).is_file():
             yield f"model.{key}: {file}: no such file"
     results = Path(os.path.abspath(config["pathvars"]["results"]))
     if Path.cwd().is_relative_to(results):

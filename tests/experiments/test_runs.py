@@ -13,6 +13,7 @@ from dpam.datasets import DATASETS
 from dpam.errors import DpamError
 from dpam.experiments.configuration import REPOSITORY, validate
 from dpam.experiments.runs import DEPTHS, Run, refuse_impossible_backbone, root_of, runs_of
+from dpam.inference.judge import NAME
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 OWN = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
@@ -60,6 +61,12 @@ def test_types_of_one_s_own_are_those_of_its_labels():
         experiment = {"datasets": ["mine"], "distortions": distortions}
         config = configured(experiment, custom=custom("mine"))
         assert [run.distortion for run in runs_of(config)] == ["JPEG", "blur-2"]
+
+
+def test_the_judge_is_a_start_in_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = {"datasets": ["mine"]}
+    assert runs_of(configured(experiment, plain=plain("mine"), model={"start": NAME}))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,7 @@ def test_experiments_that_would_vanish_or_fail_late(experiment, line):
         ({"image_size": 48, "model": {"backbone": "test_vit"}}, "image_size: expected a multiple of"
          " 16, the patches of test_vit, at least 64; found 48; take 64"),
         ({"model": {"weights": "none.bin"}}, "model.weights: none.bin: no such file"),
+        ({"model": {"start": "none.safetensors"}}, "model.start: none.safetensors: no such file"),
         ({"training": {"crop": 0.5}},
          "training.crop, training.degraded: expected packs that keep images larger"),
         ({"roots": {"lives": "x"}}, "roots.lives: no such dataset; known are live"),
