@@ -51,6 +51,7 @@ def overview(
     def each(key: str) -> str:
         return "; ".join(dict.fromkeys(str(one.get(key) or "unknown") for one in made)) or DASH
 
+    starts = [started_from(one["start"]) for one in origins.values() if "start" in one]
     versions = [one.get("versions", {}) for one in made]
     software = [f"torch {one['torch']}" for one in versions if "torch" in one]
     software += [f"Python {one['python']}" for one in made if "python" in one]
@@ -60,12 +61,19 @@ def overview(
         ("methods", "; ".join(map(method_name, dict.fromkeys(metrics["method"])))),
         ("splits", ", ".join(dict.fromkeys(metrics["split"]))),
         ("seeds", ", ".join(str(seed) for seed in dict.fromkeys(metrics["seed"]))),
+        *([("started from", "; ".join(dict.fromkeys(starts)))] if starts else []),
         ("trained on", each("device")),
         ("trained by commit", each("commit")),
         ("trained with", ", ".join(dict.fromkeys(software)) or DASH),
         ("page made on", f"{machine['platform']}, {machine['device']}"),
         ("page made by commit", str(machine["commit"] or "unknown")),
     ]
+
+
+def started_from(start: dict[str, Any]) -> str:
+    """The checkpoint that a network started from, as `dpam.model.start.start_from` tells of it."""
+    learned = start.get("metadata", {}).get("title")
+    return f"{start['file']}, trained on {learned}" if learned else str(start["file"])
 
 
 def trained_by(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -63,10 +63,9 @@ def test_types_of_one_s_own_are_those_of_its_labels():
         assert [run.distortion for run in runs_of(config)] == ["JPEG", "blur-2"]
 
 
-def test_the_judge_is_a_start_in_any_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_judge_is_a_start_in_any_folder():
     experiment = {"datasets": ["mine"]}
-    assert runs_of(configured(experiment, plain=plain("mine"), model={"start": NAME}))
+    assert runs_of(configured(experiment, custom=custom("mine"), model={"start": NAME}))
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ def add_run(
     if row["method"] not in BASELINES:
         history(30, seed).to_csv(run / "history.csv", index=False)
         made_by = {"device": device, "commit": "0123abcd", "python": "3.12.1"}
-        about = {"made_by": {**made_by, "versions": {"torch": "2.9.0"}}}
+        start = {"file": "judge.safetensors", "metadata": {"title": "BIQ2021"}}
+        about = {"made_by": {**made_by, "versions": {"torch": "2.9.0"}}, "start": start}
         weights = {"weight": np.zeros(1, np.float32)}
         save_file(weights, run / "model.safetensors", {"metadata": json.dumps(about)})
     if on_test:

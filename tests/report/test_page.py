@@ -309,6 +309,7 @@ def test_what_was_run_is_said_and_what_differs_from_the_release(page: Path) -> N
     text = " ".join(Reader(page.read_text(encoding="utf-8")).text.split())
     assert "trained on CPU, 2 threads" in text
     assert "trained by commit 0123abcd" in text
+    assert "started from judge.safetensors, trained on BIQ2021" in text
     assert "training.learning_rate 0.0001 1e-05" in text  # the release's, ours
     assert "experiment individual on demo_a, slic, split00, tested on self \N{EN DASH}" in text
     assert "training.epochs" not in text[: text.index("Configuration")]
