@@ -92,7 +92,7 @@ def measure(
     prediction, _ = predict(net, images, pack.preparation.image_size, views=1, device=device())
     if len(cache) > known:
         save_file({key.hex(): row for key, row in cache.items()}, kept)
-    label = pack.labels["score"].to_numpy()[rows["test"]]
+    label = pack.labels["label"].to_numpy()[rows["test"]]
     return {"srcc": srcc(prediction, label), "plcc": plcc(prediction, label), "seconds": seconds}
 
 
