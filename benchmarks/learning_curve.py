@@ -131,7 +131,7 @@ def plot(found: list[dict[str, Any]], path: Path) -> None:
         axes.set(xscale="log", xticks=list(REPEATS), xlabel="labelled photographs", ylabel="SRCC")
         axes.set_xticklabels([str(number) for number in REPEATS])
         axes.minorticks_off()
-        axes.legend(loc="outside right upper", frameon=False)
+        figure.legend(loc="outside right upper", frameon=False)
         save(figure, path)
 
 
