@@ -47,12 +47,13 @@ from dpam.utils.runtime import device
 PRESET = REPOSITORY / "workflow/presets/finetune.yaml"
 REPEATS = {25: 5, 50: 5, 100: 3, 200: 2, 400: 1}  # photographs -> draws
 FIGURE = "learning_curve.png"
-HEAD = {"freeze_backbone": True, "crop": 0.0, "hflip": 0.0, "learning_rate": 5e-4, "epochs": 20}
+HEAD = {"freeze_backbone": True, "crop": 0.0, "hflip": 0.0, "learning_rate": 2e-4, "epochs": 20}
+NEW_HEAD = HEAD | {"learning_rate": 2e-3, "epochs": 30}
 SMALL = {"freeze_blocks": 0, "crop": 0.0, "learning_rate": 1e-3, "epochs": 60}
 # What a start changes of the preset's model and training.
 STARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "judge": ({}, HEAD),
-    "backbone": ({"start": None}, HEAD),
+    "backbone": ({"start": None}, NEW_HEAD),
     "scratch": ({"start": None, "backbone": "test_vit", "out_indices": [5]}, SMALL),
     "preset": ({}, {}),
 }
