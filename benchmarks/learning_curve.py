@@ -36,18 +36,19 @@ from safetensors.torch import load_file, save_file
 from dpam.commands.train import build_network
 from dpam.evaluation.correlation import plcc, srcc
 from dpam.experiments.configuration import REPOSITORY
+from dpam.experiments.settings import ALL, TrainingSettings
 from dpam.figures.style import COLOURS, style
 from dpam.inference.predict import predict
 from dpam.pack.store import Pack
-from dpam.training.settings import TrainingSettings
-from dpam.training.trainer import Trainer, rows_of_subsets
+from dpam.training.history import rows_of_subsets
+from dpam.training.trainer import Trainer
 from dpam.utils.files import read_csv, read_json, write_json, write_text
 from dpam.utils.runtime import device
 
 PRESET = REPOSITORY / "workflow/presets/finetune.yaml"
 REPEATS = {25: 5, 50: 5, 100: 3, 200: 2, 400: 1}  # photographs -> draws
 FIGURE = "learning_curve.png"
-HEAD = {"freeze_backbone": True, "crop": 0.0, "hflip": 0.0, "learning_rate": 2e-4, "epochs": 20}
+HEAD = {"freeze_blocks": ALL, "crop": 0.0, "hflip": 0.0, "learning_rate": 2e-4, "epochs": 20}
 NEW_HEAD = HEAD | {"learning_rate": 2e-3, "epochs": 30}
 SMALL = {"freeze_blocks": 0, "crop": 0.0, "learning_rate": 1e-3, "epochs": 60}
 # What a start changes of the preset's model and training.
@@ -78,7 +79,7 @@ def measure(
     net, _ = build_network(preset["model"] | model, pack)
     kept = args.output_dir / f"features_{start}.safetensors"
     cache = {}
-    if settings.freeze_backbone:
+    if settings.freeze_blocks == ALL:
         if kept.is_file():
             cache = {bytes.fromhex(key): row for key, row in load_file(kept).items()}
         net.pooled = with_cache(net.pooled, cache)  # type: ignore[method-assign, union-attr]
