@@ -13,10 +13,11 @@
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
-#   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a part of a large one
+#   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a shard of a large one
 #   <results>/data/{dataset}/{features}.npy            of a baseline (brisque, vit), one row per image
 #   <results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/
 #       model.safetensors, history.csv                 one training run
+#       test_selected.safetensors                      its weights of the epoch best on the test set
 #       on-{test_dataset}.csv                          its predictions, one row per image
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
 #       test_selected/on-{test_dataset}.csv, .json     the same of the epoch best on the test set

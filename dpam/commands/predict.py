@@ -1,7 +1,7 @@
 """Score your own photographs, with the judge of the package or with another trained network.
 
 One line per photograph. On a terminal in words, from 0 (worst) to 100 (best): "62, likely between
-50 and 74". What people say of nine in ten photographs lies in that interval, if they are like those
+47 and 77". What people say of nine in ten photographs lies in that interval, if they are like those
 of the training's validation set. Elsewhere CSV: the score on the scale of the dataset that the
 network was trained on, the score of 100, the standard deviation of the latter over the views that
 were scored, and both ends of the interval, empty where the checkpoint does not tell it. Scores stay
