@@ -1,6 +1,6 @@
 """The Vision Transformer that DPAM looks through; which of its blocks are read.
 
-timm builds it, but for the one of `dpam.model.plain_vit`. It is imported where it is needed, as it
+timm builds it, but for those of `dpam.model.plain_vit`. It is imported where it is needed, as it
 takes three seconds.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
-from dpam.model.plain_vit import MEAN, PLAIN, STD, PlainViT
+from dpam.model.plain_vit import PLAIN, PlainViT
 from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import read_tensors, refuse_misfit
 
@@ -197,7 +197,7 @@ def vit_of_timm(name: str, image_size: int | None, **more: Any) -> Any:
 def normalisation(vit: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of R, G, B that the images of a ViT are normalised with."""
     if isinstance(vit, PlainViT):
-        return MEAN, STD
+        return vit.shape.colours
     from timm.data.config import resolve_model_data_config
 
     config = resolve_model_data_config(vit)  # type: ignore[no-untyped-call]

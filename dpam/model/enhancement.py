@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dpam.model.perception import reread_transposed, softmax
+from dpam.model.plain_vit import Block
 
 HEADS = 4
 
@@ -22,16 +23,8 @@ class ParallelUnit(nn.Module):
     """
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
-        from timm.models.vision_transformer import Block  # see `dpam.model.plain_vit`
-
         super().__init__()
-        self.transformer = Block(
-            width,
-            HEADS,
-            mlp_ratio=hidden / width,
-            proj_drop=dropout,
-            norm_layer=nn.LayerNorm,  # eps 1e-5; timm's own default is 1e-6
-        )
+        self.transformer = Block(width, HEADS, hidden, qkv_bias=False, dropout=dropout, eps=1e-5)
         self.residual = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         # How the numbers lie in memory: channels last is what fast convolution kernels want.
         self.residual.to(memory_format=torch.channels_last)

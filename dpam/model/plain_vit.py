@@ -1,10 +1,11 @@
-"""A plain Vision Transformer (Dosovitskiy et al., ICLR 2021), with LayerScale as in DINOv2.
+"""A plain Vision Transformer (Dosovitskiy et al., ICLR 2021), perhaps with LayerScale as in DINOv2.
 
 timm builds the same, and hundreds of others; but to import it takes three seconds, as PyTorch's
-compiler comes along, and who scores photographs with the judge needs one ViT. Tensors have timm's
-names, so that weights fit either.
+compiler comes along, and most jobs need one of a few ViTs. Tensors have timm's names, so that
+weights fit either, and those drawn at random are timm's, number by number.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,22 +14,44 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's photographs: R, G, B
+Colour = tuple[float, float, float]
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and std of its photographs: R, G, B
+HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 EPSILON = 1e-6  # of the norms
 
 
 class Shape(NamedTuple):
-    """Sizes of a ViT; patch and image_size are sides in pixels."""
+    """Sizes of a ViT, and what its images are normalised with.
+
+    Attributes:
+        width, depth, heads: channels of a token, blocks, heads of each block's attention.
+        patch, image_size: sides in pixels.
+        mlp: how many times as wide as a token a block's MLP is.
+        layer_scale: whether its blocks have that.
+        classes: of the layer behind the blocks, which no score depends on.
+        colours: mean and standard deviation of R, G, B.
+    """
 
     width: int
     depth: int
     heads: int
     patch: int
     image_size: int
+    mlp: int = 4
+    layer_scale: bool = False
+    classes: int = 1000
+    colours: tuple[Colour, Colour] = HALF
 
 
-# By timm's names.
-PLAIN = {"vit_small_patch14_dinov2": Shape(width=384, depth=12, heads=6, patch=14, image_size=518)}
+PLAIN = {  # by timm's names
+    "vit_base_patch8_224": Shape(width=768, depth=12, heads=12, patch=8, image_size=224),
+    "vit_small_patch14_dinov2": Shape(
+        width=384, depth=12, heads=6, patch=14, image_size=518, layer_scale=True, classes=0,
+        colours=IMAGENET,
+    ),
+    "test_vit": Shape(width=64, depth=6, heads=2, patch=16, image_size=160, mlp=3),
+}  # fmt: skip
 
 
 class PlainViT(nn.Module):
@@ -43,20 +66,28 @@ class PlainViT(nn.Module):
 
     def __init__(self, shape: Shape, image_size: int | None = None) -> None:
         super().__init__()
+        self.shape = shape
         self.embed_dim = shape.width
         self.patch_embed = PatchEmbed(shape.width, shape.patch, image_size or shape.image_size)
         places = self.patch_embed.grid_size[0] ** 2 + self.num_prefix_tokens
         self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, places, shape.width))
-        self.blocks = nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
+        self.blocks = nn.Sequential(
+            *(
+                Block(shape.width, shape.heads, shape.mlp * shape.width, scaled=shape.layer_scale)
+                for _ in range(shape.depth)
+            )
+        )
         self.norm = nn.LayerNorm(shape.width, eps=EPSILON)
+        if shape.classes:
+            self.head = nn.Linear(shape.width, shape.classes)
         self.grad_checkpointing = False
-        nn.init.trunc_normal_(self.pos_embed, std=0.02)
-        # Not normal_, which without data, on the meta device, imports PyTorch's compiler.
-        nn.init.trunc_normal_(self.cls_token, std=1e-6)
+        draw_normal(self.pos_embed)
+        if not self.cls_token.is_meta:  # normal_ would import PyTorch's compiler there
+            nn.init.normal_(self.cls_token, std=1e-6)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                draw_normal(module.weight)
                 nn.init.zeros_(module.bias)
 
     def set_grad_checkpointing(self, enable: bool) -> None:
@@ -67,7 +98,7 @@ class PlainViT(nn.Module):
         """The patch tokens after each of the blocks, which are in ascending order.
 
         Args:
-            image: (B, 3, H, W), normalised with MEAN and STD.
+            image: (B, 3, H, W), normalised with `shape.colours`.
             out_indices: of the blocks, from 0; none behind the last one is computed.
 
         Returns:
@@ -87,6 +118,12 @@ class PlainViT(nn.Module):
         return outputs
 
 
+def draw_normal(tensor: Tensor, std: float = 0.02) -> None:
+    """Fill a tensor with normal random numbers, those that timm draws."""
+    with torch.no_grad():
+        tensor.uniform_(-1, 1).erfinv_().mul_(std * math.sqrt(2)).clamp_(-2, 2)
+
+
 class PatchEmbed(nn.Module):
     """A linear layer on each patch."""
 
@@ -104,16 +141,35 @@ class PatchEmbed(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention between the tokens, then a network on each token."""
+    """Attention between the tokens, then a network on each token.
 
-    def __init__(self, width: int, heads: int) -> None:
+    Args:
+        width: channels of a token.
+        heads: of the attention.
+        hidden: width of the network.
+        scaled: whether LayerScale follows either half.
+        qkv_bias: whether queries, keys and values have a bias.
+        dropout: in the network, and behind either half.
+        eps: of the norms.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        scaled: bool = False,
+        qkv_bias: bool = True,
+        dropout: float = 0.0,
+        eps: float = EPSILON,
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=EPSILON)
-        self.attn = Attention(width, heads)
-        self.ls1 = LayerScale(width)
-        self.norm2 = nn.LayerNorm(width, eps=EPSILON)
-        self.mlp = MLP(width)
-        self.ls2 = LayerScale(width)
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attn = Attention(width, heads, qkv_bias, dropout)
+        self.ls1 = LayerScale(width) if scaled else nn.Identity()
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = MLP(width, hidden, dropout)
+        self.ls2 = LayerScale(width) if scaled else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, w) -> (B, T, w)
         """Both halves, each added to what it reads."""
@@ -125,32 +181,35 @@ class Block(nn.Module):
 class Attention(nn.Module):
     """Self-attention of several heads."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, qkv_bias: bool, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
+        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
+        self.proj_drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, w) -> (B, T, w)
         """Each token reads from all."""
         qkv = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)  # (B, heads, T, w / heads)
         read = F.scaled_dot_product_attention(q, k, v)
-        result: Tensor = self.proj(read.transpose(1, 2).flatten(2))
+        result: Tensor = self.proj_drop(self.proj(read.transpose(1, 2).flatten(2)))
         return result
 
 
 class MLP(nn.Module):
-    """Two linear layers, four times as wide between."""
+    """Two linear layers."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
+        self.fc1 = nn.Linear(width, hidden)
+        self.drop1 = nn.Dropout(dropout)
+        self.fc2 = nn.Linear(hidden, width)
+        self.drop2 = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, w) -> (B, T, w)
         """On each token."""
-        result: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        result: Tensor = self.drop2(self.fc2(self.drop1(F.gelu(self.fc1(x)))))
         return result
 
 

@@ -4,12 +4,13 @@ import pytest
 import timm
 import torch
 from timm.data.config import resolve_model_data_config
+from timm.models import vision_transformer
 from timm.models.vision_transformer import VisionTransformer
 
 from dpam.model.backbone import fill
-from dpam.model.plain_vit import MEAN, PLAIN, STD, PlainViT, Shape
+from dpam.model.plain_vit import PLAIN, Block, PlainViT, Shape
 
-SMALL = Shape(width=48, depth=4, heads=3, patch=8, image_size=32)
+SMALL = Shape(48, depth=4, heads=3, patch=8, image_size=32, layer_scale=True, classes=0)
 SIZES = {
     "embed_dim": 48, "depth": 4, "num_heads": 3, "patch_size": 8, "img_size": 32,
     "init_values": 1e-5, "num_classes": 0,
@@ -32,7 +33,7 @@ def pair() -> tuple[PlainViT, VisionTransformer]:
 def test_sizes_and_names_are_those_of_timm(name):
     with torch.device("meta"):
         theirs = timm.create_model(name)
-    for image_size, vit in ((PLAIN[name].image_size, theirs), (56, None)):
+    for image_size, vit in ((PLAIN[name].image_size, theirs), (4 * PLAIN[name].patch, None)):
         with torch.device("meta"):
             vit = vit or timm.create_model(name, img_size=image_size)
             ours = PlainViT(PLAIN[name], image_size)
@@ -42,7 +43,7 @@ def test_sizes_and_names_are_those_of_timm(name):
             assert getattr(ours.patch_embed, attribute) == getattr(vit.patch_embed, attribute)
         assert ours.num_prefix_tokens == vit.num_prefix_tokens
     config = resolve_model_data_config(theirs)
-    assert (config["mean"], config["std"]) == (MEAN, STD)
+    assert (config["mean"], config["std"]) == PLAIN[name].colours
 
 
 def test_tokens_and_gradients_are_those_of_timm(pair):
@@ -89,11 +90,27 @@ def test_checkpointing_changes_no_gradient(pair):
         assert torch.equal(one, other)
 
 
-def test_it_starts_as_timm_does():
+@pytest.mark.parametrize("name", ["test_vit", "small"])
+def test_it_starts_with_the_numbers_that_timm_draws(name):
     torch.manual_seed(0)
-    ours = PlainViT(SMALL).state_dict()
-    theirs = VisionTransformer(**SIZES).state_dict()
-    for name, tensor in theirs.items():
-        assert ours[name].mean() == pytest.approx(tensor.mean(), abs=0.01), name
-        if tensor.numel() > 1:
-            assert ours[name].std() == pytest.approx(tensor.std(), rel=0.25, abs=1e-7), name
+    ours = PlainViT(PLAIN.get(name, SMALL)).state_dict()
+    torch.manual_seed(0)
+    theirs = VisionTransformer(**SIZES) if name == "small" else timm.create_model(name)
+    for key, tensor in theirs.state_dict().items():
+        assert torch.equal(ours[key], tensor), key
+
+
+def test_a_block_with_dropout_is_that_of_timm():
+    options = {"mlp_ratio": 2.5, "proj_drop": 0.3, "norm_layer": torch.nn.LayerNorm}
+    torch.manual_seed(0)
+    theirs = vision_transformer.Block(48, 4, **options)
+    torch.manual_seed(0)
+    ours = Block(48, 4, 120, qkv_bias=False, dropout=0.3, eps=1e-5)
+    assert {name: tensor.tolist() for name, tensor in ours.state_dict().items()} == {
+        name: tensor.tolist() for name, tensor in theirs.state_dict().items()
+    }
+    x, found = torch.randn(2, 9, 48), []
+    for block in (ours, theirs):
+        torch.manual_seed(1)
+        found.append(block(x))
+    torch.testing.assert_close(*found)

@@ -40,7 +40,7 @@ def assert_same(net: Network, state: dict[str, Tensor]) -> None:
 
 
 def test_it_computes_what_it_says() -> None:
-    net, x = pooled(), images()
+    net, x = pooled(backbone="test_vit2"), images()  # of timm, whose steps can be called
     vit = net.vit
     tokens = vit._pos_embed(vit.patch_embed(x))
     features = []
