@@ -17,7 +17,7 @@ import dpam.commands.predict, dpam.commands.info
 dpam.load, dpam.create_metric
 from dpam.cli import main
 assert main(["predict", "none.jpg", "--checkpoint", "none.safetensors"]) == 1
-assert main(["report"]) == 1
+assert main(["inspect", sys.executable]) == 1
 """
 
 
@@ -44,4 +44,4 @@ def test_scoring_needs_no_package_of_the_extras() -> None:
     assert answer.returncode == 0, answer.stderr
     first, second = answer.stderr.splitlines()
     assert first == "dpam predict: none.safetensors: no such file"
-    assert re.match(r"dpam report: needs (\w+), which is not installed; pip install", second)
+    assert re.match(r"dpam inspect: needs (\w+), which is not installed; pip install", second)

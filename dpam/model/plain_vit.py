@@ -82,9 +82,13 @@ class PlainViT(nn.Module):
         if shape.classes:
             self.head = nn.Linear(shape.width, shape.classes)
         self.grad_checkpointing = False
+        if not self.cls_token.is_meta:  # drawing there would import PyTorch's compiler
+            self.draw_weights()
+
+    def draw_weights(self) -> None:
+        """Fill it with random numbers as timm does, from the same generator in the same order."""
         draw_normal(self.pos_embed)
-        if not self.cls_token.is_meta:  # normal_ would import PyTorch's compiler there
-            nn.init.normal_(self.cls_token, std=1e-6)
+        nn.init.normal_(self.cls_token, std=1e-6)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 draw_normal(module.weight)
