@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    from dpam.inference.authors import from_release
+    from dpam.inference.authors_checkpoint import from_release
     from dpam.model.checkpoint import save_checkpoint
 
     net, metadata = from_release(args.authors, args.dataset)

@@ -1,4 +1,8 @@
-"""What is known about a dataset, and how it is found and read."""
+"""What is known about a dataset, and how it is found and read.
+
+It is no Dataset of PyTorch: images come from `dpam.pack.store.Pack`, batches for training from
+`dpam.training.batch_sources`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""How well predictions agree with labels: the numbers of the field's papers."""
+"""How well predictions agree with labels: the numbers of the field's papers.
+
+SRCC and PLCC themselves are in `dpam.evaluation.correlation`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Photographs as pixels: reading, colours, filters, crops, distortions."""
+"""Photographs as pixels: reading, colours, resizing, filters, crops, distortions, hashes."""

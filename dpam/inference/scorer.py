@@ -214,7 +214,9 @@ def load(
                 f"{path}: expected a network trained on {dataset}; the file says {said}"
             )
     else:
-        from dpam.inference.authors import from_release  # which needs all datasets' facts
+        from dpam.inference.authors_checkpoint import (
+            from_release,  # which needs all datasets' facts
+        )
 
         net, metadata = from_release(path, dataset)
     try:

@@ -1,1 +1,1 @@
-"""Training of a network: settings, augmentation, losses, the loop."""
+"""Training of a network: augmentation, losses, optimisers, the loop."""

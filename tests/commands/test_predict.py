@@ -395,7 +395,8 @@ def test_a_checkpoint_of_the_authors_scores_photographs(photos, tmp_path, capsys
     small = DPAM("test_vit", image_size=64, embed_dim=16)
     torch.save(to_authors(small.state_dict(), small), tmp_path / "authors.pt")
     monkeypatch.setattr(
-        "dpam.inference.authors.DPAM", lambda: DPAM("test_vit", image_size=64, embed_dim=16)
+        "dpam.inference.authors_checkpoint.DPAM",
+        lambda: DPAM("test_vit", image_size=64, embed_dim=16),
     )
     monkeypatch.setattr("dpam.model.checkpoint.layout_of", lambda net: {
         name: tensor.shape for name, tensor in small.state_dict().items()
