@@ -76,7 +76,7 @@ class Score:
 
 
 def in_words(score_100: float, low: float | None, high: float | None) -> str:
-    """A score of 100 and its interval, as "62, likely between 50 and 74"."""
+    """A score of 100 and its interval, as "62, likely between 47 and 77"."""
     if low is None or high is None:
         return f"{score_100:.0f}"
     return f"{score_100:.0f}, likely between {low:.0f} and {high:.0f}"
