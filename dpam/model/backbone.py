@@ -1,6 +1,6 @@
 """The Vision Transformer that DPAM looks through; which of its blocks are read.
 
-timm builds it, but for those of `dpam.model.plain_vit`. It is imported where it is needed, as it
+timm builds it, but for those of `dpam.model.vit`. It is imported where it is needed, as it
 takes three seconds.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
-from dpam.model.plain_vit import PLAIN, PlainViT
+from dpam.model.vit import SHAPES, ViT
 from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import read_tensors, refuse_misfit
 
@@ -88,7 +88,7 @@ class Backbone(nn.Module):
 
     def tokens(self, image: Tensor) -> list[Tensor]:
         """The patch tokens after each tapped block, (B, T, width of the ViT) each."""
-        if isinstance(self.vit, PlainViT):
+        if isinstance(self.vit, ViT):
             return self.vit(image, self.out_indices)  # type: ignore[no-any-return]
         outputs: list[Tensor] = self.vit.forward_intermediates(
             image,
@@ -143,8 +143,8 @@ def is_unused(name: str, last_tap: int) -> bool:
 def create_vit(name: str, image_size: int | None, from_hub: bool) -> Any:
     """Create a ViT for square images of `image_size`, at random or with the hub's weights."""
     vit: Any
-    if name in PLAIN and not from_hub:
-        vit = PlainViT(PLAIN[name], image_size)
+    if name in SHAPES and not from_hub:
+        vit = ViT(SHAPES[name], image_size)
     else:
         vit = vit_of_timm(name, image_size)
     height, width = vit.patch_embed.img_size
@@ -196,7 +196,7 @@ def vit_of_timm(name: str, image_size: int | None, **more: Any) -> Any:
 
 def normalisation(vit: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of R, G, B that the images of a ViT are normalised with."""
-    if isinstance(vit, PlainViT):
+    if isinstance(vit, ViT):
         return vit.shape.colours
     from timm.data.config import resolve_model_data_config
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dpam.model.perception import reread_transposed, softmax
-from dpam.model.plain_vit import Block
+from dpam.model.vit import Block
 
 HEADS = 4
 

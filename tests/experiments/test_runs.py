@@ -12,7 +12,7 @@ from dpam.errors import DpamError
 from dpam.experiments.configuration import REPOSITORY, validate
 from dpam.experiments.runs import DEPTHS, Run, refuse_impossible_backbone, root_of, runs_of
 from dpam.inference.judge import NAME
-from dpam.model.plain_vit import PLAIN
+from dpam.model.vit import SHAPES
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 OWN = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
@@ -188,7 +188,7 @@ def test_a_backbone_that_is_there(model):
 
 
 def test_depths_are_those_of_the_backbones():
-    assert {name: shape.depth for name, shape in PLAIN.items()} == DEPTHS
+    assert {name: shape.depth for name, shape in SHAPES.items()} == DEPTHS
 
 
 def test_backbones_used_most_are_not_built(monkeypatch):

@@ -8,7 +8,7 @@ from timm.models import vision_transformer
 from timm.models.vision_transformer import VisionTransformer
 
 from dpam.model.backbone import fill
-from dpam.model.plain_vit import PLAIN, Block, PlainViT, Shape
+from dpam.model.vit import SHAPES, Block, Shape, ViT
 
 SMALL = Shape(48, depth=4, heads=3, patch=8, image_size=32, layer_scale=True, classes=0)
 SIZES = {
@@ -18,39 +18,39 @@ SIZES = {
 
 
 @pytest.fixture
-def pair() -> tuple[PlainViT, VisionTransformer]:
+def pair() -> tuple[ViT, VisionTransformer]:
     """Ours and timm's, with the same random weights."""
     torch.manual_seed(0)
     theirs = VisionTransformer(**SIZES)
     for parameter in theirs.parameters():
         torch.nn.init.normal_(parameter, 0, 0.3)
-    ours = PlainViT(SMALL)
+    ours = ViT(SMALL)
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", SHAPES)
 def test_sizes_and_names_are_those_of_timm(name):
     with torch.device("meta"):
         theirs = timm.create_model(name)
-    for image_size, vit in ((PLAIN[name].image_size, theirs), (4 * PLAIN[name].patch, None)):
+    for image_size, vit in ((SHAPES[name].image_size, theirs), (4 * SHAPES[name].patch, None)):
         with torch.device("meta"):
             vit = vit or timm.create_model(name, img_size=image_size)
-            ours = PlainViT(PLAIN[name], image_size)
+            ours = ViT(SHAPES[name], image_size)
         shapes = [{key: t.shape for key, t in net.state_dict().items()} for net in (ours, vit)]
         assert shapes[0] == shapes[1]
         for attribute in ("img_size", "grid_size", "patch_size"):
             assert getattr(ours.patch_embed, attribute) == getattr(vit.patch_embed, attribute)
         assert ours.num_prefix_tokens == vit.num_prefix_tokens
     config = resolve_model_data_config(theirs)
-    assert (config["mean"], config["std"]) == PLAIN[name].colours
+    assert (config["mean"], config["std"]) == SHAPES[name].colours
 
 
 def test_tokens_and_gradients_are_those_of_timm(pair):
     image = torch.randn(2, 3, 32, 32)
     found = []
     for net in pair:
-        if isinstance(net, PlainViT):
+        if isinstance(net, ViT):
             tokens = net(image, [0, 2])
         else:
             tokens = net.forward_intermediates(
@@ -70,7 +70,7 @@ def test_tokens_and_gradients_are_those_of_timm(pair):
 @pytest.mark.parametrize("image_size", [32, 56])
 def test_weights_of_a_file_go_where_timm_puts_them(pair, image_size):
     ours, theirs = (
-        PlainViT(SMALL, image_size),
+        ViT(SMALL, image_size),
         VisionTransformer(**SIZES | {"img_size": image_size}),
     )
     tensors = pair[1].state_dict()
@@ -93,7 +93,7 @@ def test_checkpointing_changes_no_gradient(pair):
 @pytest.mark.parametrize("name", ["test_vit", "small"])
 def test_it_starts_with_the_numbers_that_timm_draws(name):
     torch.manual_seed(0)
-    ours = PlainViT(PLAIN.get(name, SMALL)).state_dict()
+    ours = ViT(SHAPES.get(name, SMALL)).state_dict()
     torch.manual_seed(0)
     theirs = VisionTransformer(**SIZES) if name == "small" else timm.create_model(name)
     for key, tensor in theirs.state_dict().items():

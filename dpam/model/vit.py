@@ -44,7 +44,7 @@ class Shape(NamedTuple):
     colours: tuple[Colour, Colour] = HALF
 
 
-PLAIN = {  # by timm's names
+SHAPES = {  # by timm's names
     "vit_base_patch8_224": Shape(width=768, depth=12, heads=12, patch=8, image_size=224),
     "vit_small_patch14_dinov2": Shape(
         width=384, depth=12, heads=6, patch=14, image_size=518, layer_scale=True, classes=0,
@@ -54,7 +54,7 @@ PLAIN = {  # by timm's names
 }  # fmt: skip
 
 
-class PlainViT(nn.Module):
+class ViT(nn.Module):
     """Tokens of an image after some of the blocks.
 
     Args:
