@@ -11,7 +11,8 @@ trainings are tested on the same photographs of the test set; nothing is selecte
 Beside them, as a training from 0 photographs: the judge as it is.
 
     python benchmarks/learning_curve.py PACK --splits CSV --split official \
-        --weights vit_small_patch14_dinov2.safetensors --output-dir DIR --page docs/own_dataset.md
+        --weights vit_small_patch14_dinov2.safetensors --output-dir DIR \
+        --page docs/own_dataset.md --name biq2021
 
 PACK holds whole images for no superpixels (`--method none`), whose side is a multiple of 14 and of
 16, the patches of the two ViTs. Features of a frozen backbone are computed once and kept in DIR.
@@ -47,7 +48,6 @@ from dpam.utils.runtime import device
 
 PRESET = REPOSITORY / "workflow/presets/finetune.yaml"
 REPEATS = {25: 5, 50: 5, 100: 3, 200: 2, 400: 1}  # photographs -> draws
-FIGURE = "learning_curve.png"
 HEAD = {"freeze_blocks": ALL, "crop": 0.0, "hflip": 0.0, "learning_rate": 2e-4, "epochs": 20}
 NEW_HEAD = HEAD | {"learning_rate": 2e-3, "epochs": 30}
 SMALL = {"freeze_blocks": 0, "crop": 0.0, "learning_rate": 1e-3, "epochs": 60}
@@ -137,18 +137,18 @@ def plot(found: list[dict[str, Any]], path: Path) -> None:
         save(figure, path)
 
 
-def write_page(found: list[dict[str, Any]], page: Path) -> None:
-    """The figure beside a page, and the table between its markers `learning curve`."""
-    text = page.read_text(encoding="utf-8")
-    plot(found, page.parent / "images" / FIGURE)
+def write_page(found: list[dict[str, Any]], page: Path, name: str) -> None:
+    """The figure beside a page, and the table between its markers `learning curve NAME`."""
+    text, figure = page.read_text(encoding="utf-8"), f"learning_curve_{name}.png"
+    plot(found, page.parent / "images" / figure)
     rows = table(found)
     lines = [["photographs", *rows.columns], ["---"] * (1 + rows.shape[1])]
     lines += [[str(number), *cells] for number, cells in zip(rows.index, rows.values, strict=True)]
     untrained = next(one["srcc"] for one in found if one["number"] == 0)
-    body = f"![SRCC by the number of labelled photographs](images/{FIGURE})\n\n"
+    body = f"![SRCC by the number of labelled photographs](images/{figure})\n\n"
     body += "\n".join(f"| {' | '.join(line)} |" for line in lines)
     body += f"\n\nThe judge as it is: {untrained:.3f}."
-    made = replaced(text, {"learning curve": body}, page)
+    made = replaced(text, {f"learning curve {name}": body}, page)
     write_text(page, made, ours=text.partition("\n")[0].encode())
 
 
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--numbers", nargs="+", type=int, choices=REPEATS, default=list(REPEATS))
     parser.add_argument("--output-dir", type=Path, required=True)
     parser.add_argument("--page", type=Path, help="Markdown with the markers of the table")
+    parser.add_argument("--name", default="own", help="of the figure and in the markers")
     args = parser.parse_args()
     args.output_dir.mkdir(parents=True, exist_ok=True)
     file = args.output_dir / "learning_curve.json"
@@ -185,7 +186,7 @@ def main() -> None:
             print(found[-1], flush=True)
     print(table(found).to_string())
     if args.page:
-        write_page(found, args.page)
+        write_page(found, args.page, args.name)
 
 
 if __name__ == "__main__":

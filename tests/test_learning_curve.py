@@ -42,18 +42,20 @@ def test_the_table_and_the_figure_stand_in_the_page(curve, tmp_path):
     found += [{"start": "judge", "number": 25, "seed": s, "srcc": 0.8 + s / 10} for s in (0, 1)]
     found += [{"start": "scratch", "number": 400, "seed": 0, "srcc": 0.25}]
     page = tmp_path / "page.md"
-    page.write_text("# Page\n<!-- begin learning curve -->\n<!-- end learning curve -->\nEnd.\n")
-    curve.write_page(found, page)
+    page.write_text(
+        "# Page\n<!-- begin learning curve a -->\n<!-- end learning curve a -->\nEnd.\n"
+    )
+    curve.write_page(found, page, "a")
     text = page.read_text()
     assert "| photographs | judge | scratch |" in text
     assert "| 25 | 0.850 ± 0.071 |  |" in text
     assert "| 400 |  | 0.250 |" in text
     assert "The judge as it is: 0.800." in text
     assert text.endswith("End.\n")
-    assert (tmp_path / "images/learning_curve.png").is_file()
+    assert (tmp_path / "images/learning_curve_a.png").is_file()
     page.write_text("# Page\n")
     with pytest.raises(DpamError, match="learning curve"):
-        curve.write_page(found, page)
+        curve.write_page(found, page, "a")
 
 
 def test_it_goes_on_where_it_was(curve, full_pack, tmp_path, monkeypatch, capsys):
