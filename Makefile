@@ -11,7 +11,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 map_quality=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reruns docs test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining slurm chromium pins clean
+.PHONY: help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining slurm chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,11 @@ reruns: $(READY) ## try each kind of change and write docs/reruns.md's table (mi
 # One thread per worker: threads of several processes mostly wait for each other. The tests that need
 # much memory run alone, after the others.
 test: $(READY) ## run the tests
-	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm and not faults"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm and not faults and not tutorial"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pytest -m large
+
+tutorial-test: $(READY) ## follow docs/add_superpixel_method.md to the letter, two minutes
+	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -q -m tutorial
 
 slurm-test: slurm $(READY) ## run profiles/slurm on a private Slurm (Debian, as root)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest -m slurm tests/cluster

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -214,11 +214,13 @@ def read_settings(header: Mapping[str, str]) -> Any:
 
 def metadata_of(header: Mapping[str, str]) -> dict[str, Any]:
     """The metadata in a header, by the names that they have today."""
-    metadata: dict[str, Any] = json.loads(header["metadata"])
-    for found in (metadata, metadata.get("preparation", {})):
-        for old in RENAMED.keys() & found:
-            found[RENAMED[old]] = found.pop(old)
-    return metadata
+    metadata: Any = json.loads(header["metadata"])
+    if isinstance(metadata, dict):  # others are refused by whoever wants to know something
+        parts = metadata, metadata.get("preparation")
+        for part in (part for part in parts if isinstance(part, dict)):
+            for old in RENAMED.keys() & part:
+                part[RENAMED[old]] = part.pop(old)
+    return cast(dict[str, Any], metadata)
 
 
 def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

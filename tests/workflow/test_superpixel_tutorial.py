@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 
+import pytest
 from checkout import TOP, Checkout
 from PIL import Image
 from samples import photograph
@@ -25,6 +26,7 @@ def write(checkout: Checkout, block: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.tutorial
 def test_the_page_ends_with_a_report(tmp_path):
     checkout = Checkout(tmp_path)
     # Smaller than the page's, and without the judge's network; the page itself is not changed.
