@@ -39,7 +39,7 @@ def main(results: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         checkpoint = ["--checkpoint", run / "model.safetensors"]
-        dpam("predict", tested, *checkpoint, "--maps", folder / "maps")
+        dpam("predict", tested, *checkpoint, "--views", 9, "--maps", folder / "maps")
         (maps,) = (folder / "maps").iterdir()
         save("maps", Image.open(maps))
         for method in ("slic", "rim"):
