@@ -129,8 +129,9 @@ class DPAM(nn.Module):
         """
         self.eval()
         self.backbone.fold_layer_scale()
-        self.distortion.fuse()
-        self.fusion.fuse()
+        with torch.autocast(next(self.parameters()).device.type, enabled=False):
+            self.distortion.fuse()
+            self.fusion.fuse()
         return self
 
     @overload

@@ -3,6 +3,8 @@
 B batch, g grid side, T = g² tokens, C channels, N superpixels.
 """
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -284,7 +286,11 @@ class Fusion(nn.Module):
         if self.fused is not None and not self.training:
             return apply_to_halves(self.fused.weight, self.fused.bias, a, b)
         if self.composing_pays(a.shape[0] * a.shape[2]):
-            return apply_to_halves(*self.as_one_convolution(), a, b)
+            # In training it is autocast's, as a part of the step; else it is rounded once, below.
+            exact = torch.autocast(a.device.type, enabled=False)
+            with nullcontext() if self.training else exact:
+                weight, bias = self.as_one_convolution()
+            return apply_to_halves(weight, bias, a, b)
         weight, bias = matrix_and_bias(self.reduce)
         return weight @ apply_to_halves(*matrix_and_bias(self.mix), a, b) + bias[:, None]
 

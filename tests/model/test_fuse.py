@@ -47,6 +47,16 @@ def test_scores_stay_and_nothing_is_composed_again(
     assert image.grad.abs().max() > 0
 
 
+def test_under_autocast_the_weights_are_composed_in_full_precision_too(
+    net: DPAM, inputs: tuple[Tensor, ...]
+) -> None:
+    net.float()
+    inputs = tuple(tensor.float() for tensor in inputs)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        before = net(*inputs)
+        assert torch.equal(net.fuse()(*inputs), before)
+
+
 def test_what_is_composed_follows_the_network_s_type_and_is_not_saved(
     net: DPAM, inputs: tuple[Tensor, ...]
 ) -> None:
