@@ -37,7 +37,8 @@ from dpam.datasets.scaling import extremes, stretch_in_subsets
 from dpam.errors import DpamError
 from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
 from dpam.experiments.configuration import settings_of_run
-from dpam.inference.judge import NAME, judge
+from dpam.experiments.settings import JUDGE
+from dpam.inference.judge import judge
 from dpam.pack.views import USUAL
 from dpam.utils.files import read_csv, write_csv, writing
 
@@ -94,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    model, settings = settings_of_run(args.config, args.set)  # before what takes seconds to import
     import torch
 
     from dpam.pack.store import Pack
@@ -104,7 +106,6 @@ def run(args: argparse.Namespace) -> None:
     where = device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
-    model, settings = settings_of_run(args.config, args.set)
     splits = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
     progress = args.output.with_suffix(".progress.pt")
     events = args.output.with_suffix(".tensorboard")
@@ -235,7 +236,7 @@ def build_network(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str,
 
     model = dict(model)
     start, sha256 = model.pop("start", None), model.pop("start_sha256", None)
-    if start == NAME:
+    if start == JUDGE:
         start = judge()
     if start:  # which brings the ViT's weights along
         model |= {"pretrained": False, "weights": None}

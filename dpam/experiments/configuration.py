@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import deepcopy
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from dpam.errors import DpamError, listed
-from dpam.experiments.settings import ModelSettings, TrainingSettings, schema_of
+from dpam.experiments.settings import SECTIONS, TrainingSettings, schema_of
 from dpam.superpixels.methods import NAMES
 
 # Keys of older configurations -> what they are called now.
@@ -106,8 +107,8 @@ def read_schema(file: str | Path) -> dict[str, Any]:
     schema: dict[str, Any] = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     parts = schema["properties"]
     parts["experiments"]["items"]["properties"]["methods"]["items"]["enum"] = list(NAMES)
-    parts["model"] |= schema_of(ModelSettings)
-    parts["training"] |= schema_of(TrainingSettings)
+    for name, kind in SECTIONS.items():
+        parts[name] |= schema_of(kind)
     return schema
 
 
@@ -139,26 +140,26 @@ def settings_of_run(
         DpamError: the file cannot be read, or settings are unknown, of the wrong type or range.
     """
     given = {} if file is None else read_yaml(file)
+    # An empty section of YAML is None.
+    told = {name: {} if given.get(name) is None else given[name] for name in SECTIONS}
     for change in changes:
         key, equals, text = change.partition("=")
-        *path, last = key.split(".")
-        if not equals or [*path, last][0] not in ("model", "training") or len(path) > 1:
+        section, dot, name = key.partition(".")
+        if not equals or section not in SECTIONS or "." in name or bool(dot) != bool(name):
             raise DpamError(
                 f"--set {change}: expected model.NAME=VALUE or training.NAME=VALUE, such as "
                 "training.learning_rate=1e-4"
             )
-        inside = given
-        for step in path:
-            inside = inside.setdefault(step, {})
         try:
-            inside[last] = yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise DpamError(f"--set {change}: {' '.join(str(error).split())}") from error
-    named = {key: given.get(key) or {} for key in ("model", "training")}
-    kinds = {"model": ModelSettings, "training": TrainingSettings}
-    schema = {"properties": {key: schema_of(kind) for key, kind in kinds.items()}}
-    told = {key: dict(value) if isinstance(value, dict) else value for key, value in named.items()}
-    whole = conform(named, schema, "the settings are not valid")
+        if not name:
+            told[section] = {} if value is None else value
+        elif isinstance(told[section], dict):  # what is none is refused below
+            told[section][name] = value
+    schema = {"properties": {name: schema_of(kind) for name, kind in SECTIONS.items()}}
+    whole = conform(deepcopy(told), schema, "the settings are not valid")
     model = {key: whole["model"][key] for key in told["model"]}
     return model, TrainingSettings(**whole["training"])
 

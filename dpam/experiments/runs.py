@@ -15,10 +15,10 @@ from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, lack
 from dpam.datasets.custom import with_labels
 from dpam.errors import DpamError, listed
 from dpam.evaluation.tables import BASELINES
+from dpam.experiments.settings import JUDGE
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
-JUDGE = "judge"  # the weights of the package, as `model.start`; `dpam.inference` finds them
 LEAST_GRID = 4  # patches along a side of the network's input
 # Blocks of the backbones that are used most.
 DEPTHS = {"vit_base_patch8_224": 12, "vit_small_patch14_dinov2": 12, "test_vit": 6}

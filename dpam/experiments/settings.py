@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 KINDS = {int: "integer", float: "number", str: "string", bool: "boolean", NoneType: "null"}
 ALL = "all"  # blocks of the backbone
+JUDGE = "judge"  # as `start`: the weights that come with the package
 
 
 def setting(default: Any, description: str, **bounds: Any) -> Any:
@@ -65,7 +66,7 @@ class TrainingSettings:
         "adam adds the weight decay to the gradient, adamw decouples it",
         enum=["adam", "adamw"],
     )
-    learning_rate: float = setting(1e-5, "its largest", minimum=0)
+    learning_rate: float = setting(1e-5, "its largest", exclusiveMinimum=0)
     weight_decay: float = setting(1e-5, "of the optimiser", minimum=0)
     layer_decay: float = setting(
         1.0,
@@ -155,6 +156,8 @@ class TrainingSettings:
         "its gradient: the same weights, half the memory, a ninth more work",
     )
 
+
+SECTIONS = {"model": ModelSettings, "training": TrainingSettings}  # of the configuration
 
 # What is refused of settings that are each allowed.
 TOGETHER: dict[type, list[dict[str, Any]]] = {

@@ -9,7 +9,6 @@ from pathlib import Path
 from dpam.errors import DpamError
 
 JUDGE = Path(__file__).resolve().parents[1] / "weights" / "judge.safetensors"
-NAME = "judge"  # what `model.start` calls it
 
 
 def judge() -> Path:

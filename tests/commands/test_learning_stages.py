@@ -275,7 +275,7 @@ def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
     rmtree(out / "run")
     digest = sha256((out / "first.safetensors").read_bytes()).hexdigest()
     model = MODEL | {"start": str(out / "first.safetensors"), "start_sha256": digest}
-    rate = TRAINING | {"learning_rate": 0.0, "epochs": 1}
+    rate = TRAINING | {"learning_rate": 1e-50, "epochs": 1}
     options = ["--set", f"model={json.dumps(model)}", f"training={json.dumps(rate)}"]
     assert train(out, *options) == 0
     first, metadata = load_checkpoint(out / "first.safetensors")
@@ -298,7 +298,7 @@ def test_a_training_from_the_judge_takes_all_of_it_or_its_backbone(photos, tmp_p
     out = prepare_data(photos, tmp_path)
     assert pack(photos, out) == 0
     expected = load_checkpoint(judge)[0].state_dict()
-    rate = f"training={json.dumps(TRAINING | {'learning_rate': 0.0, 'epochs': 1})}"
+    rate = f"training={json.dumps(TRAINING | {'learning_rate': 1e-50, 'epochs': 1})}"
     own = {"network": "pooled", "backbone": "test_vit", "out_indices": [1, 3], "start": "judge"}
     other = MODEL | {"out_indices": [0, 3], "start": "judge"}
     for model, taken, prefix in ((own, "", ""), (other, "vit.", "backbone.")):

@@ -107,6 +107,7 @@ def test_presets_are_valid(preset):
         ({"training": {"crop": 1.5}}, "training.crop: 1.5 is greater than the maximum of 1"),
         ({"training": {"lr": 1}}, "training: unknown key lr; known: .*learning_rate"),
         ({"training": {"epochs": "many"}}, "training.epochs: 'many' is not of type 'integer'"),
+        ({"training": {"learning_rate": 0}}, "training.learning_rate: 0 is less than or equal"),
         ({"training": {"schedule": "x"}}, "training.schedule: 'x' is not one of"),
         ({"training": {"patience": 3, "selection": "last"}}, "patience: 0 was expected"),
         ({"training": {"teacher": "a.csv"}}, "training.teacher_weight: 0.0 is .*who is named"),
@@ -168,6 +169,9 @@ def test_settings_of_one_training_come_from_a_file_and_from_words(tmp_path):
     model, training = settings_of_run(file, ["training.learning_rate=1e-4", "training.ema=0"])
     assert model == {"embed_dim": 16}
     assert training == TrainingSettings(epochs=3, learning_rate=1e-4, ema=0.0)
+    file.write_text("{model: , training: }")  # sections without anything
+    model, training = settings_of_run(file, ["model.embed_dim=16", "training.epochs=3"])
+    assert (model, training) == ({"embed_dim": 16}, TrainingSettings(epochs=3))
     model, training = settings_of_run(None, ["model={start: judge}", "training.teacher=null"])
     assert (model, training) == ({"start": "judge"}, TrainingSettings())
 
@@ -181,6 +185,7 @@ def test_settings_of_one_training_come_from_a_file_and_from_words(tmp_path):
         ("training.epochs={", r"--set training.epochs=\{: "),
         ("training.epochs=0.5", r"training.epochs: 0.5 is not of type 'integer'"),
         ("training=7", r"training: 7 is not of type 'object'"),
+        ("model.=7", r"--set model.=7: expected"),
         ("training.lr=1", r"training: unknown key lr; known: epochs"),
         ("training.teacher_weight=0.5", r"share of a teacher, but none is named"),
     ],
@@ -188,3 +193,8 @@ def test_settings_of_one_training_come_from_a_file_and_from_words(tmp_path):
 def test_words_that_are_no_settings_are_refused(change, message):
     with pytest.raises(DpamError, match=message):
         settings_of_run(None, [change])
+
+
+def test_a_section_that_is_none_is_refused_whatever_is_set_in_it():
+    with pytest.raises(DpamError, match="training: 7 is not of type 'object'"):
+        settings_of_run(None, ["training=7", "training.epochs=3"])

@@ -11,7 +11,7 @@ from dpam.datasets import DATASETS
 from dpam.errors import DpamError
 from dpam.experiments.configuration import REPOSITORY, validate
 from dpam.experiments.runs import DEPTHS, Run, refuse_impossible_backbone, root_of, runs_of
-from dpam.inference.judge import NAME
+from dpam.experiments.settings import JUDGE
 from dpam.model.vit import SHAPES
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
@@ -64,7 +64,7 @@ def test_types_of_one_s_own_are_those_of_its_labels():
 
 def test_the_judge_is_a_start_in_any_folder():
     experiment = {"datasets": ["mine"]}
-    assert runs_of(configured(experiment, custom=custom("mine"), model={"start": NAME}))
+    assert runs_of(configured(experiment, custom=custom("mine"), model={"start": JUDGE}))
 
 
 @pytest.mark.parametrize(

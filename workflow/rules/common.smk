@@ -15,7 +15,8 @@ from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.utils.files import write_text
-from dpam.inference.judge import NAME, judge
+from dpam.experiments.settings import JUDGE
+from dpam.inference.judge import judge
 from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, edited_since, remember
 from dpam.experiments.runs import facts_of, is_made_here, runs_of
@@ -167,7 +168,7 @@ def starts(wildcards):
     """The files that a training starts and learns from, beside the data."""
     start = config["model"]["start"]
     files = config["model"]["weights"], config["training"]["teacher"]
-    return [file for file in (the_judge() if start == NAME else start, *files) if file]
+    return [file for file in (the_judge() if start == JUDGE else start, *files) if file]
 
 
 def superpixel_weights(wildcards):
