@@ -31,6 +31,7 @@ import yaml
 from ablation import with_cache
 from judge.figures import save
 from judge.page import replaced
+from judge.tables import table as markdown
 from matplotlib.figure import Figure
 from safetensors.torch import load_file, save_file
 
@@ -82,6 +83,7 @@ def measure(
     if settings.freeze_blocks == ALL:
         if kept.is_file():
             cache = {bytes.fromhex(key): row for key, row in load_file(kept).items()}
+        # A method gives way to itself with a memory, which a type checker cannot follow.
         net.pooled = with_cache(net.pooled, cache)  # type: ignore[method-assign, union-attr]
     known, seconds = len(cache), 0.0
     if len(rows["train"]):
@@ -142,12 +144,11 @@ def write_page(found: list[dict[str, Any]], page: Path, name: str) -> None:
     text, figure = page.read_text(encoding="utf-8"), f"learning_curve_{name}.png"
     plot(found, page.parent / "images" / figure)
     rows = table(found)
-    lines = [["photographs", *rows.columns], ["---"] * (1 + rows.shape[1])]
-    lines += [[str(number), *cells] for number, cells in zip(rows.index, rows.values, strict=True)]
+    lines = [[str(number), *cells] for number, cells in zip(rows.index, rows.values, strict=True)]
     untrained = next(one["srcc"] for one in found if one["number"] == 0)
     body = f"![SRCC by the number of labelled photographs](images/{figure})\n\n"
-    body += "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    body += f"\n\nThe judge as it is: {untrained:.3f}."
+    body += markdown(["photographs", *rows.columns], lines)
+    body += f"\nThe judge as it is: {untrained:.3f}."
     made = replaced(text, {f"learning curve {name}": body}, page)
     write_text(page, made, ours=text.partition("\n")[0].encode())
 

@@ -88,15 +88,17 @@ class Backbone(nn.Module):
 
     def tokens(self, image: Tensor) -> list[Tensor]:
         """The patch tokens after each tapped block, (B, T, width of the ViT) each."""
+        outputs: list[Tensor]
         if isinstance(self.vit, ViT):
-            return self.vit(image, self.out_indices)  # type: ignore[no-any-return]
-        outputs: list[Tensor] = self.vit.forward_intermediates(
-            image,
-            indices=list(self.out_indices),
-            stop_early=True,
-            intermediates_only=True,
-            output_fmt="NLC",
-        )
+            outputs = self.vit(image, self.out_indices)
+        else:
+            outputs = self.vit.forward_intermediates(
+                image,
+                indices=list(self.out_indices),
+                stop_early=True,
+                intermediates_only=True,
+                output_fmt="NLC",
+            )
         return outputs
 
     def fold_layer_scale(self) -> None:

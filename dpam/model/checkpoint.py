@@ -25,8 +25,13 @@ from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import refuse_misfit, shape_text, write_tensors
 
 FORMAT = "dpam-model-2"
-# In the metadata of older checkpoints -> what it is called now.
-RENAMED = {"part": "distortion", "ruler": "compactness"}
+# In older checkpoints -> what it is called now; None: nothing reads it any more.
+RENAMED = {
+    "part": "distortion",
+    "ruler": "compactness",
+    "taps": "out_indices",
+    "released_padding": None,
+}
 
 # Our names -> the authors': each is the beginning of the names of the tensors of one part.
 PARTS = {
@@ -206,21 +211,25 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict[str, Any]]:
 
 def read_settings(header: Mapping[str, str]) -> Any:
     """The settings in a header, by the names that they have today."""
-    settings = json.loads(header["settings"])
-    if isinstance(settings, dict) and "taps" in settings:
-        settings["out_indices"] = settings.pop("taps")
-    return settings
+    return rename(json.loads(header["settings"]))
 
 
 def metadata_of(header: Mapping[str, str]) -> dict[str, Any]:
     """The metadata in a header, by the names that they have today."""
-    metadata: Any = json.loads(header["metadata"])
-    if isinstance(metadata, dict):  # others are refused by whoever wants to know something
-        parts = metadata, metadata.get("preparation")
-        for part in (part for part in parts if isinstance(part, dict)):
-            for old in RENAMED.keys() & part:
-                part[RENAMED[old]] = part.pop(old)
+    metadata = rename(json.loads(header["metadata"]))
+    if isinstance(metadata, dict):
+        rename(metadata.get("preparation"))
     return cast(dict[str, Any], metadata)
+
+
+def rename(found: Any) -> Any:
+    """An object of JSON with today's names, changed in place; what is none stays as it is."""
+    if isinstance(found, dict):  # another value is refused by whoever wants to know something
+        for old in RENAMED.keys() & found:
+            value, new = found.pop(old), RENAMED[old]
+            if new is not None:
+                found[new] = value
+    return found
 
 
 def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:

@@ -69,13 +69,9 @@ class Preparation:
 
     @classmethod
     def from_json(cls, settings: dict[str, Any]) -> Self:
-        """Preparation from what `vars` of one became in JSON, where tuples are lists.
-
-        Files from before this version may have `released_padding`, which nothing reads.
-        """
+        """Preparation from what `vars` of one became in JSON, where tuples are lists."""
         size = settings["superpixel_size"]
-        known = {key: value for key, value in settings.items() if key != "released_padding"}
-        return cls(**{**known, "superpixel_size": tuple(size) if size else None})
+        return cls(**{**settings, "superpixel_size": tuple(size) if size else None})
 
     def __post_init__(self) -> None:
         for name, value, known in (
