@@ -47,6 +47,23 @@ def test_scores_stay_and_nothing_is_composed_again(
     assert image.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("branch", ["texture", "superpixels"])
+def test_a_constant_branch_stays_constant(branch: str, inputs: tuple[Tensor, ...]) -> None:
+    torch.manual_seed(0)
+    net = DPAM("test_vit", image_size=64, embed_dim=16, dropout=0, **{branch: "constant"})  # type: ignore[arg-type]
+    net.double().eval()
+    image, texture, mean, covariance = inputs
+    other = (
+        (image, 1 - texture, mean, covariance)
+        if branch == "texture"
+        else (image, texture, 1 - mean, 2 * covariance)
+    )
+    with torch.no_grad():
+        before = net(*inputs)
+        assert torch.allclose(net.fuse()(*inputs), before, rtol=1e-12)
+        assert torch.equal(net(*other), net(*inputs))
+
+
 def test_under_autocast_the_weights_are_composed_in_full_precision_too(
     net: DPAM, inputs: tuple[Tensor, ...]
 ) -> None:
