@@ -250,7 +250,9 @@ def test_an_interrupt_leaves_no_job_behind(story):
 
 def test_small_jobs_go_together(story):
     logs = story.folder / "results/demo/logs"
-    assert {"prepare", "tests", "baselines", "report"} <= set(re.findall(r"Group job (\w+)", story.said))
+    assert {"prepare", "tests", "baselines", "report"} <= set(
+        re.findall(r"Group job (\w+)", story.said)
+    )
     assert (logs / "evaluate").is_dir()
 
 
