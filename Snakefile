@@ -30,7 +30,13 @@
 # with distortion: all or one type of it; method: slic, rim, ainet, none; baseline: brisque_svr, vit_ridge;
 # split: split00 ... split09, authors, official or whole.
 
+import os
+
+from snakemake.logging import logger
 from snakemake.utils import min_version
+
+from dpam.experiments.terminal import say_lines
+from dpam.utils.progress import SHARED_TERMINAL
 
 min_version("9.15")
 
@@ -55,6 +61,16 @@ include: "workflow/rules/scoring.smk"
 
 
 refuse_edited()
+
+
+# On the terminal a line for each job that is done; `snakemake --verbose` shows Snakemake's own.
+if workflow.is_main_process and not workflow.output_settings.verbose:
+    say_lines(logger, expected_seconds, lambda: workflow.dryrun)
+
+
+onstart:
+    if workflow.local_exec:
+        os.environ[SHARED_TERMINAL] = "1"
 
 
 rule all:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 if sys.platform == "win32":
     sys.exit("dpam: runs on Linux and macOS; on Windows, install it in WSL")
@@ -24,6 +25,7 @@ from dpam.utils.files import (
     refuse_same,
     refuse_unreadable,
 )
+from dpam.utils.progress import SHARED_TERMINAL, OneOfMany
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.
 COMMANDS = {
@@ -132,10 +134,15 @@ def refuse_missing(args: argparse.Namespace) -> None:
 def start_logging(file: str | None, arguments: Sequence[str] = ()) -> None:
     """Messages go to standard error and, if named, to a file, which begins with the command.
 
+    On a terminal that jobs share, those of a job begin with the name of its log.
+
     Raises:
         DpamError: the file cannot be written, or is there and no log.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if file and SHARED_TERMINAL in os.environ:
+        handlers[0].addFilter(OneOfMany())
+        handlers[0].setFormatter(logging.Formatter(f"    {Path(file).stem}: %(message)s"))
     if file:
         refuse_other(file, LOG.encode())
         try:

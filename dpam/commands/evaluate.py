@@ -93,6 +93,9 @@ def run(args: argparse.Namespace) -> None:
     result["validation"] = None if validation.empty else metrics.correlations(x, y)
     result["test_to_train"] = share_tested(splits[split])
     write_json(args.output, {**identity, **common, **result})
+    known = [name for name in ("srcc", "plcc") if result[name] is not None]
+    told = ", ".join(f"{name.upper()} {result[name]:.3f}" for name in known)
+    logging.info("%s on %d images", told or "no correlation is defined", result["n"])
 
 
 def hashes(path: str, images: pd.Series) -> dict[str, str]:

@@ -41,6 +41,7 @@ from dpam.experiments.settings import JUDGE
 from dpam.inference.judge import judge
 from dpam.pack.views import USUAL
 from dpam.utils.files import read_csv, write_csv, writing
+from dpam.utils.progress import PROGRESS, duration, roughly
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -153,7 +154,21 @@ def run(args: argparse.Namespace) -> None:
             **({"start": start} if start else {}),
         }
         write_outputs(args, trainer, history, about)
+        log.info(summary(history))
     progress.unlink(missing_ok=True)
+
+
+def summary(history: pd.DataFrame) -> str:
+    """The epoch that the weights are of, and what it reached."""
+    from dpam.training.history import RULES
+
+    row = history.loc[history[RULES[0]] == 1].iloc[0]
+    numbers = [
+        f"{subset} SRCC {row[f'{subset}_srcc']:.3f}"
+        for subset in ("validation", "test")
+        if f"{subset}_srcc" in row
+    ]
+    return f"weights of epoch {row['epoch']:.0f} of {len(history)}: {', '.join(numbers)}"
 
 
 def write_outputs(
@@ -270,7 +285,12 @@ def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -
         for name in ("loss", "train_srcc", "validation_srcc", "test_srcc")
         if name in row
     ]
-    log.info("epoch %d/%d: %s", row["epoch"], trainer.settings.epochs, ", ".join(numbers))
+    done, epochs = row["epoch"], trainer.settings.epochs
+    numbers.append(duration(row["seconds"]))
+    if done < epochs:
+        each = sum(before["seconds"] for before in trainer.history[:done]) / done
+        numbers.append(f"{roughly(each * (epochs - done))} left")
+    log.info("epoch %d/%d: %s", done, epochs, ", ".join(numbers), extra=PROGRESS)
 
 
 def show(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dpam.evaluation.formatting import DASH
 from dpam.report.table import Table, link
 from dpam.utils.files import read_csv, write_csv
+from dpam.utils.progress import duration
 
 JOBS = ["rule", "job", "seconds", "memory_mb", "gpu_seconds"]
 ESTIMATE = {
@@ -138,15 +138,3 @@ def estimate(tables: Path, output: Path) -> Table | None:
         "paper's experiment this is the full reproduction."
     )
     return Table(about, text, [(path.name, link(path, output))])
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: 12.3 s, 4 min 05 s, 3 h 20 min."""
-    if np.isnan(seconds):
-        return DASH
-    if round(seconds, 1) < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

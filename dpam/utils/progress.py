@@ -1,6 +1,10 @@
-"""Progress bars, the same everywhere."""
+"""Progress bars and spans of time, the same everywhere."""
 
+import logging
+import math
+import os
 import sys
+import time
 from collections.abc import Iterable
 from typing import NoReturn, TypeVar
 
@@ -8,17 +12,22 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 
+# In the environment of jobs that share Snakemake's terminal (dpam.experiments.terminal).
+SHARED_TERMINAL = "DPAM_SHARED_TERMINAL"
+PROGRESS = {"progress": True}  # as `extra` of a message: how far a job is
+EVERY = 20.0  # seconds between two messages of progress on a shared terminal
+
 
 def track(
     items: Iterable[Item], description: str, total: int | None = None, unit: str = "image"
 ) -> Iterable[Item]:
-    """Iterate with a progress bar on standard error; silent where that is not a terminal."""
+    """Iterate with a progress bar on standard error; silent where that is no `own_terminal`."""
     return tqdm(
         items,
         desc=description,
         total=total,
         unit=unit,
-        disable=not sys.stderr.isatty(),
+        disable=not own_terminal(),
         dynamic_ncols=True,
         leave=False,
     )
@@ -32,7 +41,51 @@ def bar(total: int, description: str, done: int = 0) -> "tqdm[NoReturn]":
         initial=done,
         unit="B",
         unit_scale=True,
-        disable=not sys.stderr.isatty(),
+        disable=not own_terminal(),
         dynamic_ncols=True,
         leave=False,
     )
+
+
+def own_terminal() -> bool:
+    """Whether standard error is a terminal that no other job writes to."""
+    return sys.stderr.isatty() and SHARED_TERMINAL not in os.environ
+
+
+class OneOfMany(logging.Filter):
+    """What a job says on a terminal that it shares: warnings and, now and then, its progress.
+
+    Errors are left to Snakemake, which tells the last message of a failed job's log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = time.monotonic()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a message is shown."""
+        now = time.monotonic()
+        if hasattr(record, "progress") and now - self.told > EVERY:
+            self.told = now
+            return True
+        return record.levelno == logging.WARNING
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 12.3 s, 4 min 05 s, 3 h 20 min; a dash where they are not known."""
+    if math.isnan(seconds):
+        return "\N{EN DASH}"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def roughly(seconds: float) -> str:
+    """Seconds that are only estimated: less than a minute, about 4 min, about 3 h 20 min."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"

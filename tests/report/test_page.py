@@ -17,9 +17,9 @@ from dpam.cli import main
 from dpam.evaluation.formatting import readable, readable_types
 from dpam.evaluation.tables import SETTING
 from dpam.report import page as page_module
-from dpam.report.cost import duration
 from dpam.report.runs import flatten
 from dpam.report.table import read_table
+from dpam.utils.progress import duration
 
 
 class Reader(HTMLParser):

@@ -219,9 +219,9 @@ def refuse_edited():
 
 
 def runs_table():
-    """Which runs belong to which experiment, as CSV."""
+    """Which runs belong to which experiment."""
     rows = [{**run._asdict(), "run": folder} for run in RUNS for folder in run.folders(config)]
-    return pd.DataFrame(rows).to_csv(index=False)
+    return pd.DataFrame(rows)
 
 
 def paths_of_tests(ending):

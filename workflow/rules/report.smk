@@ -12,7 +12,7 @@ rule list_runs:
     log:
         "<logs>/list_runs.log",
     params:
-        table=runs_table(),
+        table=runs_table().to_csv(index=False),
     run:
         write_text(output[0], params.table)
 

@@ -1,0 +1,206 @@
+"""What a run of the workflow says on the terminal: a line per finished job, and the time left.
+
+Snakemake tells its log handlers what happens; its own blocks of lines go on to its log file in
+`.snakemake/log`. Jobs that run on this machine leave their messages in their log files and keep
+to warnings on the terminal; of each, the last message stands in its line.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from dpam.utils.progress import duration, roughly
+
+NO_JOBS = ("total", "all")  # in Snakemake's counts: their sum, and the name of all results
+DOUBT = 30.0  # seconds of jobs before what they took corrects what was expected of others
+# What Snakemake says of each job, and of itself before the first.
+BLOCKS = {
+    LogEvent.WORKFLOW_STARTED,
+    LogEvent.RUN_INFO,
+    LogEvent.RESOURCES_INFO,
+    LogEvent.JOB_INFO,
+    LogEvent.JOB_STARTED,
+    LogEvent.JOB_FINISHED,
+    LogEvent.JOB_ERROR,
+    LogEvent.GROUP_INFO,
+    LogEvent.GROUP_ERROR,
+    LogEvent.SHELLCMD,
+    LogEvent.PROGRESS,
+}
+CHATTER = (
+    "Using ",
+    "Config file ",
+    "Assuming ",
+    "Building DAG",
+    "Select jobs",
+    "Execute ",
+    "Provided ",
+    "Rules claiming",
+    "Conda environments",
+    "Singularity containers",
+    "Complete log",
+    "Removing temporary",
+    "Touching output",
+)
+
+
+@dataclass
+class Progress:
+    """Of a run's jobs: how many there are of each rule, what those that are done took.
+
+    Attributes:
+        planned: jobs by rule.
+        expected: seconds that a job of a rule is thought to take, as long as none is done.
+        took: seconds of the jobs that are done, by rule.
+    """
+
+    planned: Counter[str] = field(default_factory=Counter)
+    expected: Mapping[str, float] = field(default_factory=dict)
+    took: dict[str, list[float]] = field(default_factory=dict)
+
+    def done(self) -> int:
+        """Jobs that are done."""
+        return sum(map(len, self.took.values()))
+
+    def seconds_left(self, elapsed: float) -> float:
+        """Jobs left, each as its rule's jobs took so far, at the pace so far.
+
+        Of a rule that did not run yet, the expected time counts, corrected by what the others took
+        for what was expected of them. The pace: seconds of jobs per second, as several run at once.
+        """
+        spent = sum(map(sum, self.took.values()))
+        foreseen = sum(len(took) * self.foreseen(rule) for rule, took in self.took.items())
+        correction = (spent + DOUBT) / (foreseen + DOUBT)
+        left = 0.0
+        for rule, planned in self.planned.items():
+            took = self.took.get(rule, [])
+            each = sum(took) / len(took) if took else correction * self.foreseen(rule)
+            left += max(0, planned - len(took)) * each
+        return left * elapsed / spent if spent else left
+
+    def foreseen(self, rule: str) -> float:
+        """Seconds; the start of Python and its imports where nothing else is known."""
+        return self.expected.get(rule, 3.0)
+
+
+class Lines(logging.Handler):
+    """A line on the terminal for each job that is done, or failed.
+
+    Args:
+        write: what takes a line.
+        expected: makes what `Progress` expects; called when the first job begins.
+        dry: whether this is a dry run, which runs no job.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        expected: Callable[[], Mapping[str, float]],
+        dry: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self.write, self.expected, self.dry = write, expected, dry
+        self.progress = Progress()
+        self.jobs: dict[int, tuple[Any, float]] = {}
+        self.began = time.monotonic()
+
+    def emit(self, record: Any) -> None:
+        """Note what begins, say what ends."""
+        event = getattr(record, "event", None)
+        if self.dry():
+            return
+        if event == LogEvent.RUN_INFO:
+            counts = {rule: jobs for rule, jobs in record.stats.items() if rule not in NO_JOBS}
+            if not self.progress.planned:
+                self.write(f"{sum(counts.values())} jobs")
+                self.progress.expected = self.expected()
+            self.progress.planned = Counter(counts)
+        elif event == LogEvent.JOB_INFO and record.rule_name not in NO_JOBS:
+            self.jobs[record.jobid] = record, time.monotonic()
+        elif event == LogEvent.JOB_FINISHED and record.job_id in self.jobs:
+            self.finished(*self.jobs.pop(record.job_id))
+        elif event == LogEvent.JOB_ERROR:
+            self.write(f"failed: {title(record)}: {last_message(record)}{its_log(record)}")
+
+    def finished(self, job: Any, began: float) -> None:
+        """Say what a job was, found and took, and what is left of the whole run."""
+        took = time.monotonic() - began
+        progress = self.progress
+        progress.took.setdefault(job.rule_name, []).append(took)
+        done, planned = progress.done(), max(sum(progress.planned.values()), progress.done())
+        left = progress.seconds_left(time.monotonic() - self.began)
+        about = f", {roughly(left)} left" if done < planned else ""
+        said = last_message(job)
+        line = f"{title(job)}{': ' if said else ''}{said}"
+        self.write(f"{done} of {planned}{about} | {line} ({duration(took)})")
+
+
+class OnlyWhatMatters(logging.Filter):
+    """For Snakemake's own handlers of the terminal: without what `Lines` says instead."""
+
+    def __init__(self, dry: Callable[[], bool]) -> None:
+        super().__init__()
+        self.dry = dry
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown."""
+        if self.dry():
+            return True
+        event = getattr(record, "event", None)
+        if event in BLOCKS:
+            return False
+        text = record.getMessage() if record.msg else ""
+        if event == LogEvent.ERROR:  # a failed command, which JOB_ERROR told already
+            return "CalledProcessError" not in text
+        return record.levelno > logging.INFO or not text.startswith(CHATTER)
+
+
+def say_lines(
+    logger: logging.Logger, expected: Callable[[], Mapping[str, float]], dry: Callable[[], bool]
+) -> None:
+    """Say lines for people where Snakemake would write its blocks.
+
+    Args:
+        logger: Snakemake's; its handlers that write to files stay as they are.
+        expected: see `Lines`.
+        dry: see `Lines`.
+    """
+    for handler in list(logger.handlers):
+        if isinstance(handler, logging.StreamHandler) and not isinstance(
+            handler, logging.FileHandler
+        ):
+            handler.addFilter(OnlyWhatMatters(dry))
+            write = partial(print, file=handler.stream, flush=True)
+            logger.addHandler(Lines(write, expected, dry))
+
+
+def title(job: Any) -> str:
+    """The rule and what its wildcards say: `train demo_synthetic all slic split00 20`."""
+    wildcards = dict(job.wildcards or {}).values()
+    return " ".join([job.rule_name.replace("_", " "), *map(str, wildcards)])
+
+
+def last_message(job: Any) -> str:
+    """The last line of a job's log; empty if there is none."""
+    for name in job.log or []:
+        path = Path(str(name).split(" (")[0])
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        said = [line for line in lines[1:] if line.strip()]  # the first is the command
+        if said:
+            return said[-1].strip()
+    return ""
+
+
+def its_log(job: Any) -> str:
+    """Where all of a job's log stands."""
+    return f" (see {job.log[0]})" if job.log else ""

@@ -1,0 +1,100 @@
+"""A run's lines on the terminal: one for each job that is done or failed, and the time left."""
+
+import io
+import logging
+from collections import Counter
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from dpam.experiments import terminal
+from dpam.experiments.terminal import Progress, say_lines
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """A logger as Snakemake's, a clock that the test turns, and what the terminal shows."""
+    logger, screen, clock = logging.Logger("snakemake"), io.StringIO(), [0.0]
+    logger.addHandler(logging.StreamHandler(screen))
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
+    say_lines(logger, lambda: {"train": 600.0, "test": 6.0}, lambda: False)
+
+    def say(event=None, text="", level=logging.INFO, **about):
+        logger.log(level, text, extra=about if event is None else {"event": event, **about})
+
+    return say, clock, screen
+
+
+def job(rule, number, log=(), **wildcards):
+    return {"rule_name": rule, "jobid": number, "log": list(log), "wildcards": wildcards}
+
+
+def test_a_line_per_job_with_its_last_message_and_the_time_left(run, tmp_path):
+    say, clock, screen = run
+    log = tmp_path / "train.log"
+    log.write_text("# dpam train x.h5\nepoch 1/2: loss 0.2\nweights of epoch 2: SRCC 0.812\n")
+    say(LogEvent.RUN_INFO, stats={"train": 2, "all": 1, "total": 3})
+    say(LogEvent.JOB_INFO, **job("train", 1, [log], dataset="mine", split="split00"))
+    clock[0] = 1200.0
+    say(LogEvent.JOB_FINISHED, job_id=1)
+    say(LogEvent.JOB_INFO, **job("train", 2, [tmp_path / "missing.log"], dataset="mine"))
+    clock[0] = 1241.0
+    say(LogEvent.JOB_FINISHED, job_id=2)
+    say(LogEvent.JOB_INFO, **job("all", 0))
+    say(LogEvent.JOB_FINISHED, job_id=0)
+    assert screen.getvalue().splitlines() == [
+        "2 jobs",
+        "1 of 2, about 20 min left | train mine split00: weights of epoch 2: SRCC 0.812 "
+        "(20 min 00 s)",
+        "2 of 2 | train mine (41.0 s)",
+    ]
+
+
+def test_a_failed_job_tells_its_last_message_once(run, tmp_path):
+    say, _, screen = run
+    log = tmp_path / "pack.log"
+    log.write_text("# dpam pack-superpixels\ndpam pack-superpixels: mine.h5: the disk is full\n")
+    say(LogEvent.JOB_ERROR, "Error in rule pack", logging.ERROR, **job("pack", 4, [log], d="mine"))
+    said = "RuleException:\nCalledProcessError in file \"data.smk\", line 60:\nCommand 'set -e'"
+    say(LogEvent.ERROR, said, logging.ERROR, exception="RuleException")
+    assert screen.getvalue() == (
+        f"failed: pack mine: dpam pack-superpixels: mine.h5: the disk is full (see {log})\n"
+    )
+
+
+def test_what_snakemake_says_of_other_things_stays(run):
+    say, _, screen = run
+    say(text="Building DAG of jobs...")
+    say(text="Nothing to be done (all requested files are present and up to date).")
+    say(text="unlocking", level=logging.WARNING)
+    say(LogEvent.ERROR, "MissingInputException in rule train", logging.ERROR)
+    assert screen.getvalue().splitlines() == [
+        "Nothing to be done (all requested files are present and up to date).",
+        "unlocking",
+        "MissingInputException in rule train",
+    ]
+
+
+def test_a_dry_run_is_left_as_it_is():
+    logger, screen = logging.Logger("snakemake"), io.StringIO()
+    logger.addHandler(logging.StreamHandler(screen))
+    say_lines(logger, dict, lambda: True)
+    logger.info("rule train:", extra={"event": LogEvent.JOB_INFO, **job("train", 1)})
+    assert screen.getvalue() == "rule train:\n"
+
+
+def test_the_log_file_keeps_everything(tmp_path):
+    logger = logging.Logger("snakemake")
+    logger.addHandler(logging.FileHandler(tmp_path / "all.log"))
+    say_lines(logger, dict, lambda: False)
+    logger.info("rule train:", extra={"event": LogEvent.JOB_INFO, **job("train", 1)})
+    assert (tmp_path / "all.log").read_text() == "rule train:\n"
+
+
+def test_time_left_goes_by_what_jobs_of_a_rule_took():
+    progress = Progress(Counter(test=3, train=4), {"train": 600.0, "test": 6.0})
+    assert progress.seconds_left(0) == pytest.approx(4 * 600 + 3 * 6)
+    progress.took = {"train": [100.0, 300.0]}
+    left = 2 * 200 + 3 * 6 * (400 + 30) / (1200 + 30)  # tests as much faster as trainings were
+    assert progress.seconds_left(elapsed=400) == pytest.approx(left)
+    assert progress.seconds_left(elapsed=200) == pytest.approx(left / 2), "two jobs at once"
