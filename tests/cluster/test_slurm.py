@@ -74,6 +74,11 @@ class Snakemake:
     def said(self) -> str:
         return self.file.read_text()
 
+    @property
+    def blocks(self) -> list[str]:
+        """What Snakemake wrote about each job to its log files, one of each start."""
+        return [file.read_text() for file in sorted(self.file.parent.glob(".snakemake/log/*.log"))]
+
     def until(self, condition, seconds: float = 1200):
         """What the condition answers once it holds; fails when Snakemake has ended before."""
         end = time.monotonic() + seconds
@@ -182,7 +187,6 @@ def story(slurm, tmp_path_factory):
         snakemake.process.send_signal(signal.SIGINT)
         seen.code_when_interrupted = snakemake.ended()
         seen.left = jobs_left(slurm)
-        before = len(snakemake.said)
         snakemake = Snakemake(folder, slurm.environment, *options)
         training.goes_on("interrupted", snakemake)
         seen.code = snakemake.ended()
@@ -191,8 +195,8 @@ def story(slurm, tmp_path_factory):
         snakemake.kill()
         local.kill()
     seen.local = beside
-    seen.said = snakemake.said
-    seen.said_again = seen.said[before:]
+    seen.said = "".join(snakemake.blocks)
+    seen.said_again = snakemake.blocks[-1]
     return seen
 
 
