@@ -5,14 +5,18 @@ Snakemake tells its log handlers what happens; its own blocks of lines go on to 
 to warnings on the terminal; of each, the last message stands in its line.
 """
 
+import io
 import logging
+import os
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -112,10 +116,20 @@ class Lines(logging.Handler):
         self.began = time.monotonic()
 
     def emit(self, record: Any) -> None:
-        """Note what begins, say what ends."""
+        """Note what begins, say what ends.
+
+        An error in here must not reach Snakemake: it would wait for ever for the job that it was
+        about to tell of.
+        """
+        try:
+            if not self.dry():
+                self.tell(record)
+        except Exception:
+            self.handleError(record)
+
+    def tell(self, record: Any) -> None:
+        """The same, of a run that is not dry."""
         event = getattr(record, "event", None)
-        if self.dry():
-            return
         if event == LogEvent.RUN_INFO:
             counts = {rule: jobs for rule, jobs in record.stats.items() if rule not in NO_JOBS}
             if not self.progress.planned:
@@ -126,8 +140,11 @@ class Lines(logging.Handler):
             self.jobs[record.jobid] = record, time.monotonic()
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.jobs:
             self.finished(*self.jobs.pop(record.job_id))
-        elif event == LogEvent.JOB_ERROR:
-            self.write(f"failed: {title(record)}: {last_message(record)}{its_log(record)}")
+        elif event == LogEvent.JOB_ERROR and record.jobid in self.jobs:
+            job, _ = self.jobs[record.jobid]
+            self.write(f"failed: {title(job)}: {last_message(job) or 'no message'}{its_log(job)}")
+        elif event == LogEvent.GROUP_ERROR:
+            self.write(f"failed: a group of jobs (see {', '.join(record.aux_logs)})")
 
     def finished(self, job: Any, began: float) -> None:
         """Say what a job was, found and took, and what is left of the whole run."""
@@ -167,18 +184,55 @@ def say_lines(
 ) -> None:
     """Say lines for people where Snakemake would write its blocks.
 
+    If nobody reads the terminal any more (`snakemake | head`), the jobs that run come to their end
+    and no others begin. Snakemake (9.27) would wait for ever: its own handler raises then, in the
+    thread that was about to tell of a job's end.
+
     Args:
         logger: Snakemake's; its handlers that write to files stay as they are.
         expected: see `Lines`.
         dry: see `Lines`.
     """
     for handler in list(logger.handlers):
-        if isinstance(handler, logging.StreamHandler) and not isinstance(
-            handler, logging.FileHandler
-        ):
+        to_file = isinstance(handler, logging.FileHandler)
+        if isinstance(handler, logging.StreamHandler) and not to_file:
+            handler.setStream(StillRead(handler.stream))
             handler.addFilter(OnlyWhatMatters(dry))
             write = partial(print, file=handler.stream, flush=True)
             logger.addHandler(Lines(write, expected, dry))
+
+
+class StillRead:
+    """A stream that asks this process to end when nobody reads it any more, and never raises so.
+
+    Args:
+        stream: to write to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or, where that is in vain, end."""
+        self.attempt(lambda: self.stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or, where that is in vain, end."""
+        self.attempt(self.stream.flush)
+
+    def attempt(self, act: Callable[[], object]) -> None:
+        """Do something with the stream; the first time that it is in vain, ask for the end."""
+        try:
+            act()
+        except BrokenPipeError:
+            self.stream = io.StringIO()
+            # Not in here: Snakemake's answer to the signal is a message, and its handler, which is
+            # at work, does not take another.
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
 
 def title(job: Any) -> str:

@@ -2,6 +2,8 @@
 
 import io
 import logging
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -54,7 +56,8 @@ def test_a_failed_job_tells_its_last_message_once(run, tmp_path):
     say, _, screen = run
     log = tmp_path / "pack.log"
     log.write_text("# dpam pack-superpixels\ndpam pack-superpixels: mine.h5: the disk is full\n")
-    say(LogEvent.JOB_ERROR, "Error in rule pack", logging.ERROR, **job("pack", 4, [log], d="mine"))
+    say(LogEvent.JOB_INFO, **job("pack", 4, [log], d="mine"))
+    say(LogEvent.JOB_ERROR, "Error in rule pack", logging.ERROR, rule_name="pack", jobid=4)
     said = "RuleException:\nCalledProcessError in file \"data.smk\", line 60:\nCommand 'set -e'"
     say(LogEvent.ERROR, said, logging.ERROR, exception="RuleException")
     assert screen.getvalue() == (
@@ -98,3 +101,57 @@ def test_time_left_goes_by_what_jobs_of_a_rule_took():
     left = 2 * 200 + 3 * 6 * (400 + 30) / (1200 + 30)  # tests as much faster as trainings were
     assert progress.seconds_left(elapsed=400) == pytest.approx(left)
     assert progress.seconds_left(elapsed=200) == pytest.approx(left / 2), "two jobs at once"
+
+
+def test_what_goes_wrong_in_a_line_stays_there(run, capsys):
+    say, _, _ = run
+    say(LogEvent.JOB_INFO, **(job("train", 1) | {"wildcards": 3}))
+    say(LogEvent.JOB_FINISHED, job_id=1)  # has no title
+    assert "TypeError" in capsys.readouterr().err
+
+
+SNAKEFILE = """
+from snakemake.logging import logger
+from dpam.experiments.terminal import say_lines
+
+say_lines(logger, dict, lambda: False)
+
+rule all:
+    input: "last.txt"
+
+rule first:
+    output: "first.txt"
+    shell: "sleep 1; END"
+
+rule later:
+    input: "first.txt"
+    output: "later.txt"
+    shell: "sleep 3; touch {output}"
+
+rule last:
+    input: "later.txt"
+    output: "last.txt"
+    shell: "touch {output}"
+"""
+
+
+@pytest.mark.parametrize("end", ["touch {output}", "exit 1"])
+def test_it_ends_when_nobody_reads(tmp_path, end):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.replace("END", end))
+    with subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        while "jobs" not in running.stderr.readline():
+            pass
+        running.stderr.close()
+        try:
+            status = running.wait(90)
+        finally:
+            running.kill()
+    assert status != 0
+    assert (tmp_path / "first.txt").exists() == end.startswith("touch")
+    assert not (tmp_path / "last.txt").exists()
