@@ -27,6 +27,7 @@
 #   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks
 #   <results>/photographs/scores/{chunk}.csv           their scores, and together scores.parquet
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
+#   <results>/report/configuration.yaml                what they were made with, all defaults filled in
 # with distortion: all or one type of it; method: slic, rim, ainet, none; baseline: brisque_svr, vit_ridge;
 # split: split00 ... split09, authors, official or whole.
 

@@ -18,13 +18,8 @@ if sys.platform == "win32":
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted, listed
 from dpam.experiments.fingerprint import STARTED, code_fingerprint, edited_since
-from dpam.utils.files import (
-    exclusive,
-    refuse_existing,
-    refuse_other,
-    refuse_same,
-    refuse_unreadable,
-)
+from dpam.utils.files import refuse_existing, refuse_other, refuse_same, refuse_unreadable
+from dpam.utils.locks import exclusive
 from dpam.utils.progress import SHARED_TERMINAL, OneOfMany
 
 # Subcommand -> module with `add_arguments(parser)` and `run(args)`, and its line in `dpam --help`.

@@ -150,8 +150,8 @@ CASES = {
     ),
     "report": Case(
         ("--tables-dir", "tables", "--figures-dir", "figures", "--benchmarks-dir", "benchmarks",
-         "--verified", "data/verified.json", "--results-dir", ".", "--config", "{}",
-         "--as-released", "{}", "--output", "report/index.html"),
+         "--verified", "data/verified.json", "--results-dir", ".", "--config", "my.yaml",
+         "--as-released", "my.yaml", "--output", "report/index.html"),
         ("report/index.html", "report/jobs.csv", "report/disk.csv"),
     ),
     "estimate": Case(

@@ -1,13 +1,20 @@
 """The report: one HTML page of all results that needs no network and no other file.
 
 Beside it stand jobs.csv, time and memory of each job, and disk.csv, the size of the results.
+
+The configuration is a file like config.yaml. The workflow writes the one that it had, with all
+defaults, beside the page, and so it does with the release's.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from dpam.commands.arguments import add_input, add_output, json_object
-from dpam.utils.files import refuse_existing, write_text
+from dpam.commands.arguments import add_input, add_output
+from dpam.errors import DpamError
+from dpam.utils.files import read_yaml, refuse_existing, write_text
+
+LISTS = ("datasets", "methods", "baselines", "splits")  # of an experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,17 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results-dir", metavar="DIR", required=True, help="all results, to tell their size"
     )
-    parser.add_argument(
+    add_input(
+        parser,
         "--config",
-        type=json_object,
-        metavar="JSON",
+        type=Path,
+        metavar="YAML",
         required=True,
         help="the configuration that the results were made with",
     )
-    parser.add_argument(
+    add_input(
+        parser,
         "--as-released",
-        type=json_object,
-        metavar="JSON",
+        type=Path,
+        metavar="YAML",
         required=True,
         help="the configuration of the released code's experiment; the page tells what differs",
     )
@@ -63,10 +72,37 @@ def run(args: argparse.Namespace) -> None:
         benchmarks=Path(args.benchmarks_dir),
         results=Path(args.results_dir),
         verified=[Path(path) for path in args.verified],
-        settings=args.config,
-        as_released=args.as_released,
+        settings=read_configuration(args.config),
+        as_released=read_configuration(args.as_released),
         gpu_rules=args.gpu_rules,
         planned=args.planned,
         machine=record(),
     )
     write_text(args.output, render(sources, args.output))
+
+
+def read_configuration(file: Path) -> dict[str, Any]:
+    """A configuration, whose experiments and own datasets have the form that the page reads.
+
+    Raises:
+        DpamError: they have another one, or the file cannot be read.
+    """
+    config = {key: value for key, value in read_yaml(file).items() if value is not None}
+    blocks = config.get("experiments", [])
+    if not isinstance(blocks, list) or not all(map(is_experiment, blocks)):
+        raise DpamError(
+            f"{file}: experiments: expected a list of blocks, each with a `name` and lists of "
+            f"{', '.join(LISTS)}, as in config.yaml"
+        )
+    if not isinstance(config.get("custom", {}), dict):
+        raise DpamError(f"{file}: custom: expected datasets of your own by key, as in config.yaml")
+    return config
+
+
+def is_experiment(block: Any) -> bool:
+    """Whether a block of `experiments` has a name, and lists where lists belong."""
+    return (
+        isinstance(block, dict)
+        and isinstance(block.get("name"), str)
+        and all(isinstance(block.get(key, []), list) for key in LISTS)
+    )

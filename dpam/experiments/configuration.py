@@ -14,6 +14,7 @@ from jsonschema.exceptions import ValidationError
 from dpam.errors import DpamError, listed
 from dpam.experiments.settings import SECTIONS, TrainingSettings, schema_of
 from dpam.superpixels.methods import NAMES
+from dpam.utils.files import read_yaml
 
 # Keys of older configurations -> what they are called now.
 RENAMED = {
@@ -162,20 +163,3 @@ def settings_of_run(
     whole = conform(deepcopy(told), schema, "the settings are not valid")
     model = {key: whole["model"][key] for key in told["model"]}
     return model, TrainingSettings(**whole["training"])
-
-
-def read_yaml(file: str | Path) -> dict[str, Any]:
-    """Keys and values of a YAML file.
-
-    Raises:
-        DpamError: it cannot be read, or holds something else.
-    """
-    try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DpamError(f"{file}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DpamError(f"{file}: expected YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise DpamError(f"{file}: expected keys and values, found something else")
-    return content

@@ -18,7 +18,8 @@ from running import call
 from samples import photograph
 from test_broken_checkpoints import pack
 
-from dpam.utils.files import exclusive, read_csv
+from dpam.utils.files import read_csv
+from dpam.utils.locks import exclusive
 
 NAMES = [
     "with spaces (1).png", "[brackets].png", "{braces}.png", "'quotes'.png", '"double".png',

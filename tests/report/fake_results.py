@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+import yaml
 from safetensors.numpy import save_file
 
 from dpam.cli import main
@@ -232,7 +233,10 @@ def make_page(results: Path, planned: int = 0, pdf: bool = False) -> Path:
     arguments = ["--tables-dir", tables, "--figures-dir", figures]
     arguments += ["--benchmarks-dir", str(results / "benchmarks"), "--results-dir", str(results)]
     arguments += ["--verified", *map(str, sorted(results.glob("data/*/verified.json")))]
-    arguments += ["--config", json.dumps(SETTINGS), "--as-released", json.dumps(AS_RELEASED)]
+    for name, content in (("config", SETTINGS), ("as-released", AS_RELEASED)):
+        file = results / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(content))
+        arguments += [f"--{name}", str(file)]
     arguments += ["--gpu-rules", "train", "test", "--planned", str(planned)]
     assert main(["report", *arguments, "--output", str(page)]) == 0
     return page

@@ -14,6 +14,8 @@ import pytest
 from fake_results import make_page
 
 from dpam.cli import main
+from dpam.commands.report import read_configuration
+from dpam.errors import DpamError
 from dpam.evaluation.formatting import readable, readable_types
 from dpam.evaluation.tables import SETTING
 from dpam.report import page as page_module
@@ -279,7 +281,8 @@ def test_examples_say_who_predicted(page: Path) -> None:
 def test_missing_figure_is_one_line(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = page.parent.parent
     arguments = ["--tables-dir", str(results / "tables"), "--figures-dir", str(results)]
-    arguments += ["--benchmarks-dir", str(results), "--config", "{}", "--as-released", "{}"]
+    arguments += ["--benchmarks-dir", str(results), "--config", str(results / "config.yaml")]
+    arguments += ["--as-released", str(results / "as-released.yaml")]
     arguments += ["--results-dir", str(results), "--output", str(results / "unused.html")]
     shutil.copy(results / "figures" / "most_wrong.json", results)
     arguments += ["--verified", str(results / "data" / "demo_a" / "verified.json")]
@@ -459,3 +462,28 @@ def test_text_has_contrast_in_both_schemes(scheme: int) -> None:
     for ink, on in pairs:
         light, dark = sorted((luminance(colours[ink]), luminance(colours[on])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, on)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("experiments: paper", "experiments: expected a list of blocks, each with a `name`"),
+        ("experiments: [{name: a, datasets: live}]", "lists of datasets, methods, baselines"),
+        ("custom: [mine]", "custom: expected datasets of your own by key"),
+        ("- live", "expected keys and values"),
+    ],
+)
+def test_a_configuration_of_another_form_is_refused(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(text)
+    with pytest.raises(DpamError, match=f"my.yaml: .*{message}"):
+        read_configuration(file)
+
+
+def test_a_configuration_is_what_a_person_types(tmp_path: Path) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text("views: 5 # crops\nexperiments:\n  - name: a\n    datasets: [live]\ncustom:\n")
+    experiments = [{"name": "a", "datasets": ["live"]}]
+    assert read_configuration(file) == {"views": 5, "experiments": experiments}

@@ -20,7 +20,8 @@ from dpam.model.checkpoint import read_metadata
 from dpam.pack.store import Pack
 from dpam.report.runs import header
 from dpam.report.table import read_tex
-from dpam.utils.files import atomic, exclusive, read_array, read_csv, read_json, write_text
+from dpam.utils.files import atomic, read_array, read_csv, read_json, write_text
+from dpam.utils.locks import exclusive
 from dpam.utils.tensors import read_tensors, write_tensors
 
 

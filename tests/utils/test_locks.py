@@ -43,7 +43,7 @@ PROGRAM = """
 import errno, fcntl, sys
 sys.path.insert(0, sys.argv[1])
 from samples import labels_table, photograph, preparation
-from dpam.utils.files import exclusive
+from dpam.utils.locks import exclusive
 from dpam.pack.preparation import prepare
 from dpam.pack.store import Pack, hdf5, join, write_pack
 

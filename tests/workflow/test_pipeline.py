@@ -76,6 +76,18 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in answer.stdout + answer.stderr
 
 
+def test_the_configuration_stands_beside_the_report_with_all_defaults(finished):
+    report = finished.folder / "results/demo/report"
+    mine, released = (
+        yaml.safe_load((report / f"{name}.yaml").read_text())
+        for name in ("configuration", "as_released")
+    )
+    assert mine.keys() == released.keys()
+    assert mine["custom"].keys() == {"mine"}
+    assert released["training"]["watch_test"] is True
+    assert "split00" in (report / "index.html").read_text()
+
+
 def test_snakemakes_own_report_carries_the_page_and_the_figures(finished):
     answer = finished.snakemake("--report", "report.zip", "--configfile", *CONFIGURATION)
     assert answer.returncode == 0, answer.stderr

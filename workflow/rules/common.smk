@@ -122,9 +122,14 @@ def state(wildcards):
     return f"files {folder_state(root_of(wildcards.dataset), data / 'inspections.json')}"
 
 
-def as_json(*keys):
-    """Values of the configuration as JSON: a single one bare, several as an object."""
-    return json.dumps(config[keys[0]] if len(keys) == 1 else {key: config[key] for key in keys})
+def as_json(key):
+    """A value of the configuration, as JSON."""
+    return json.dumps(config[key])
+
+
+def as_yaml(settings):
+    """A whole configuration as YAML, by name of its keys."""
+    return yaml.safe_dump(settings, allow_unicode=True)
 
 
 def own_dataset(wildcards):

@@ -127,6 +127,8 @@ rule report:
         page=captioned("report/index.html", "Report"),
         jobs="<results>/report/jobs.csv",
         disk="<results>/report/disk.csv",
+        config="<results>/report/configuration.yaml",
+        as_released="<results>/report/as_released.yaml",
     log:
         "<logs>/report.log",
     retries: 0
@@ -139,13 +141,17 @@ rule report:
         figures=subpath(input.wrong, parent=True),
         results=subpath(input.metrics, ancestor=2),
         benchmarks=subpath(input.plotted, ancestor=2),
-        config=as_json(*sorted(config)),
-        as_released=json.dumps(AS_RELEASED),
+        config=as_yaml(config),
+        as_released=as_yaml(AS_RELEASED),
         gpu_rules=[rule.name for rule in workflow.rules if "gpu" in rule.resources],
         planned=PLANNED,
         code=fingerprint("report"),
     shell:
-        "dpam report --tables-dir {params.tables:q} --figures-dir {params.figures:q}"
+        "printf %s {params.config:q} > {output.config:q};"
+        " printf %s {params.as_released:q} > {output.as_released:q};"
+        " dpam report --tables-dir {params.tables:q} --figures-dir {params.figures:q}"
         " --benchmarks-dir {params.benchmarks:q} --results-dir {params.results:q}"
-        " --verified {input.verified:q} --config {params.config:q} --as-released {params.as_released:q}"
-        " --gpu-rules {params.gpu_rules} --planned {params.planned} --output {output.page:q} --log {log:q}"
+        " --verified {input.verified:q} --config {output.config:q}"
+        " --as-released {output.as_released:q}"
+        " --gpu-rules {params.gpu_rules} --planned {params.planned}"
+        " --output {output.page:q} --log {log:q}"
