@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from dpam.baselines.regression import BASELINES
 from dpam.commands.arguments import json_object
 from dpam.errors import DpamError
+from dpam.evaluation.baselines import BASELINES
 from dpam.model.backbone import Backbone
 from dpam.utils.files import read_json, write_json
 from dpam.utils.runtime import record

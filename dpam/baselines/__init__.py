@@ -1,1 +1,4 @@
-"""What any method must beat: BRISQUE, and a ridge on the frozen backbone."""
+"""What any method must beat: BRISQUE, and a ridge on the frozen backbone.
+
+The table of baselines is dpam/evaluation/baselines.py.
+"""

@@ -1,33 +1,18 @@
-"""Baselines: regressions on features that are computed once, trained in minutes on a processor.
-
-brisque_svr  support vector regression (radial basis functions) on BRISQUE features
-vit_ridge    ridge regression on token statistics of a frozen Vision Transformer
+"""Fitting the baselines of `dpam.evaluation.baselines`, in minutes on a processor.
 
 Features are standardised on the training images. Of a few settings, the one is kept that is best
 on validation images by SRCC + PLCC, as the epoch of a network is.
 """
 
-from typing import Any
-
 import numpy as np
-from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupShuffleSplit, ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVR
 
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.bootstrap import clusters_of
 from dpam.evaluation.correlation import plcc, srcc
 from dpam.utils.progress import track
-
-# Scores lie in [0, 1] and features are standardised, so the same few settings suit all datasets.
-BASELINES: dict[str, tuple[Any, dict[str, list[float]]]] = {
-    "brisque_svr": (
-        SVR(kernel="rbf", epsilon=0.02, cache_size=1000),
-        {"C": [0.1, 1.0, 10.0], "gamma": [0.003, 0.01, 0.03, 0.1]},
-    ),
-    "vit_ridge": (Ridge(), {"alpha": [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]}),
-}
 
 
 def fit_baseline(
@@ -48,7 +33,7 @@ def fit_baseline(
     """
     best: tuple[Pipeline, dict[str, float]] | None = None
     best_value = -np.inf
-    for settings in track(list(ParameterGrid(BASELINES[name][1])), f"fitting {name}", unit="fit"):
+    for settings in track(list(ParameterGrid(BASELINES[name].grid)), f"fitting {name}", unit="fit"):
         model = with_settings(name, settings).fit(*train)
         prediction = model.predict(validation[0])
         value = srcc(prediction, validation[1]) + plcc(prediction, validation[1])
@@ -61,12 +46,11 @@ def fit_baseline(
 
 def with_settings(name: str, settings: dict[str, float]) -> Pipeline:
     """A baseline that is yet to be fitted."""
-    kind, _ = BASELINES[name]
-    regression = type(kind)(**{**kind.get_params(), **settings})
+    regression = BASELINES[name].regression(**settings)
     return Pipeline([("standardise", StandardScaler()), ("regress", regression)])
 
 
-def held_out(reference: list[str], seed: int) -> np.ndarray:
+def draw_validation(reference: list[str], seed: int) -> np.ndarray:
     """(n,) which images of a training set without a validation set to choose settings by.
 
     An eighth of the references (or of the images without one), at random.

@@ -1,9 +1,9 @@
 """Train a baseline on one split of one dataset, and predict with it as `dpam test` does.
 
-brisque_svr is support vector regression on BRISQUE features, vit_ridge ridge regression on features
-of a frozen Vision Transformer. They train on the training set; their settings are chosen on the
-validation set or, of a `whole` dataset, on an eighth of its references, before they are fitted to
-all. Both subsets tested on and the columns written are those of `dpam test`.
+The baselines are those of dpam/evaluation/baselines.py. They train on the training set; their
+settings are chosen on the validation set or, of a `whole` dataset, on an eighth of its references,
+before they are fitted to all. Both subsets tested on and the columns written are those of
+`dpam test`.
 """
 
 import argparse
@@ -16,8 +16,8 @@ import pandas as pd
 from dpam.commands.arguments import add_input, add_output
 from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.predictions import COPIED, group_means, predictions_table
-from dpam.evaluation.tables import BASELINES
 from dpam.utils.files import read_array, read_csv, write_csv
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    from dpam.baselines.regression import fit_baseline, held_out, with_settings
+    from dpam.baselines.regression import draw_validation, fit_baseline, with_settings
 
     features, labels = read_features(args.features, args.labels)
     splits = read_csv(args.splits, ["image", args.split])
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     )
     whole = not len(validation)
     if whole and len(train) > 1:
-        aside = held_out(labels["reference"].iloc[train].tolist(), args.seed)
+        aside = draw_validation(labels["reference"].iloc[train].tolist(), args.seed)
         train, validation = train[~aside], train[aside]
     if len(train) < 2 or not len(validation):
         raise DpamError(

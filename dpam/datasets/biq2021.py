@@ -53,5 +53,6 @@ BIQ2021 = Dataset(
             "BIQ2021-main.zip",
         ),
     ),
+    megapixels=0.26,
     reader=read,
 )

@@ -75,5 +75,6 @@ CSIQ = Dataset(
     image_folders=(("dst_imgs", "dist_imgs", "dst_imgs_all"),),
     homes=("csiq",),
     sides=(512, 512),
+    megapixels=0.26,
     reader=read,
 )

@@ -87,6 +87,7 @@ class Dataset:
         image_folders: each folder with labelled images, as alternative paths.
         homes: folders that an archive or the authors' tree puts around everything.
         reader: native labels -> table with the columns of `native.COLUMNS`.
+        megapixels: of an image as stored, on average; for `dpam estimate`.
         official: whether the dataset itself says what trains and what tests.
         downloads: its archives, where the terms allow to fetch them; empty if they do not.
         unlabelled: files, native labels -> images that are known to have no label.
@@ -111,6 +112,7 @@ class Dataset:
     reader: Callable[[Files], pd.DataFrame]
     homes: tuple[str, ...] = ()
     sides: tuple[int, int] | None = None
+    megapixels: float = 1.0
     official: bool = False
     downloads: tuple[Download, ...] = ()
     unlabelled: Callable[[Files, pd.DataFrame], frozenset[str]] = references_among

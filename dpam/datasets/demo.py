@@ -62,6 +62,7 @@ DEMO_SYNTHETIC = Dataset(
     licence="each photograph's stands in its photographs.csv",
     label_files=(("dmos.csv",), (PHOTOGRAPHS_FILE,)),
     image_folders=(("images",),),
+    megapixels=0.05,
     reader=read_synthetic,
     unlabelled=kadid10k.references,
 )
@@ -83,5 +84,6 @@ DEMO_AUTHENTIC = Dataset(
     licence="each photograph's stands in its photographs.csv",
     label_files=(("koniq10k_scores_and_distributions.csv",), (PHOTOGRAPHS_FILE,)),
     image_folders=(("1024x768",),),
+    megapixels=0.03,
     reader=read_authentic,
 )

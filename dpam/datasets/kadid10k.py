@@ -91,6 +91,7 @@ KADID10K = Dataset(
     homes=("kadid10k", "kadid-10k"),
     sides=(384, 512),
     downloads=(Download("https://datasets.vqa.mmsp-kn.de/archives/kadid10k.zip", "kadid10k.zip"),),
+    megapixels=0.2,
     reader=read,
     unlabelled=references,
 )

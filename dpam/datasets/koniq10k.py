@@ -91,5 +91,6 @@ KONIQ10K = Dataset(
             SETS,
         ),
     ),
+    megapixels=0.79,
     reader=read,
 )

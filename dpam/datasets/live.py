@@ -78,6 +78,7 @@ LIVE = Dataset(
     image_folders=tuple((folder,) for folder in FOLDERS),
     homes=("databaserelease2", "live", "live/databaserelease2"),
     sides=(400, 800),
+    megapixels=0.37,
     reader=read,
     unlabelled=originals,
 )

@@ -70,6 +70,7 @@ LIVEC = Dataset(
     ),
     image_folders=(("Images",),),
     homes=("ChallengeDB_release", "livec"),
+    megapixels=0.25,
     reader=read,
     unlabelled=training_images,
 )

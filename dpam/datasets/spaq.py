@@ -44,5 +44,6 @@ SPAQ = Dataset(
     ),
     image_folders=(("TestImage",),),
     homes=("spaq", "dataset", "spaq/dataset"),
+    megapixels=12.0,
     reader=read,
 )

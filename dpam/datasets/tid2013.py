@@ -82,5 +82,6 @@ TID2013 = Dataset(
             known_hash="md5:2c42bec2407adc49cf4d7858daf8f99b",
         ),
     ),
+    megapixels=0.2,
     reader=read,
 )

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.bootstrap import FEW_REFERENCES
-from dpam.evaluation.published import SPLIT, published
+from dpam.evaluation.published import ABOUT, SPLIT, published
 from dpam.evaluation.tables import FEW, FLOOR, SETTING
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -21,10 +22,6 @@ HEADINGS = {
 }
 ABOUT_SPLITS = (
     f"median ± standard deviation over splits, or, of fewer than {FEW} splits, the value of each"
-)
-ABOUT_BIQ2021 = (
-    "Published, on BIQ2021: on its official split; MetaQAP as its authors report it, whose code "
-    "chooses on what it tests."
 )
 ABOUT_METRICS = (
     "PLCC and RMSE fitted: after a logistic of four parameters, fitted on the tested images. "
@@ -77,8 +74,7 @@ METHODS = {
     "rim": "DPAM, RIM",
     "ainet": "DPAM, AINet",
     "none": "pooled ViT",
-    "brisque_svr": "BRISQUE features, SVR",
-    "vit_ridge": "frozen ViT features, ridge",
+    **{name: baseline.title for name, baseline in BASELINES.items()},
     FLOOR: "mean of the group in training",
 }
 
@@ -335,8 +331,8 @@ def layout_caption(experiment: str, table: pd.DataFrame) -> str:
     splits = "one split" if low == high == 1 else ABOUT_SPLITS
     text = f"{_title(experiment)}: SRCC and PLCC; measured: {splits}."
     text += " PLCC without a fitted logistic, as in the released code."
-    if "biq2021" in comparable(table) and (table["dataset"] == table["test_dataset"]).all():
-        text += f" {ABOUT_BIQ2021}"
+    if (table["dataset"] == table["test_dataset"]).all():
+        text += "".join(f" {ABOUT[name]}" for name in comparable(table) if name in ABOUT)
     if table["published_srcc"].notna().any():
         text += f" {ABOUT_PUBLISHED}"
     return text + _about_labels_and_weights(table)

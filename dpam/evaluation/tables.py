@@ -17,7 +17,6 @@ WITH_INTERVAL = ["srcc", "plcc", "srcc_within", "plcc_fitted", "rmse", "rmse_fit
 LOGISTIC = ["logistic_upper", "logistic_lower", "logistic_centre", "logistic_width"]
 # What is held fixed while split and seed vary.
 SETTING = ["dataset", "distortion", "method", "test_dataset", "label_kind", "selection"]
-BASELINES = ("brisque_svr", "vit_ridge")
 # What is no method but a row beside them: the mean of the group in training.
 FLOOR = "group_mean"
 FEW = 4  # splits; of fewer each is shown, a median and a deviation would say less

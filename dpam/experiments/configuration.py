@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from dpam.errors import DpamError, listed
+from dpam.evaluation.baselines import BASELINES
 from dpam.experiments.settings import SECTIONS, TrainingSettings, schema_of
 from dpam.superpixels.methods import NAMES
 from dpam.utils.files import read_yaml
@@ -95,7 +96,7 @@ def validate(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
 
     Args:
         config: as read from YAML; it is changed in place.
-        schema_file: JSON schema, written in YAML, less what the code says of methods and settings.
+        schema_file: JSON schema, written in YAML, less what `read_schema` adds to it.
 
     Raises:
         DpamError: unknown keys, wrong types, values out of range; all of them are listed.
@@ -104,10 +105,12 @@ def validate(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
 
 
 def read_schema(file: str | Path) -> dict[str, Any]:
-    """The schema in a file, with what the code says of superpixel methods and settings."""
+    """The schema in a file, with what the code says of methods, baselines and settings."""
     schema: dict[str, Any] = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     parts = schema["properties"]
-    parts["experiments"]["items"]["properties"]["methods"]["items"]["enum"] = list(NAMES)
+    lists = parts["experiments"]["items"]["properties"]
+    lists["methods"]["items"]["enum"] = list(NAMES)
+    lists["baselines"]["items"]["enum"] = list(BASELINES)
     for name, kind in SECTIONS.items():
         parts[name] |= schema_of(kind)
     return schema

@@ -13,6 +13,7 @@ import pandas as pd
 
 from dpam.datasets import MADE_HERE, Dataset
 from dpam.errors import listed
+from dpam.evaluation.baselines import BASELINES
 from dpam.superpixels.methods import METHODS, NONE
 
 # Core-seconds per megapixel.
@@ -33,22 +34,7 @@ ASSUMED_TFLOPS = 50.0
 # Measured on two cores of a server's processor in bfloat16, per core.
 CORE_TFLOPS = 0.14
 
-# Megapixels of a stored image where they are all of one size or nearly so.
-MEGAPIXELS = {
-    "live": 0.37,
-    "csiq": 0.26,
-    "tid2013": 0.2,
-    "kadid10k": 0.2,
-    "livec": 0.25,
-    "koniq10k": 0.79,
-    "spaq": 12.0,
-    "biq2021": 0.26,
-    "demo_synthetic": 0.05,
-    "demo_authentic": 0.03,
-}
-OTHER_MEGAPIXELS = 1.0  # of datasets of one's own
 TRAINED, VALIDATED, TESTED = 0.7, 0.1, 0.2  # of a split, as they are drawn
-FEATURES = {"brisque_svr": "extract_brisque", "vit_ridge": "extract_vit"}
 LABEL_BYTES = 500.0  # of an image in tables, all together
 EVENTS_BYTES = 5e6  # of a run: history, TensorBoard, predictions
 
@@ -82,8 +68,7 @@ def size_of(dataset: Dataset, images: int, image_size: int, views: int) -> Size:
         image_size: side of the network's input, pixels.
         views: of each tested image, where the network reads crops.
     """
-    stored = MEGAPIXELS.get(dataset.name, OTHER_MEGAPIXELS)
-    recipe = dataset.recipe
+    stored, recipe = dataset.megapixels, dataset.recipe
     segmented = recipe.size[0] * recipe.size[1] / 1e6 if recipe.size else stored
     whole = dataset.network_input == "whole"
     packed = (image_size**2 * 5 if whole else stored * 3e6) + recipe.count * 36
@@ -196,7 +181,7 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
         runs: columns dataset, distortion, method, split, seed, test_dataset, run (runs.csv).
         plan: knows the datasets' sizes.
     """
-    baseline = runs["method"].isin(list(FEATURES))
+    baseline = runs["method"].isin(list(BASELINES))
     tested = runs.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
     used = _distinct(pd.concat([runs, tested]), ["dataset", "method"])
     for name in dict.fromkeys(row["dataset"] for row in used):
@@ -204,18 +189,20 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
             yield {"rule": "make_demo_data", "dataset": name}
         for rule in ("verify_download", "normalise_labels", "draw_splits"):
             yield {"rule": rule, "dataset": name}
+    features: dict[tuple[str, str], None] = {}  # several baselines may read the same
     for row in used:
-        if row["method"] in FEATURES:
-            yield {"rule": FEATURES[row["method"]], "dataset": row["dataset"]}
+        if row["method"] in BASELINES:
+            features[row["dataset"], BASELINES[row["method"]].features] = None
         else:
             shards = plan.shards(row["dataset"])
             yield from [{"rule": "pack_shard", **row}] * (shards if shards > 1 else 0)
             yield {"rule": "pack_superpixels", **row}
+    yield from ({"rule": f"extract_{name}", "dataset": dataset} for dataset, name in features)
     run = ["dataset", "distortion", "method", "split", "seed"]
     yield from ({"rule": "train", **row} for row in _distinct(runs[~baseline], run))
     for row in _distinct(runs, [*run, "test_dataset", "run"]):
         kind = "_test_selected" if row.pop("run").endswith("/test_selected") else ""
-        yield {"rule": "train_baseline" if row["method"] in FEATURES else f"test{kind}", **row}
+        yield {"rule": "train_baseline" if row["method"] in BASELINES else f"test{kind}", **row}
         yield {"rule": f"evaluate{kind}", **row}
     for row in _distinct(runs[~baseline & (runs["distortion"] == "all")], ["test_dataset"]):
         yield {"rule": "map_quality", **row}

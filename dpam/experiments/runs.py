@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, lacking
 from dpam.datasets.custom import with_labels
 from dpam.errors import DpamError, listed
-from dpam.evaluation.tables import BASELINES
+from dpam.evaluation.baselines import BASELINES
 from dpam.experiments.settings import JUDGE
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.

@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.tables import (
-    BASELINES,
     LOGISTIC,
     history_file,
     not_selected_on_test,

@@ -14,8 +14,9 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.formatting import ABOUT_METRICS, is_pseudo
-from dpam.evaluation.tables import BASELINES, COLUMNS
+from dpam.evaluation.tables import COLUMNS
 from dpam.report import cost, data, results, runs
 from dpam.report.pictures import FIGURES, picture
 from dpam.report.table import link, read_table

@@ -8,8 +8,9 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from dpam.errors import DpamError
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
-from dpam.evaluation.tables import BASELINES, history_file
+from dpam.evaluation.tables import history_file
 from dpam.report.table import Table, link, quantity
 from dpam.utils.files import read_csv, refuse_unreadable
 

@@ -13,8 +13,8 @@ import yaml
 from safetensors.numpy import save_file
 
 from dpam.cli import main
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.metrics import evaluate
-from dpam.evaluation.tables import BASELINES
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
 from dpam.pack.preparation import Preparation, Prepared
 from dpam.pack.store import write_pack

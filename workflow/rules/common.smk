@@ -20,7 +20,7 @@ from dpam.inference.judge import judge
 from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, edited_since, remember
 from dpam.experiments.runs import facts_of, is_made_here, runs_of
-from dpam.evaluation.tables import BASELINES
+from dpam.evaluation.baselines import BASELINES
 
 # The one file that pip and conda both take their versions from is made into this environment.
 ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
@@ -190,8 +190,7 @@ def superpixel_weights(wildcards):
 
 def features(dataset, baseline):
     """The features of a dataset's images that a baseline reads."""
-    kind = {"brisque_svr": "brisque", "vit_ridge": "vit"}[baseline]
-    return f"<results>/data/{dataset}/{kind}.npy"
+    return f"<results>/data/{dataset}/{BASELINES[baseline].features}.npy"
 
 
 def identity(wildcards):

@@ -17,6 +17,11 @@ import pandas as pd
 
 # Datasets whose published numbers are of one split, with which alone they compare.
 SPLIT = {"biq2021": "official"}
+# What a reader must know of the numbers published on a dataset.
+ABOUT = {
+    "biq2021": "Published, on BIQ2021: on its official split; MetaQAP as its authors report it, "
+    "whose code chooses on what it tests."
+}
 
 
 @cache
