@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from dpam.pack.preparation import Preparation, Prepared
-from dpam.pack.store import ROWS, Pack, PackWriter, join, lay_out
+from dpam.pack.store import ROWS, Pack
+from dpam.pack.writing import PackWriter, join, lay_out
 from dpam.superpixels.methods import Segmentation
 
 SIZE = (384, 512)

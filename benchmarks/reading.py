@@ -2,7 +2,9 @@
 
 The packs are made of noise, in a temporary folder, and read from the page cache: random order,
 224-pixel squares, flips, texture. The plain reader does one h5py read per image and field, and
-cuts, mirrors and computes textures with PyTorch. All forms take turns in the same run.
+cuts, mirrors and computes textures with PyTorch. All forms take turns in the same run. Last, what
+the rows of an image alone cost a core, read with h5py from open datasets and mapped to memory: this
+is what the pack's own offsets are for.
 
     python benchmarks/reading.py --images 100 1000
 """
@@ -25,7 +27,8 @@ import torch
 
 from dpam.pack.batches import Batch, View, collate
 from dpam.pack.preparation import Preparation, Prepared
-from dpam.pack.store import Pack, PackWriter, lay_out
+from dpam.pack.store import Pack
+from dpam.pack.writing import PackWriter, lay_out
 from dpam.training.augmentation import EpochPlan, RandomViews, Source
 from dpam.training.batch_sources import HostSource
 
@@ -115,6 +118,38 @@ def measured(path: Path, rounds: int, executor: ProcessPoolExecutor) -> dict[str
     return {name: statistics.median(found) for name, found in rates.items()}
 
 
+def mapped(pack: Pack, row: int) -> list[np.ndarray]:
+    """Copies of an image's rows, of a crop its middle; nothing else of the file is read."""
+    side, (height, width) = 224, pack.image(row).shape[:2]
+    top, left = (height - side) // 2, (width - side) // 2
+    square = pack.image(row)[top : top + side, left : left + side]
+    kept = [name for name in ("mean", "covariance", "texture") if name in pack.places]
+    return [square.copy(), *(pack.rows[name][row].copy() for name in kept)]
+
+
+def with_h5py(file: dict[str, h5py.Dataset], pack: Pack, row: int) -> list[np.ndarray]:
+    """The same rows by h5py."""
+    start, size = int(pack.offset[row]), pack.image(row).size
+    pixels = file["pixels"][start : start + size]
+    return [pixels, *(data[row] for name, data in file.items() if name != "pixels")]
+
+
+def cost_of_rows(path: Path, rounds: int) -> dict[str, float]:
+    """Milliseconds of a core that an image's rows take, in random order, median over the rounds."""
+    pack = Pack(path)
+    with h5py.File(path, "r") as file:
+        kept = {name: file[name] for name in pack.places if name != "packed"}
+        forms = {"h5py": partial(with_h5py, kept, pack), "mapped": partial(mapped, pack)}
+        found: dict[str, list[float]] = {name: [] for name in forms}
+        for _ in range(rounds):
+            for name, form in forms.items():
+                start = time.process_time()
+                for row in np.random.default_rng(0).permutation(len(pack)).tolist():
+                    form(row)
+                found[name].append(1000 * (time.process_time() - start) / len(pack))
+    return {name: statistics.median(several) for name, several in found.items()}
+
+
 def lines(arguments: argparse.Namespace) -> Iterator[str]:
     """Rows of the table as they are measured."""
     yield "| input | images | pack | form | images/s | ms per image and core | times as fast |"
@@ -135,6 +170,9 @@ def lines(arguments: argparse.Namespace) -> Iterator[str]:
                         f"| {network_input} | {count} | {size} | {name} | {found:.0f} | {cost:.2f} "
                         f"| {found / rates['plain, 1 core']:.1f} |"
                     )
+                costs = cost_of_rows(path, 3 * arguments.rounds)
+                told = ", ".join(f"{name} {cost:.3f}" for name, cost in costs.items())
+                yield f"| {network_input} | {count} | {size} | rows alone, ms | {told} | | |"
                 path.unlink()
 
 

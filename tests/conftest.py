@@ -5,7 +5,7 @@ from hypothesis import settings
 from samples import ABOUT, in_full, labels_table, photograph, preparation
 
 from dpam.pack.preparation import prepare
-from dpam.pack.store import write_pack
+from dpam.pack.writing import write_pack
 
 # A busy machine makes no test fail.
 settings.register_profile("patient", deadline=None)

@@ -14,15 +14,11 @@ import argparse
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -33,23 +29,20 @@ from dpam.errors import DpamError, listed
 from dpam.experiments.fingerprint import code_fingerprint
 from dpam.imaging.images import upright_size
 from dpam.utils.files import read_csv, read_json, refuse_other, remove_halves
-from dpam.utils.parallel import end_with_parent
+from dpam.utils.parallel import processes, through
 from dpam.utils.progress import track
 
 if TYPE_CHECKING:
     import torch
 
     from dpam.pack.preparation import Preparation, Prepared
-    from dpam.pack.store import PackWriter
+    from dpam.pack.writing import PackWriter
     from dpam.superpixels.methods import Segmentation
 
 log = logging.getLogger(__name__)
 
 BATCH = 16  # images that RIM optimises at once on a GPU
-AHEAD = 3  # tasks per process that wait or run, so that memory does not grow with the dataset
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+AHEAD = 3  # tasks per process that wait or run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +125,7 @@ def attempt(
 @cache
 def writer_of(part: Path) -> PackWriter:
     """This process's writer; it stays open until the process ends."""
-    from dpam.pack.store import PackWriter
+    from dpam.pack.writing import PackWriter
 
     return PackWriter(part)
 
@@ -177,27 +170,10 @@ def example(path: Path, preparation: Preparation, device: torch.device) -> Segme
 
 
 def start_worker() -> None:
-    """One thread per process; a worker ends with its parent, however that ends."""
+    """One thread per process."""
     import torch
 
     torch.set_num_threads(1)
-    end_with_parent()
-
-
-def bounded(
-    executor: ProcessPoolExecutor,
-    work: Callable[[Item], Result],
-    items: Iterable[Item],
-    ahead: int,
-) -> Iterator[Result]:
-    """Results as they come; never more than `ahead` items are on their way."""
-    pending: set[Future[Result]] = set()
-    for item in items:
-        pending.add(executor.submit(work, item))
-        if len(pending) == ahead:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
-    yield from (future.result() for future in pending)
 
 
 def identity_of(settings: dict[str, Any], labels: pd.DataFrame) -> str:
@@ -221,7 +197,8 @@ def resumable(part: Path, identity: str) -> bool:
     Raises:
         DpamError: a file with the name of the part file is none.
     """
-    from dpam.pack.store import FORMAT, UNFINISHED, PackWriter
+    from dpam.pack.checksum import FORMAT, UNFINISHED
+    from dpam.pack.writing import PackWriter
 
     remove_halves(part, UNFINISHED)
     refuse_other(part, UNFINISHED, FORMAT.encode())
@@ -240,7 +217,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     from dpam.pack.preparation import CPU
     from dpam.pack.recipes import facts_of, preparation_of
-    from dpam.pack.store import PackWriter, example_rows, join, lay_out
+    from dpam.pack.writing import PackWriter, example_rows, join, lay_out
     from dpam.utils.runtime import device, record
 
     if args.shards:
@@ -275,12 +252,9 @@ def run(args: argparse.Namespace) -> None:
     part = args.output.with_name(f".{args.output.stem}.part.h5")
     # One process feeds the GPU, with batches; processors take one image each.
     on_gpu = preparation.uses_gpu and device().type == "cuda"
-    processes, together = (1, BATCH) if on_gpu else (args.threads, 4)
+    workers, together = (1, BATCH) if on_gpu else (args.threads, 4)
     where = device() if on_gpu else CPU
-    # A forked process would inherit torch's thread pool in an unknown state.
-    spawn = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(processes, spawn, start_worker)
-    try:
+    with processes(workers, begin=start_worker) as executor:
         if not resumable(part, identity):
             sizes = np.full((len(paths), 2), preparation.image_size)
             if preparation.network_input == "crop" or preparation.in_full:
@@ -299,7 +273,7 @@ def run(args: argparse.Namespace) -> None:
                 for start in range(0, len(missing), together)
             )
             work = partial(pack, part=part, preparation=preparation, device=where)
-            results = bounded(executor, work, chunks, AHEAD * processes)
+            results = through(executor, work, chunks, AHEAD * workers)
             count = -(-len(missing) // together)
             bar = track(results, f"packing {dataset.name}", count, unit=f"{together} images")
             failures = [failure for failed in bar for failure in failed]
@@ -307,10 +281,3 @@ def run(args: argparse.Namespace) -> None:
                 title = f"{len(failures)} of {len(paths)} images cannot be packed"
                 raise listed(title, sorted(failures))
             writer.finish(args.output)
-    except BrokenProcessPool as error:
-        raise DpamError(
-            "a worker process was killed, most likely for want of memory; take fewer --threads, "
-            "the same command goes on where it stopped"
-        ) from error
-    finally:
-        executor.shutdown(cancel_futures=True)

@@ -3,7 +3,9 @@
 `X.zip` in a dataset's folder becomes the folder `X` beside it. Nothing is written outside of it,
 links and other special files are refused, and so is what would hold more files or bytes than
 any dataset has. The folder appears under its name when it is complete; until then it is
-`.X.zip.unpacking`, with the file `.dpam` in it.
+`.X.zip.unpacking`, with the file `.dpam` in it. The filter `data` of `tarfile` and
+`shutil.unpack_archive` also refuses what lies outside, but it follows links, bounds no size, is of
+tar alone and begins anew after an interruption.
 """
 
 import shutil

@@ -260,21 +260,17 @@ def decimal(value: float) -> str:
 
 
 def latex(table: pd.DataFrame, caption: str) -> str:
-    """A table of text as a LaTeX table that needs the package booktabs; all text is escaped."""
-    lines = [
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{escape_latex(caption)}}}",
-        rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
-        r"\toprule",
-        " & ".join(escape_latex(name) for name in table.columns) + r" \\",
-        r"\midrule",
-        *(" & ".join(map(escape_latex, row)) + r" \\" for row in table.itertuples(index=False)),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    """A table of text as a LaTeX table that needs the package booktabs; all text is escaped.
+
+    By `escape_latex`: pandas escapes neither dashes and signs nor the caption.
+    """
+    text = table.map(escape_latex).rename(columns=escape_latex)
+    return text.style.hide().to_latex(
+        caption=escape_latex(caption),
+        column_format="l" * len(text.columns),
+        hrules=True,
+        position_float="centering",
+    )
 
 
 def markdown(table: pd.DataFrame, caption: str) -> str:

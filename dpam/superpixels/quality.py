@@ -9,7 +9,11 @@ from scipy.ndimage import maximum_filter
 
 
 def boundary(labels: np.ndarray) -> np.ndarray:
-    """(H, W) mask of the pixels that differ from the pixel to their right or below."""
+    """(H, W) mask of the pixels that differ from the pixel to their right or below.
+
+    So an edge is one pixel wide, as the measure wants it; scikit-image's `find_boundaries` marks
+    both sides, or the one of the larger label.
+    """
     mask = np.zeros(labels.shape, dtype=bool)
     mask[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     mask[:-1] |= labels[:-1] != labels[1:]

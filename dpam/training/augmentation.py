@@ -1,8 +1,6 @@
 """What chance decides about an epoch of training: order, crops, flips, degraded copies."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
@@ -10,6 +8,7 @@ import numpy as np
 
 from dpam.imaging.distortions import DEFECTS, LEVELS
 from dpam.pack.batches import Batch
+from dpam.utils.parallel import in_order
 
 LEAST_SHARE = 0.9  # of either side of an image that a random crop has
 UNTOUCHED = 1 / 3  # of pairs, whose better copy is the image as it is
@@ -169,12 +168,5 @@ class EpochPlan:
         numbers = range(first, len(self.order) // self.batch_size)
         if not source.ahead:
             yield from map(make, numbers)
-            return
-        waiting: deque[Future[tuple[np.ndarray, Batch]]] = deque()
-        with ThreadPoolExecutor(source.ahead) as executor:
-            for number in numbers:
-                waiting.append(executor.submit(make, number))
-                if len(waiting) > source.ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        else:
+            yield from in_order(make, numbers, source.ahead, source.ahead + 1)

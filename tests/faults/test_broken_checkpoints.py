@@ -20,7 +20,7 @@ from samples import ABOUT, labels_table, photograph, preparation
 
 from dpam.model.checkpoint import FORMAT, checksum
 from dpam.pack.preparation import prepare
-from dpam.pack.store import write_pack
+from dpam.pack.writing import write_pack
 
 KIND = "corrupt safetensors"
 

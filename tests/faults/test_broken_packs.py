@@ -10,7 +10,7 @@ from running import call
 from samples import ABOUT, labels_table, photograph, preparation
 
 from dpam.pack.preparation import prepare
-from dpam.pack.store import write_pack
+from dpam.pack.writing import write_pack
 
 KIND = "corrupt HDF5"
 COUNT = 12

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from samples import labels_table, photograph, preparation
 
 from dpam.pack.preparation import prepare
-from dpam.pack.store import write_pack
+from dpam.pack.writing import write_pack
 
 pytestmark = pytest.mark.faults
 

@@ -14,7 +14,8 @@ from dpam.imaging.distortions import DEFECTS, degrade
 from dpam.imaging.filters import texture
 from dpam.pack.batches import View, collate, fixed_views
 from dpam.pack.preparation import CPU, Prepared, prepare
-from dpam.pack.store import Pack, write_pack
+from dpam.pack.store import Pack
+from dpam.pack.writing import write_pack
 from dpam.training.augmentation import EpochPlan
 from dpam.training.batch_sources import DeviceSource, HostSource, ResizingSource, batch_source
 

@@ -14,7 +14,8 @@ from samples import labels_table, photograph, preparation
 from dpam.errors import DpamError
 from dpam.imaging.filters import planes, resize, resize_cubic, texture
 from dpam.pack.preparation import prepare
-from dpam.pack.store import Pack, PackWriter, lay_out, write_pack
+from dpam.pack.store import Pack
+from dpam.pack.writing import PackWriter, lay_out, write_pack
 
 
 def test_a_pack_gives_back_what_was_put_in(pack_file):

@@ -17,7 +17,7 @@ from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.metrics import evaluate
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
 from dpam.pack.preparation import Preparation, Prepared
-from dpam.pack.store import write_pack
+from dpam.pack.writing import write_pack
 from dpam.superpixels.methods import Segmentation
 
 KIND = "pseudo-MOS (HaarPSI)"
