@@ -117,7 +117,7 @@ def trained(
         "settings": asdict(settings),
     }
     write_json(folder / "numbers.json", numbers)
-    trainer.progress.unlink()
+    trainer.progress.path.unlink()
     return numbers
 
 

@@ -4,12 +4,11 @@ import hashlib
 import json
 import logging
 import math
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,30 +27,28 @@ from dpam.training.batch_sources import batch_source
 from dpam.training.history import RULES, SUBSETS, correlations, peak_memory, selection_value
 from dpam.training.losses import linearity, loss_of, ordering
 from dpam.training.optim import OPTIMISERS, moving_average, parameter_groups, rate_factor
+from dpam.training.progress import Progress
 from dpam.training.stopping import random_state, set_random_state, stopping_on_signals
 from dpam.training.teacher import predictions_of
-from dpam.utils.files import atomic, read_json, refuse_other, remove_halves, write_json
 from dpam.utils.progress import track
 from dpam.utils.runtime import autocast_dtype, compiled
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY = 600.0  # seconds, within an epoch
-ZIP = b"PK\x03\x04"  # what files of PyTorch begin with
 
 
 class Trainer:
     """One training run and all of its state.
 
-    Progress is kept in `progress`, a file beside the outputs, after every epoch, every ten minutes
-    within one, and when a signal asks to stop. It holds a hash of settings, split, data and code;
-    one made under others is ignored. That the loss was not a number is kept beside it, as
-    `NAME.diverged.json` beside `NAME.progress.pt`, so that the next attempt ends at once.
+    Progress is kept after every epoch, every ten minutes within one, and when a signal asks to
+    stop, under a hash of settings, split, data and code.
 
     Attributes:
         history: a row per finished epoch.
         predictions: of validation and test set, a (n,) float32 tensor per finished epoch.
         kept: the weights that each of RULES keeps.
+        progress: the file beside the outputs.
     """
 
     def __init__(
@@ -66,8 +63,7 @@ class Trainer:
     ) -> None:
         self.net = net.to(device)
         self.pack, self.rows, self.settings = pack, rows, settings
-        self.seed, self.device, self.progress = seed, device, progress
-        self.diverged = progress.with_suffix("").with_suffix(".diverged.json")
+        self.seed, self.device = seed, device
         if (settings.crop or settings.degraded) and not pack.preparation.in_full:
             raise DpamError(
                 "training.crop, training.degraded: expected a pack of whole images that are kept "
@@ -106,8 +102,7 @@ class Trainer:
         self.kept: dict[str, dict[str, Tensor]] = {}
         self.unfinished: dict[str, Any] = {}  # of an epoch
         self.asked_to_stop = ""
-        self.saved = time.monotonic()
-        self.identity = self._identity()
+        self.progress = Progress(progress, self._identity())
 
     def _identity(self) -> str:
         """Hash of what the weights depend on."""
@@ -134,31 +129,9 @@ class Trainer:
         return self.average.module
 
     def resume(self) -> None:
-        """Go on from the progress file, if it belongs to this run.
-
-        What a kill left half written beside it is removed.
-
-        Raises:
-            DpamError: this very run has diverged before, or the files are there and not ours.
-        """
-        refuse_other(self.diverged, b'{\n  "identity"')
-        refuse_other(self.progress, ZIP)
-        if self.diverged.is_file():
-            before = read_json(self.diverged)
-            if before["identity"] == self.identity:
-                raise DpamError(f"{before['message']}; to try again, remove {self.diverged}")
-            self.diverged.unlink()
-        if self.progress.parent.is_dir():
-            remove_halves(self.progress, ZIP)
-        if not self.progress.is_file():
-            return
-        try:
-            state = torch.load(self.progress, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            log.warning("%s: unreadable (%s); starting again", self.progress, error)
-            return
-        if state["identity"] != self.identity:
-            log.info("%s: made under other settings, data or code; starting again", self.progress)
+        """Go on from what was kept; see `Progress.read`."""
+        state = self.progress.read()
+        if state is None:
             return
         for name, holder in self._holders().items():
             holder.load_state_dict(state[name])
@@ -169,17 +142,15 @@ class Trainer:
 
     def save_progress(self) -> None:
         """Keep everything that the rest of the run depends on."""
-        state = {
-            "identity": self.identity,
-            **{name: holder.state_dict() for name, holder in self._holders().items()},
-            "history": self.history,
-            "predictions": self.predictions,
-            "kept": self.kept,
-            "unfinished": self.unfinished,
-        }
-        with atomic(self.progress, ZIP) as temporary:
-            torch.save(state, temporary)
-        self.saved = time.monotonic()
+        self.progress.save(
+            {
+                **{name: holder.state_dict() for name, holder in self._holders().items()},
+                "history": self.history,
+                "predictions": self.predictions,
+                "kept": self.kept,
+                "unfinished": self.unfinished,
+            }
+        )
 
     def _holders(self) -> dict[str, Any]:
         holders = {"net": self.net, "optimizer": self.optimizer, "schedule": self.schedule}
@@ -231,11 +202,14 @@ class Trainer:
             levels = None if plan.pairs is None else torch.from_numpy(plan.pairs.levels[index])
             loss = self.loss(score, chosen, levels)
             if not torch.isfinite(loss):
-                self.end_diverged(epoch, chosen, loss.item())
-            group = (
-                index - index % settings.grad_accumulation
-            )  # its first batch; the last may be short
-            together = min(settings.grad_accumulation, self.batches - group)
+                names = ", ".join(self.pack.labels["image"].iloc[chosen])
+                self.progress.end_diverged(
+                    f"epoch {epoch}: the loss is {loss.item()} on the batch {names}; lower "
+                    "training.learning_rate, or look at these images "
+                    f"({self.progress.path} is kept)"
+                )
+            begun = index - index % settings.grad_accumulation  # the step's first batch
+            together = min(settings.grad_accumulation, self.batches - begun)  # the last may be short
             (loss / together).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.item())
             predictions.append(score[: len(chosen)].detach().float().cpu())
@@ -243,7 +217,7 @@ class Trainer:
             if done % settings.grad_accumulation and done < self.batches:
                 continue
             self.step()
-            if self.asked_to_stop or time.monotonic() - self.saved > SAVE_EVERY:
+            if self.asked_to_stop or time.monotonic() - self.progress.saved > SAVE_EVERY:
                 self.unfinished = unfinished | {
                     "batch": done,
                     "seconds": time.perf_counter() - start,
@@ -253,7 +227,7 @@ class Trainer:
             if self.asked_to_stop:
                 raise Interrupted(
                     f"{self.asked_to_stop}: stopped in epoch {epoch}, batch {done} of "
-                    f"{self.batches}; the same command goes on from {self.progress}"
+                    f"{self.batches}; the same command goes on from {self.progress.path}"
                 )
         self.unfinished = {}
         seconds = time.perf_counter() - start
@@ -296,21 +270,6 @@ class Trainer:
         self.schedule.step()
         if self.average is not None:
             self.average.update_parameters(self.net)
-
-    def end_diverged(self, epoch: int, rows: np.ndarray, loss: float) -> NoReturn:
-        """Leave word for the next attempt, and end.
-
-        Raises:
-            DpamError: always.
-        """
-        names = ", ".join(self.pack.labels["image"].iloc[rows])
-        message = (
-            f"epoch {epoch}: the loss is {loss} on the batch {names}; lower "
-            f"training.learning_rate, or look at these images ({self.progress} is kept)"
-        )
-        diverged = {"identity": self.identity, "message": message}
-        write_json(self.diverged, diverged, replace=True)
-        raise DpamError(message)
 
     def evaluate(self, name: str) -> np.ndarray:
         """Predictions (n,) of a subset, from one central view of each image."""

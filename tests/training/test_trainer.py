@@ -247,7 +247,7 @@ def test_a_teacher_is_mixed_with_the_labels(full_pack, tmp_path):
         assert np.array_equal(run.label, label)
         run.run(ignore)
         other = pooled_trainer(pack, tmp_path, teacher_weight=0.5, teacher=changes["teacher"])
-        assert other.identity != run.identity
+        assert other.progress.identity != run.progress.identity
 
         tested = pd.DataFrame({"image": names, "prediction": 0.5})
         tested.to_csv(tmp_path / "test.csv", index=False)
@@ -497,7 +497,7 @@ def test_a_loss_that_is_no_number_names_the_images(pack_file, tmp_path):
             run.net.halve.weight.fill_(torch.nan)
         with pytest.raises(DpamError, match=r"epoch 2: the loss is nan on the batch images/photo"):
             run.epoch(2)
-        assert run.progress.exists()
+        assert run.progress.path.exists()
 
 
 def test_a_run_that_diverged_is_not_tried_again_but_under_other_settings(pack_file, tmp_path):
@@ -512,7 +512,7 @@ def test_a_run_that_diverged_is_not_tried_again_but_under_other_settings(pack_fi
         other = trainer(pack, tmp_path, learning_rate=1e-5)
         other.run(ignore)
         assert len(other.history) == other.settings.epochs
-        assert not run.diverged.exists()
+        assert not run.progress.diverged.exists()
 
 
 def test_bfloat16_on_request(pack_file, tmp_path):
