@@ -39,7 +39,6 @@ computed; their --slic_dir, a folder of pickled ones, is not read. A checkpoint 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
 import logging
@@ -55,7 +54,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-import numpy as np
 from tqdm import tqdm
 
 from dpam.commands.arguments import add_device, add_input, add_views
@@ -64,20 +62,21 @@ from dpam.imaging.folders import SkippedFiles
 from dpam.inference.judge import judge
 from dpam.inference.score_table import (
     Row,
-    about_table,
     begun_table,
     csv_line,
     growing,
     prepare_to_resume,
-    selected,
+    select_rows,
+    sign_table,
 )
 from dpam.inference.scores import in_words
-from dpam.utils.files import refuse_existing, refuse_same, write_json, write_text
+from dpam.utils.files import refuse_existing, refuse_same, write_text
 from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 
 if TYPE_CHECKING:
     from dpam.inference.explanations import Picture
+    from dpam.inference.labelled import Labels
     from dpam.inference.scorer import Scorer
     from dpam.inference.sources import Source
     from dpam.pack.preparation import Prepared
@@ -156,60 +155,42 @@ def run(args: argparse.Namespace) -> int:
     """Run the stage; returns the exit status."""
     from dpam.inference.scorer import load
     from dpam.inference.sources import names, sources, total
-    from dpam.utils.runtime import device
+    from dpam.utils.runtime import device, record
 
     places = [*args.photographs, *([args.image_dir] if args.image_dir else [])]
-    if not places:
-        raise DpamError("no photographs: name files, folders, patterns or archives, or - ")
-    for name in ("top", "workers", "batch_size"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise DpamError(f"--{name.replace('_', '-')}: expected at least 1")
-    if args.resume and not args.output:
-        raise DpamError("--resume needs --output, the table to go on with")
-    if args.scatter and not args.labels:
-        raise DpamError("--scatter needs --labels, to plot against")
+    refuse_arguments(args, places)
     refuse_to_replace(args)
     args.checkpoint = args.checkpoint or judge()
-    table = None
+    labels = None
     if args.labels:
-        from dpam.datasets.labels import labels_of_photographs  # only labels need pandas and scipy
-        from dpam.datasets.native import read_labels
+        from dpam.inference.labelled import Labels  # only labels need pandas and scipy
 
-        table = read_labels(args.labels)
+        labels = Labels(args.labels)
     scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
     if args.maps:
         scorer.refuse_without_maps()
 
     if args.output:
-        sign(args, scorer)
+        how = {
+            "dataset": scorer.metadata.get("dataset"),
+            "views": scorer.views,
+            "preparation": json.loads(json.dumps(vars(scorer.preparation))),
+        }
+        failures = os.path.abspath(args.failures) if args.failures else None
+        about = {"failures": failures, "made_by": record(scorer.device)}
+        sign_table(args.output, args.resume, args.checkpoint, how, about)
     earlier = prepare_to_resume(args.output) if args.resume else iter(())
     done = {row.image for row in earlier}
     before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
     known = None if "-" in places else total(places, args.recursive)
     named: Iterable[str] = chain.from_iterable(
-        listed_on(sys.stdin) if place == "-" else [place] for place in places
+        read_names(sys.stdin) if place == "-" else [place] for place in places
     )
-    labels: dict[str, float] = {}
-    if table is not None:
+    if labels is not None:
         named = list(named)
         photographs = dict.fromkeys([*names(named, args.recursive), *done])
-        labels = labels_of_photographs(args.labels, table, photographs, named, scorer.labels.range)
-        unused = len(table) - len(labels)
-        log.info(
-            "%s: %d of %d photographs have a label%s",
-            *(args.labels, len(labels), len(photographs)),
-            f"; {unused} labels are of others" if unused else "",
-        )
+        labels.match(photographs, named, scorer.labels.range)
     run = Run(args, scorer, None if known is None else max(0, known - len(done)))
-    labelled: list[tuple[float, float]] = []
-
-    def kept_with_labels(rows: Iterable[Row]) -> Iterator[Row]:
-        for row in rows:
-            label = labels.get(os.path.abspath(row.image))
-            if label is not None:
-                labelled.append((row.score_100 / 100, label))
-            yield row
-
     passed = SkippedFiles()
     rows = run.rows(sources(named, args.recursive, done, passed))
     with growing(args.output, args.resume) if args.output else nullcontext(None) as add:
@@ -220,10 +201,11 @@ def run(args: argparse.Namespace) -> int:
                     add(row)
                 yield row
 
-        everything = kept_with_labels(chain(before, written()))
-        show(selected(everything, args.sort, args.top, args.threshold), scorer)
-    if args.labels:
-        compare(labelled, scorer, args)
+        everything: Iterable[Row] = chain(before, written())
+        everything = everything if labels is None else labels.watch(everything)
+        show(select_rows(everything, args.sort, args.top, args.threshold), scorer)
+    if labels is not None:
+        compare(labels, scorer, args)
     if passed:
         log.info("%s", passed)
     seconds = time.monotonic() - run.started
@@ -240,7 +222,20 @@ def run(args: argparse.Namespace) -> int:
     return SOME_FAILED if run.failures else 0
 
 
-def listed_on(stream: TextIO) -> Iterator[str]:
+def refuse_arguments(args: argparse.Namespace, places: list[str]) -> None:
+    """Raise a DpamError if the arguments do not fit together."""
+    if not places:
+        raise DpamError("no photographs: name files, folders, patterns or archives, or - ")
+    for name in ("top", "workers", "batch_size"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise DpamError(f"--{name.replace('_', '-')}: expected at least 1")
+    if args.resume and not args.output:
+        raise DpamError("--resume needs --output, the table to go on with")
+    if args.scatter and not args.labels:
+        raise DpamError("--scatter needs --labels, to plot against")
+
+
+def read_names(stream: TextIO) -> Iterator[str]:
     """The lines of standard input that are not empty; names in it need not be UTF-8."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="surrogateescape")
@@ -260,42 +255,6 @@ def refuse_to_replace(args: argparse.Namespace) -> None:
         refuse_existing([args.scatter])
     if args.maps and not args.resume and args.maps.is_dir() and any(args.maps.iterdir()):
         raise DpamError(f"{args.maps}: expected a new folder, found one that is not empty")
-
-
-def sign(args: argparse.Namespace, scorer: Scorer) -> None:
-    """Say beside a table (FILE.json) what its scores are made by; a resumed one must have the same.
-
-    Raises:
-        DpamError: the table was begun with another checkpoint or other settings, or cannot be
-            written.
-    """
-    from dpam.utils.runtime import record
-
-    output, checkpoint = args.output, args.checkpoint
-    with checkpoint.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    begun = begun_table(output, args.resume)
-    if args.resume and begun and begun["checkpoint"]["sha256"] != digest:
-        former = begun["checkpoint"]
-        raise DpamError(
-            f"{output}: begun with the checkpoint {former['file']} (SHA-256 {former['sha256']}), "
-            f"found {checkpoint} ({digest}); take that one, or another --output"
-        )
-    how = {
-        "dataset": scorer.metadata.get("dataset"),
-        "views": scorer.views,
-        "preparation": json.loads(json.dumps(vars(scorer.preparation))),
-    }
-    for name, value in how.items():
-        if args.resume and begun and begun.get(name, value) != value:
-            raise DpamError(
-                f"{output}: begun with {name} {begun[name]}, found {value}; take the same, or "
-                "another --output"
-            )
-    failures = os.path.abspath(args.failures) if args.failures else None
-    about = {"checkpoint": {"file": str(checkpoint), "sha256": digest}, **how}
-    about |= {"failures": failures, "made_by": record(scorer.device)}
-    write_json(about_table(output), about, replace=True)
 
 
 class Run:
@@ -371,41 +330,13 @@ def show(rows: Iterable[Row], scorer: Scorer) -> None:
         tqdm.write(f"{words:<{width}}  ({row.score:.4f})  {row.image}", file=sys.stdout)
 
 
-def compare(pairs: list[tuple[float, float]], scorer: Scorer, args: argparse.Namespace) -> None:
-    """Say how well scores agree with labels, and plot them.
-
-    Args:
-        pairs: prediction in [0, 1], label on the dataset's scale.
-        scorer: the network.
-        args: with the files of `labels`, which are the user's and not those of the training, of
-            the `checkpoint`, and of the plot, `scatter`.
+def compare(labels: Labels, scorer: Scorer, args: argparse.Namespace) -> None:
+    """Say how well scores agree with labels, and plot them if `args.scatter` names a file.
 
     Raises:
         DpamError: no photograph with a label was scored, or the plot cannot be written.
     """
-    if not pairs:
-        raise DpamError("--labels: no photograph that has one could be scored")
-    from dpam.evaluation import metrics
-
-    prediction, label = np.array(pairs).T
-    label = scorer.labels.quality(label)
-    result = metrics.evaluate(prediction, label)
-    if scorer.learned_range is None:
-        result["rmse"] = None  # labels and scores have no scale in common
-    texts = [
-        f"{name} {'not defined' if result[key] is None else format(factor * result[key], '.4f')}"
-        for name, key, factor in (
-            ("SRCC", "srcc", 1),
-            ("PLCC", "plcc", 1),
-            ("PLCC fitted", "plcc_fitted", 1),
-            ("KRCC", "krcc", 1),
-            ("RMSE", "rmse", scorer.labels.high - scorer.labels.low),
-        )
-    ]
-    log.info(
-        "%s (%d labelled by %s; RMSE: on a scale from %g to %g)",
-        *(", ".join(texts), len(pairs), args.labels, *scorer.labels.range),
-    )
+    prediction, label, result = labels.compare(scorer)
     if args.scatter is None:
         return
     from dpam.figures import curves, style  # only these need matplotlib

@@ -1,6 +1,7 @@
 """Tables of scores that grow row by row, and go on where they were stopped."""
 
 import csv
+import hashlib
 import heapq
 import io
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dpam.errors import DpamError
-from dpam.utils.files import atomic, read_json, writing
+from dpam.utils.files import atomic, read_json, write_json, writing
 
 CHUNK = 10_000  # rows of a Parquet file that are in memory at a time
 PARQUET = b"PAR1"  # what such a file begins with
@@ -162,6 +163,41 @@ def begun_table(path: Path, resume: bool) -> dict[str, Any] | None:
     return begun
 
 
+def sign_table(
+    path: Path, resume: bool, checkpoint: Path, how: dict[str, Any], about: dict[str, Any]
+) -> None:
+    """Say beside a table (FILE.json) what its scores are made by.
+
+    Args:
+        path: of the table.
+        resume: whether it is to go on; then it must have been begun alike.
+        checkpoint: the file of the network.
+        how: settings that scores depend on, as JSON has them.
+        about: what else is told.
+
+    Raises:
+        DpamError: the table was begun with another checkpoint or other settings, or cannot be
+            written.
+    """
+    with checkpoint.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    begun = begun_table(path, resume) if resume else None
+    if begun and begun["checkpoint"]["sha256"] != digest:
+        former = begun["checkpoint"]
+        raise DpamError(
+            f"{path}: begun with the checkpoint {former['file']} (SHA-256 {former['sha256']}), "
+            f"found {checkpoint} ({digest}); take that one, or another --output"
+        )
+    for name, value in how.items():
+        if begun and begun.get(name, value) != value:
+            raise DpamError(
+                f"{path}: begun with {name} {begun[name]}, found {value}; take the same, or "
+                "another --output"
+            )
+    source = {"checkpoint": {"file": str(checkpoint), "sha256": digest}}
+    write_json(about_table(path), source | how | about, replace=True)
+
+
 def prepare_to_resume(path: Path) -> Iterator[Row]:
     """The rows that a stopped run left, less a last one that was cut off; none if there is no file.
 
@@ -220,7 +256,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
         raise DpamError(f"{path}: expected a table of scores, found something else") from error
 
 
-def selected(
+def select_rows(
     rows: Iterable[Row],
     order: str | None = None,
     top: int | None = None,

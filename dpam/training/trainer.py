@@ -208,8 +208,8 @@ class Trainer:
                     "training.learning_rate, or look at these images "
                     f"({self.progress.path} is kept)"
                 )
-            begun = index - index % settings.grad_accumulation  # the step's first batch
-            together = min(settings.grad_accumulation, self.batches - begun)  # the last may be short
+            begun = index - index % settings.grad_accumulation
+            together = min(settings.grad_accumulation, self.batches - begun)  # in this step
             (loss / together).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.item())
             predictions.append(score[: len(chosen)].detach().float().cpu())

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from dpam.errors import DpamError
-from dpam.inference.score_table import Row, growing, prepare_to_resume, selected
+from dpam.inference.score_table import Row, growing, prepare_to_resume, select_rows
 
 ROWS = [
     Row(f'ü, "{i}".jpg', 1 + i / 8, 100 * (i * 7 % 10) / 10, i / 4, None, i / 3) for i in range(10)
@@ -88,8 +88,10 @@ def test_selections():
     rows = ROWS.copy()
     random.Random(0).shuffle(rows)
     points = [row.score_100 for row in rows]
-    assert list(selected(rows)) == rows
-    assert [row.score_100 for row in selected(rows, "best")] == sorted(points, reverse=True)
-    assert [row.score_100 for row in selected(rows, "worst", 3)] == sorted(points)[:3]
-    assert [row.score_100 for row in selected(rows, top=2)] == sorted(points)[:-3:-1]
-    assert [row.score_100 for row in selected(rows, threshold=50)] == [p for p in points if p >= 50]
+    assert list(select_rows(rows)) == rows
+    assert [row.score_100 for row in select_rows(rows, "best")] == sorted(points, reverse=True)
+    assert [row.score_100 for row in select_rows(rows, "worst", 3)] == sorted(points)[:3]
+    assert [row.score_100 for row in select_rows(rows, top=2)] == sorted(points)[:-3:-1]
+    assert [row.score_100 for row in select_rows(rows, threshold=50)] == [
+        p for p in points if p >= 50
+    ]
