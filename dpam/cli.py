@@ -17,7 +17,7 @@ if sys.platform == "win32":
 
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted, listed
-from dpam.experiments.fingerprint import STARTED, code_fingerprint, edited_since
+from dpam.experiments.fingerprint import STARTED, code_fingerprint, find_edits
 from dpam.utils.files import refuse_existing, refuse_other, refuse_same, refuse_unreadable
 from dpam.utils.locks import exclusive
 from dpam.utils.progress import SHARED_TERMINAL, OneOfMany
@@ -152,7 +152,7 @@ def start_logging(file: str | None, arguments: Sequence[str] = ()) -> None:
 
 def refuse_edited(module: str) -> None:
     """Raise a DpamError in a job of Snakemake if the code of its stage was edited meanwhile."""
-    if STARTED in os.environ and edited_since({module: code_fingerprint(module)}):
+    if STARTED in os.environ and find_edits({module: code_fingerprint(module)}):
         raise DpamError(
             "the code was edited since snakemake was started; start it again, then it runs with "
             "the new code all that this concerns"

@@ -33,7 +33,7 @@ from dpam.model.reference import ReferenceDPAM
 from dpam.superpixels.statistics import pixel_statistics
 from dpam.utils.files import write_text
 from dpam.utils.progress import track
-from dpam.utils.runtime import compiled, device, record
+from dpam.utils.runtime import compile_network, device, record
 
 SUPERPIXELS, PIXELS = 140, 600  # per image and per superpixel, as released for LIVE Challenge
 # Batch sizes of inference and of training; the released one is 12.
@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> None:
     reference, ours = ReferenceDPAM(dropout=0.1).to(where), DPAM().to(where)
     fused = copy.deepcopy(ours).fuse()
     nets: dict[str, Callable[..., Tensor]] = {"reference": reference, "ours": fused}
-    in_training = nets | {"ours": ours, "ours, recomputing": recomputing(ours)}
+    in_training = nets | {"ours": ours, "ours, recomputing": recompute(ours)}
     if args.compile:
-        nets["ours, compiled"] = compiled(fused)
-        in_training["ours, compiled"] = compiled(ours)
+        nets["ours, compiled"] = compile_network(fused)
+        in_training["ours, compiled"] = compile_network(ours)
     peaks = {
         name: matrix_product_peak(where, dtype, SIDES[where.type])
         for name, dtype in PRECISIONS.items()
@@ -139,7 +139,7 @@ def inputs_of(name: str, image_size: int, batch: int, where: torch.device) -> tu
     return tuple(tensor.to(where) for tensor in (image, texture[:, :1], mean, covariance))
 
 
-def recomputing(net: DPAM) -> Callable[..., Tensor]:
+def recompute(net: DPAM) -> Callable[..., Tensor]:
     """The network, with `Backbone.grad_checkpointing` while it is called."""
 
     def call(image: Tensor, texture: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 
 from dpam.commands.arguments import add_output
 from dpam.commands.roots import add_roots, found_root, places
-from dpam.datasets import DATASETS, Dataset, find, lacking
+from dpam.datasets import DATASETS, Dataset, find, missing_files
 from dpam.datasets.cards import card, overview
 from dpam.datasets.custom import with_labels
 from dpam.datasets.labels import normalise
@@ -54,6 +54,6 @@ def with_root(dataset: Dataset, config: dict[str, Any]) -> tuple[Dataset, str]:
     """A dataset and its folder; one of the user's own with what its labels tell, if they do."""
     root = found_root(config, dataset.name)
     with suppress(DpamError):  # the table says so, or the card fails
-        if dataset.name in config["custom"] and not lacking(dataset, Path(root)):
+        if dataset.name in config["custom"] and not missing_files(dataset, Path(root)):
             dataset = with_labels(dataset, root)
     return dataset, root

@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 from dpam.commands.roots import add_roots, found_root, places
-from dpam.datasets import DATASETS, find, lacking, missing_message
+from dpam.datasets import DATASETS, find, missing_files, missing_message
 from dpam.datasets.downloading import download
 from dpam.errors import DpamError
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     problems, config = [], places(args)
     for name in args.datasets:
         dataset, root = find(name), found_root(config, name)
-        if not lacking(dataset, Path(root)):
+        if not missing_files(dataset, Path(root)):
             logging.info("%s: is in %s already", dataset.title, root)
             continue
         if not dataset.downloads:

@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> None:
         model["weights"],
     ).to(device())
 
-    def seen() -> Iterator[list[np.ndarray]]:
+    def read_squares() -> Iterator[list[np.ndarray]]:
         for name in track(names, f"ViT features of {args.dataset}"):
             yield squares(decode(Path(args.root, name)), network_input, args.image_size)
 
-    write_array(args.output, vit_features(backbone, seen(), device()))
+    write_array(args.output, vit_features(backbone, read_squares(), device()))

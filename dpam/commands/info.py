@@ -62,7 +62,7 @@ def card(net: Network, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
     name = net.settings.get("network", "DPAM")
     yield "network", f"{name}, {pairs({**settings, 'input': f'{size}x{size}'})}"
     yield "parameters", f"{count:,}"
-    yield "normalisation", f"mean {spaced(net.mean)}; std {spaced(net.std)} (RGB, of 1)"
+    yield "normalisation", f"mean {join_numbers(net.mean)}; std {join_numbers(net.std)} (RGB, of 1)"
     if "preparation" in metadata:
         yield "preparation", pairs(metadata["preparation"])
     if "score_range" in metadata:
@@ -105,7 +105,7 @@ def card(net: Network, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "versions", pairs(versions)
 
 
-def spaced(values: tuple[float, ...]) -> str:
+def join_numbers(values: tuple[float, ...]) -> str:
     """Numbers with a blank between."""
     return " ".join(f"{value:g}" for value in values)
 

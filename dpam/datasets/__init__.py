@@ -11,7 +11,7 @@ from dpam.datasets.dataset import (
     Recipe,
     default_root,
     is_present,
-    lacking,
+    missing_files,
     missing_message,
     unpack_archives,
 )
@@ -32,7 +32,7 @@ __all__ = [
     "default_root",
     "find",
     "is_present",
-    "lacking",
+    "missing_files",
     "missing_message",
     "unpack_archives",
 ]

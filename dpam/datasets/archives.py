@@ -92,17 +92,17 @@ def unpack(archive: Path, limits: Limits | None = None) -> Path:
         if error.errno is not None:  # the system's; a decompressor's has no number
             reason = error.strerror or error
             raise DpamError(f"{archive}: cannot be unpacked: {reason}") from error
-        raise _broken(archive, partial, error) from error
+        raise _broken_archive(archive, partial, error) from error
     except RuntimeError as error:  # what zipfile raises where a password is needed
         raise DpamError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from error
     except Exception as error:  # of a damaged archive, the decompressors raise anything
-        raise _broken(archive, partial, error) from error
+        raise _broken_archive(archive, partial, error) from error
     (partial / OURS).unlink()
     partial.rename(unpacked_folder(archive))
     return unpacked_folder(archive)
 
 
-def _broken(archive: Path, partial: Path, error: Exception) -> DpamError:
+def _broken_archive(archive: Path, partial: Path, error: Exception) -> DpamError:
     """The error about a damaged archive; what was unpacked of it may be damaged, too, and goes."""
     shutil.rmtree(partial, ignore_errors=True)
     return DpamError(f"{archive}: a broken archive ({error}); download it again")
@@ -121,7 +121,7 @@ def _zip_members(archive: Path, file: zipfile.ZipFile) -> Iterator[_Member]:
         path = _safe(archive, info.filename)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _unsafe(archive, info.filename, "is a link or a special file")
+            raise _unsafe_member(archive, info.filename, "is a link or a special file")
         if not info.is_dir():
             with file.open(info) as content:
                 yield _Member(path, info.file_size, content)
@@ -134,7 +134,7 @@ def _tar_members(archive: Path, file: tarfile.TarFile) -> Iterator[_Member]:
             continue
         content = file.extractfile(info) if info.isreg() else None
         if content is None:
-            raise _unsafe(archive, info.name, "is a link or a special file")
+            raise _unsafe_member(archive, info.name, "is a link or a special file")
         with content:
             yield _Member(path, info.size, content)
     read_to_the_end(file)
@@ -149,7 +149,7 @@ def _write(archive: Path, folder: Path, members: Iterator[_Member], limits: Limi
     written = folder / ".part"
     for member in track(members, f"unpacking {archive.name}", unit="file"):
         if str(member.path) in seen:
-            raise _unsafe(archive, str(member.path), "is there twice")
+            raise _unsafe_member(archive, str(member.path), "is there twice")
         seen.add(str(member.path))
         total += member.size
         _check_limits(archive, len(seen), total, limits)
@@ -180,7 +180,7 @@ def _extract(archive: Path, folder: Path, limits: Limits) -> None:
     )
     listing = subprocess.run(to_list, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if listing.returncode:
-        raise _failed(archive, program, listing.stderr)
+        raise _failed_program(archive, program, listing.stderr)
     for line in listing.stdout.decode(errors="replace").splitlines():
         if program != "7z" or line.startswith("Path = "):
             _safe(archive, line.removeprefix("Path = "))
@@ -206,7 +206,7 @@ def _extract(archive: Path, folder: Path, limits: Limits) -> None:
         complaint = complaints.read()
     _look_through(archive, folder, limits)
     if job.returncode:
-        raise _failed(archive, program, complaint)
+        raise _failed_program(archive, program, complaint)
 
 
 def _look_through(archive: Path, folder: Path, limits: Limits) -> None:
@@ -218,7 +218,9 @@ def _look_through(archive: Path, folder: Path, limits: Limits) -> None:
         except FileNotFoundError:
             continue  # renamed by the program at this moment
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            raise _unsafe(archive, str(path.relative_to(folder)), "is a link or a special file")
+            raise _unsafe_member(
+                archive, str(path.relative_to(folder)), "is a link or a special file"
+            )
         if path == folder / OURS:
             continue
         count += 1
@@ -235,7 +237,7 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name.replace("\\", "/"))
     drive = bool(path.parts) and path.parts[0].endswith(":")
     if path.is_absolute() or ".." in path.parts or drive or "\0" in name:
-        raise _unsafe(archive, name, "leads out of the archive's folder")
+        raise _unsafe_member(archive, name, "leads out of the archive's folder")
     return path
 
 
@@ -247,10 +249,10 @@ def _check_limits(archive: Path, files: int, total: int, limits: Limits) -> None
         )
 
 
-def _unsafe(archive: Path, name: str, why: str) -> DpamError:
+def _unsafe_member(archive: Path, name: str, why: str) -> DpamError:
     return DpamError(f"{archive}: refused, `{name}` {why}; this is not the published archive")
 
 
-def _failed(archive: Path, program: str, complaint: bytes) -> DpamError:
+def _failed_program(archive: Path, program: str, complaint: bytes) -> DpamError:
     lines = complaint.decode(errors="replace").strip().splitlines() or ["it did not say why"]
     return DpamError(f"{archive}: {program} cannot unpack it ({lines[-1].strip()})")

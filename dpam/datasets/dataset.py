@@ -124,8 +124,8 @@ class Dataset:
             DpamError: a label file or an image folder is missing; says what to get, and where.
         """
         root = Path(root)
-        labels = [_found(self, root, names) for names in self.label_files]
-        folders = [_found(self, root, names) for names in self.image_folders]
+        labels = [_locate(self, root, names) for names in self.label_files]
+        folders = [_locate(self, root, names) for names in self.image_folders]
         if None in labels or None in folders:
             raise DpamError(missing_message(self, root))
         for path in labels:
@@ -157,19 +157,19 @@ def default_root(data_root: str | Path, name: str, homes: Sequence[str] = ()) ->
     return str(found or Path(data_root, name))
 
 
-def lacking(dataset: Dataset, root: Path) -> list[str]:
+def missing_files(dataset: Dataset, root: Path) -> list[str]:
     """The label files and image folders that are not there, by their published names."""
-    files = [names for names in dataset.label_files if not _found(dataset, root, names)]
-    folders = [names for names in dataset.image_folders if not _found(dataset, root, names)]
+    files = [names for names in dataset.label_files if not _locate(dataset, root, names)]
+    folders = [names for names in dataset.image_folders if not _locate(dataset, root, names)]
     return [names[0] for names in files] + [f"{names[0]}/" for names in folders]
 
 
 def is_present(dataset: Dataset, root: str | Path) -> bool:
     """Whether all label files and image folders are there, or archives to unpack; opens nothing."""
-    return not lacking(dataset, Path(root)) or bool(packed(Path(root)))
+    return not missing_files(dataset, Path(root)) or bool(archives_to_unpack(Path(root)))
 
 
-def packed(root: Path) -> list[Path]:
+def archives_to_unpack(root: Path) -> list[Path]:
     """The archives in a dataset's folder that are not unpacked yet."""
     return [archive for archive in archives(root) if not unpacked_folder(archive).exists()]
 
@@ -180,15 +180,15 @@ def unpack_archives(dataset: Dataset, root: str | Path) -> None:
     Raises:
         DpamError: an archive is broken or unsafe, or no installed program can read it.
     """
-    if lacking(dataset, Path(root)):
-        for archive in packed(Path(root)):
+    if missing_files(dataset, Path(root)):
+        for archive in archives_to_unpack(Path(root)):
             unpack(archive)
 
 
 def missing_message(dataset: Dataset, root: str | Path) -> str:
     """What is missing of a dataset, where to get it, and where to put it: one short paragraph."""
     size = f" ({dataset.images:,} images)" if dataset.images else ""
-    names = ", ".join(lacking(dataset, Path(root)))
+    names = ", ".join(missing_files(dataset, Path(root)))
     message = f"{dataset.title}{size} is not complete: {root} lacks {names}."
     if not dataset.page:
         return f"{message} Put your files there, or correct their names in the configuration."
@@ -199,7 +199,7 @@ def missing_message(dataset: Dataset, root: str | Path) -> str:
     )
 
 
-def _found(dataset: Dataset, root: Path, alternatives: Sequence[str]) -> Path | None:
+def _locate(dataset: Dataset, root: Path, alternatives: Sequence[str]) -> Path | None:
     """Where one of the alternatives lies: in the folder itself, or in an archive's beside it."""
     places = [root, *map(unpacked_folder, archives(root))]
     found = (locate(place, dataset.homes, alternatives) for place in places)

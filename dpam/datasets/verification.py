@@ -43,7 +43,7 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         return f"{self.subject}: {self.detail} [{self.kind}]"
 
-    def accepted_by(self, allow: Collection[str]) -> bool:
+    def is_accepted(self, allow: Collection[str]) -> bool:
         """Whether its kind, or its kind and subject, is among what is allowed."""
         return self.kind in allow or f"{self.kind} {self.subject}" in allow
 
@@ -107,7 +107,7 @@ def verify(
         *_wrong_counts(dataset, len(labelled), len(references)),
         *_in_images(dataset, inspections),
     ]  # fmt: skip
-    accepted = sorted(finding for finding in findings if finding.accepted_by(allow))
+    accepted = sorted(finding for finding in findings if finding.is_accepted(allow))
     offenders = sorted(set(findings) - set(accepted))
     if offenders:
         source = f" ({dataset.page})" if dataset.page else ""
@@ -148,7 +148,7 @@ def verify(
             *(
                 f"{name}: is allowed, but was not found"
                 for name in allow
-                if not any(finding.accepted_by([name]) for finding in findings)
+                if not any(finding.is_accepted([name]) for finding in findings)
             ),
         ],
         "accepted": [str(finding) for finding in accepted],

@@ -143,9 +143,9 @@ def evaluate(
     groups = rows_of_groups(group)
     numbers: dict[str, Any] = {
         **correlations(x, y, groups),
-        "krcc": _defined(krcc(x, y)),
+        "krcc": _finite_or_none(krcc(x, y)),
         "rmse": _rmse(x, y),
-        "plcc_fitted": None if fitted is None else _defined(plcc(fitted, y)),
+        "plcc_fitted": None if fitted is None else _finite_or_none(plcc(fitted, y)),
         "rmse_fitted": None if fitted is None else _rmse(fitted, y),
         "logistic": None if fit.parameters is None else list(fit.parameters),
         "logistic_status": fit.status,
@@ -191,10 +191,14 @@ def correlations(
         y: (n,) labels.
         groups: as of `rows_of_groups`; with them also srcc_within.
     """
-    numbers = {"n": len(x), "srcc": _defined(srcc(x, y)), "plcc": _defined(plcc(x, y))}
+    numbers = {
+        "n": len(x),
+        "srcc": _finite_or_none(srcc(x, y)),
+        "plcc": _finite_or_none(plcc(x, y)),
+    }
     if groups is None:
         return numbers
-    return numbers | {"srcc_within": _defined(srcc_within(x, y, groups))}
+    return numbers | {"srcc_within": _finite_or_none(srcc_within(x, y, groups))}
 
 
 def _by(names: Sequence[str] | None, x: np.ndarray, y: np.ndarray) -> dict[str, dict[str, Any]]:
@@ -204,8 +208,8 @@ def _by(names: Sequence[str] | None, x: np.ndarray, y: np.ndarray) -> dict[str, 
 
 
 def _rmse(x: np.ndarray, y: np.ndarray) -> float | None:
-    return _defined(float(np.sqrt(np.mean((x - y) ** 2)))) if len(x) else None
+    return _finite_or_none(float(np.sqrt(np.mean((x - y) ** 2)))) if len(x) else None
 
 
-def _defined(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if np.isfinite(value) else None

@@ -132,7 +132,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "experiment": row["experiment"],
-            "tested on": _tested_on(row),
+            "tested on": _test_in_words(row),
             "first": _side(row, "first"),
             "second": _side(row, "second"),
             "splits": str(row["splits"]),
@@ -176,7 +176,7 @@ def _side(row: Mapping[Any, Any], side: str) -> str:
     return method_name(row[side]) + (f" ({rule})" if rule != "validation" else "")
 
 
-def _tested_on(row: Mapping[Any, Any]) -> str:
+def _test_in_words(row: Mapping[Any, Any]) -> str:
     words = [row["test_dataset"]]
     if row["dataset"] != row["test_dataset"]:
         words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
@@ -188,10 +188,10 @@ def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else decimal(p)
 
 
-def untested(table: pd.DataFrame) -> list[str]:
+def name_untested(table: pd.DataFrame) -> list[str]:
     """In words, the rows of `compare_methods` that could not be tested."""
     return [
-        f"{_side(row, 'first')} and {_side(row, 'second')} on {_tested_on(row)} "
+        f"{_side(row, 'first')} and {_side(row, 'second')} on {_test_in_words(row)} "
         f"({row['experiment']}): {row['splits']}"
         for row in table[table["p"].isna()].to_dict("records")
     ]

@@ -117,7 +117,7 @@ def remember(started: Mapping[str, str]) -> None:
     os.environ[STARTED] = json.dumps(digests)
 
 
-def edited_since(now: Mapping[str, str]) -> list[str]:
+def find_edits(now: Mapping[str, str]) -> list[str]:
     """What is other than when the run was started that this is a job of; nothing if it is none.
 
     A job may start hours after its run, or wait in a cluster's queue for days, and it reads code,

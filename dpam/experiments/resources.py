@@ -118,7 +118,7 @@ class Plan:
         """By how many jobs a dataset is packed."""
         return max(1, -(-self.sizes[dataset].images // self.images_per_job))
 
-    def segmenting(self, method: str, size: Size) -> float:
+    def segmenting_seconds(self, method: str, size: Size) -> float:
         """Core-seconds that an image's superpixels take."""
         if method == NONE:
             return 0.0
@@ -151,7 +151,7 @@ class Plan:
                 shards, packed = self.shards(dataset), images * size.packed
                 if rule == "pack_superpixels" and shards > 1:  # joins what they have packed
                     return Cost(START + packed / JOINED, size=packed)
-                segmented = images * self.segmenting(method, size)
+                segmented = images * self.segmenting_seconds(method, size)
                 return Cost(
                     START + (decoded + segmented) / shards, size=packed if shards == 1 else 0
                 )

@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, lacking
+from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, missing_files
 from dpam.datasets.custom import with_labels
 from dpam.errors import DpamError, listed
 from dpam.evaluation.baselines import BASELINES
@@ -138,7 +138,7 @@ def distortions_of(
 def with_distortions(config: Mapping[str, Any], dataset: Dataset) -> Dataset:
     """The dataset; one of the user's own with what its labels say, if they are here."""
     root = Path(root_of(config, dataset.name))
-    if dataset.name not in config["custom"] or lacking(dataset, root):
+    if dataset.name not in config["custom"] or missing_files(dataset, root):
         return dataset
     return with_labels(dataset, root)
 
@@ -180,7 +180,7 @@ def wrong_distortions(
 ) -> Iterator[str]:
     """What is wrong with the distortion types that are to be trained on."""
     own = dataset.name in config["custom"]
-    if own and lacking(dataset, Path(root_of(config, dataset.name))):
+    if own and missing_files(dataset, Path(root_of(config, dataset.name))):
         if distortions == "every":
             yield (
                 f"distortions: every, but the labels of {dataset.name} are not here to say which "
@@ -211,7 +211,7 @@ def wrong_official(config: Mapping[str, Any], dataset: Dataset) -> Iterator[str]
     root = Path(root_of(config, dataset.name))
     if not dataset.official and dataset.name not in config["custom"]:
         yield f"{dataset.name}: no official split; {advice}"
-    elif not lacking(dataset, root):
+    elif not missing_files(dataset, root):
         subsets = dataset.read_labels(root)["official"]
         lack = [name for name in ("train", "test") if name not in set(subsets)]
         if (subsets == "").all():

@@ -72,7 +72,7 @@ def textures(image, signed, texture):
             for x in range(RADIUS):
                 line[x] = luma[RADIUS - x]
                 line[width + RADIUS + x] = luma[width - 2 - x]
-            weighted(line, wide)
+            weigh(line, wide)
         for y in range(RADIUS):
             padded[y] = padded[2 * RADIUS - y]
             padded[height + RADIUS + y] = padded[height + RADIUS - 2 - y]
@@ -91,7 +91,7 @@ def textures(image, signed, texture):
 
 
 @compiled
-def weighted(line, out):
+def weigh(line, out):
     """Correlation of a padded line with the weights of the blur."""
     out[:] = 0
     for k in range(2 * RADIUS + 1):

@@ -45,7 +45,7 @@ def near_duplicates(
         Columns image, other, bits (that differ); each pair once. Images that are nearly without
         structure, whose hash means little, are left out.
     """
-    names, words = structured(hashes)
+    names, words = structured_images(hashes)
     scene = np.array([(reference or {}).get(name, "") for name in names], dtype=object)
     found = []
     for row in track(range(len(names)), "looking for near-duplicates", unit="image"):
@@ -68,8 +68,8 @@ def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFram
         Columns image, other, bits (that differ, at most `NEAR`). Images that are nearly without
         structure are left out.
     """
-    names, words = structured(hashes)
-    other_names, other_words = structured(others)
+    names, words = structured_images(hashes)
+    other_names, other_words = structured_images(others)
     found = []
     if len(other_names):
         for row in track(range(len(names)), "looking for near-duplicates", unit="image"):
@@ -80,7 +80,7 @@ def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFram
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def structured(hashes: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray]:
+def structured_images(hashes: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """Names, sorted, and hashes, (n, 4) uint64, of the images that have some structure."""
     names = np.array(sorted(hashes), dtype=object)
     bits = np.frombuffer(bytes.fromhex("".join(hashes[name] for name in names)), np.uint64)

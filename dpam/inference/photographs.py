@@ -13,7 +13,7 @@ from torch import Tensor
 from dpam.errors import DpamError
 from dpam.imaging.filters import planes
 from dpam.imaging.images import rgb_of
-from dpam.pack.preparation import Preparation, fitting, read_photograph
+from dpam.pack.preparation import Preparation, accept, read_photograph
 
 Photo = str | Path | bytes | BinaryIO | Image.Image | np.ndarray | Tensor
 FORMS = (
@@ -44,20 +44,20 @@ def rgb_array(photo: Photo, preparation: Preparation) -> np.ndarray:
     """(H, W, 3) uint8 RGB of a photograph in one of FORMS.
 
     Raises:
-        DpamError: it is something else, cannot be decoded, or does not fit (`fitting`).
+        DpamError: it is something else, cannot be decoded, or does not fit (`accept`).
     """
     if isinstance(photo, str | Path):
         return read_photograph(photo, preparation)
     if isinstance(photo, bytes):
         return read_photograph(NAMELESS, preparation, io.BytesIO(photo))
     if isinstance(photo, Image.Image):
-        return fitting(rgb_of(photo), NAMELESS, preparation)
+        return accept(rgb_of(photo), NAMELESS, preparation)
     if isinstance(photo, np.ndarray | Tensor):
         values = channels_first(photo).detach().cpu()
         if values.dtype != torch.uint8:
             values = (values.double() * 255).round().clamp(0, 255).to(torch.uint8)
         rgb = np.ascontiguousarray(values.numpy().transpose(1, 2, 0))
-        return fitting(rgb, NAMELESS, preparation)
+        return accept(rgb, NAMELESS, preparation)
     if hasattr(photo, "read"):
         return read_photograph(getattr(photo, "name", NAMELESS), preparation, photo)
     raise DpamError(f"expected {FORMS}; found {type(photo).__name__}")

@@ -84,10 +84,10 @@ class PooledViT(Backbone):
         Returns:
             quality (B,), in (0, 1).
         """
-        logit: Tensor = self.out(self.dropout(self.norm(self.pooled(image))))
+        logit: Tensor = self.out(self.dropout(self.norm(self.pool(image))))
         return logit.squeeze(1).sigmoid()
 
-    def pooled(self, image: Tensor) -> Tensor:
+    def pool(self, image: Tensor) -> Tensor:
         """Mean and spread of the tokens of each tapped block, (B, 2 * `channels`)."""
         return torch.cat([part for x in self.tokens(image) for part in moments(x)], dim=1)
 

@@ -149,15 +149,13 @@ def read_photograph(
         file: the open file, or bytes from elsewhere.
 
     Raises:
-        DpamError: the file cannot be decoded, or as of `fitting`.
+        DpamError: the file cannot be decoded, or as of `accept`.
     """
     convert = preparation is None or preparation.colour_profiles == "converted"
-    return fitting(decode(path, file, convert), path, preparation)
+    return accept(decode(path, file, convert), path, preparation)
 
 
-def fitting(
-    rgb: np.ndarray, name: str | Path, preparation: Preparation | None = None
-) -> np.ndarray:
+def accept(rgb: np.ndarray, name: str | Path, preparation: Preparation | None = None) -> np.ndarray:
     """The photograph itself, (H, W, 3).
 
     Raises:
@@ -172,7 +170,7 @@ def fitting(
 def refuse_unfit(
     height: int, width: int, name: str | Path, preparation: Preparation | None
 ) -> None:
-    """Raise the errors of `fitting` for a photograph of a size in pixels."""
+    """Raise the errors of `accept` for a photograph of a size in pixels."""
     if min(height, width) < SMALLEST:
         raise DpamError(
             f"{name}: the image is {width}x{height}; at least {SMALLEST}x{SMALLEST} is needed"

@@ -41,7 +41,7 @@ def card(verified: Path, custom: dict[str, Any], splits: list[str], output: Path
     if files["labels.csv"].exists():
         facts |= label_facts(files["labels.csv"])
     if files["splits.csv"].exists():
-        facts |= drawn(files["splits.csv"], splits)
+        facts |= split_facts(files["splits.csv"], splits)
     if near.exists():
         pairs = read_csv(near, ["image", "other", "splits"])
         facts["look alike, on different sides of a split"] = quantity(len(pairs), "pair")
@@ -99,7 +99,7 @@ def label_facts(path: Path) -> dict[str, str]:
     return facts
 
 
-def drawn(path: Path, splits: list[str]) -> dict[str, str]:
+def split_facts(path: Path, splits: list[str]) -> dict[str, str]:
     """How many images each subset of the splits has."""
     table = read_csv(path, ["image"])
     facts: dict[str, str] = {}

@@ -76,7 +76,7 @@ def render(sources: Sources, output: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    origins = runs.trained_by(metrics)
+    origins = runs.read_origins(metrics)
     wrong = read_json(sources.figures / "most_wrong.json")
     networks = metrics[~metrics["method"].isin(BASELINES)]
     splits = list(dict.fromkeys(networks["split"]))

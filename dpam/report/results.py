@@ -99,11 +99,11 @@ def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
             difference = table[f"{metric}_median"] - table[f"published_{metric}"]
             place = list(text.columns).index(name) + 1
             text.insert(place, published, text.pop(published))
-            text.insert(place + 1, f"{name} {MINUS} published", difference.map(signed))
+            text.insert(place + 1, f"{name} {MINUS} published", difference.map(with_sign))
     return text
 
 
-def signed(value: float) -> str:
+def with_sign(value: float) -> str:
     """Three decimals with a sign; a dash for nan."""
     return DASH if pd.isna(value) else f"{value:+.3f}".replace("-", MINUS)
 
@@ -145,7 +145,7 @@ def comparisons(tables: Path, output: Path) -> Comparisons | None:
     text = significance.readable(table)
     files, tex = files_of(path, output), read_tex(path)
     shown = None if text.empty else Table(significance.CAPTION, text, files, tex=tex)
-    return Comparisons(shown, significance.untested(table))
+    return Comparisons(shown, significance.name_untested(table))
 
 
 def types(tables: Path, output: Path) -> Table | None:

@@ -44,7 +44,7 @@ def overview(
 
     Args:
         metrics: rows of `dpam.evaluation.tables.read_metrics`.
-        origins: of `trained_by`.
+        origins: of `read_origins`.
         machine: `dpam.utils.runtime.record()` of the job that makes the page.
     """
     made = [origins[run].get("made_by", {}) for run in origins]
@@ -52,7 +52,7 @@ def overview(
     def each(key: str) -> str:
         return "; ".join(dict.fromkeys(str(one.get(key) or "unknown") for one in made)) or DASH
 
-    starts = [started_from(one["start"]) for one in origins.values() if "start" in one]
+    starts = [start_in_words(one["start"]) for one in origins.values() if "start" in one]
     versions = [one.get("versions", {}) for one in made]
     software = [f"torch {one['torch']}" for one in versions if "torch" in one]
     software += [f"Python {one['python']}" for one in made if "python" in one]
@@ -71,13 +71,13 @@ def overview(
     ]
 
 
-def started_from(start: dict[str, Any]) -> str:
+def start_in_words(start: dict[str, Any]) -> str:
     """The checkpoint that a network started from, as `dpam.model.start.start_from` tells of it."""
     learned = start.get("metadata", {}).get("title")
     return f"{start['file']}, trained on {learned}" if learned else str(start["file"])
 
 
-def trained_by(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def read_origins(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Run -> what the header of its network says of it; runs without weights are left out.
 
     Raises:

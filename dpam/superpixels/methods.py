@@ -118,7 +118,7 @@ def segment(photographs: Images, settings: Settings, device: "torch.device") -> 
         DpamError: what the method needs is missing.
     """
     from dpam.imaging.filters import resize
-    from dpam.superpixels.slico import resized_by_opencv
+    from dpam.superpixels.slico import resize_by_opencv
 
     if not photographs:
         return []
@@ -129,6 +129,6 @@ def segment(photographs: Images, settings: Settings, device: "torch.device") -> 
     images = list(photographs)
     if size is not None:
         by_opencv = settings.method == "slic" and settings.backend == "opencv"
-        images = [(resized_by_opencv if by_opencv else resize)(rgb, *size) for rgb in photographs]
+        images = [(resize_by_opencv if by_opencv else resize)(rgb, *size) for rgb in photographs]
     label_maps = method.segment(images, settings, device)
     return [Segmentation(*pair) for pair in zip(images, label_maps, strict=True)]

@@ -84,7 +84,7 @@ def by_opencv(
     return np.asarray(segmenter.getLabels())
 
 
-def resized_by_opencv(image: np.ndarray, width: int, height: int) -> np.ndarray:
+def resize_by_opencv(image: np.ndarray, width: int, height: int) -> np.ndarray:
     """Resize (H, W, 3) uint8 exactly as released; torch differs by 1 in one value of 10,000."""
     cv2 = opencv()
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC))

@@ -31,7 +31,7 @@ from dpam.training.progress import Progress
 from dpam.training.stopping import random_state, set_random_state, stopping_on_signals
 from dpam.training.teacher import predictions_of
 from dpam.utils.progress import track
-from dpam.utils.runtime import autocast_dtype, compiled
+from dpam.utils.runtime import autocast_dtype, compile_network
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,9 @@ class Trainer:
                 self.net, multi_avg_fn=moving_average(settings.ema), use_buffers=True
             )
         backbone_of(self.net).grad_checkpointing(settings.grad_checkpointing)
-        self.call: Callable[..., Tensor] = compiled(self.net) if settings.compile else self.net
+        self.call: Callable[..., Tensor] = (
+            compile_network(self.net) if settings.compile else self.net
+        )
         self.autocast = autocast_dtype(settings.precision, device)
         self.history: list[dict[str, Any]] = []
         watched = SUBSETS[1:] if settings.watch_test else SUBSETS[1:2]

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "h5py")
 
 
-def installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
     """Whether a package of others is there; who only scores has not all of them."""
     try:
         version(package)
@@ -83,7 +83,7 @@ def imitates_bfloat16() -> bool:
     return not any(able.get(name) for name in ("avx512_bw", "avx512_bf16", "amx_bf16", "bf16"))
 
 
-def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def compile_network(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """`function` through `torch.compile`; where that fails, as it is, with one line in the log.
 
     Compilation happens in the first call, and again for each new shape.
@@ -132,5 +132,5 @@ def record(where: torch.device | None = None) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device_name(where),
-        "versions": {name: version(name) for name in RECORDED if installed(name)},
+        "versions": {name: version(name) for name in RECORDED if is_installed(name)},
     }

@@ -12,8 +12,8 @@ from dpam.evaluation.significance import (
     compare_methods,
     corrected_t_test,
     holm,
+    name_untested,
     readable,
-    untested,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -175,5 +175,5 @@ def test_words_say_which_is_better_or_that_nothing_is_shown() -> None:
     assert text["tested on"].tolist() == ["live", "live \N{RIGHTWARDS ARROW} csiq"]
     assert text["p"][0] == "< 0.001"
     assert text["splits"].tolist() == ["10", "10"]
-    assert untested(table) == ["DPAM, a and DPAM, b on live, blur (other): 1"]
+    assert name_untested(table) == ["DPAM, a and DPAM, b on live, blur (other): 1"]
     assert readable(table[:0]).columns.tolist() == text.columns.tolist()

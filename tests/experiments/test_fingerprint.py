@@ -100,11 +100,11 @@ def test_metrics_are_out_of_reach_of_training_testing_and_packing():
 
 def test_what_was_edited_since_a_run_started_is_known_to_its_jobs(monkeypatch):
     monkeypatch.delenv(fingerprint.STARTED, raising=False)
-    assert fingerprint.edited_since({"code": "1"}) == [], "no run"
+    assert fingerprint.find_edits({"code": "1"}) == [], "no run"
     monkeypatch.setenv(fingerprint.STARTED, "")
     fingerprint.remember({"code": "1", "the configuration": "a"})
-    assert fingerprint.edited_since({"code": "1", "the configuration": "a", "more": "x"}) == []
-    assert fingerprint.edited_since({"code": "2", "the configuration": "a"}) == ["code"]
+    assert fingerprint.find_edits({"code": "1", "the configuration": "a", "more": "x"}) == []
+    assert fingerprint.find_edits({"code": "2", "the configuration": "a"}) == ["code"]
 
 
 def test_a_stage_whose_code_was_edited_since_its_run_started_refuses(tmp_path, monkeypatch, capsys):

@@ -19,7 +19,7 @@ from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.pack.preparation import select
 from dpam.superpixels.kernels import LANES, cluster, connect, lab_of
-from dpam.superpixels.slico import BACKENDS, resized_by_opencv, slico
+from dpam.superpixels.slico import BACKENDS, resize_by_opencv, slico
 from dpam.superpixels.statistics import sampled_statistics
 
 CASES = json.loads((Path(__file__).parents[1] / "data/preprocessing.json").read_text())["cases"]
@@ -42,7 +42,7 @@ def test_opencv_gives_the_released_superpixels(case):
     photograph = getattr(data, case["photo"])()[..., :3]
     height, width = case["superpixels"]["label_map"]["shape"]
     recipe = find(case["recipe"]).recipe
-    rgb = resized_by_opencv(photograph, width, height)
+    rgb = resize_by_opencv(photograph, width, height)
     golden = case["superpixels"]
     labels = slico(rgb, recipe.region_size, recipe.compactness, recipe.iterations, "opencv")
     assert labels.max() + 1 == golden["opencv_count"]

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from dpam.errors import DpamError
-from dpam.utils.runtime import autocast_dtype, compiled, device, device_name
+from dpam.utils.runtime import autocast_dtype, compile_network, device, device_name
 
 
 def test_where_it_fails_the_function_is_used_as_it_is(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nowhere/c++",))
-    calls = compiled(lambda x: (x * 3).relu() + 1)
+    calls = compile_network(lambda x: (x * 3).relu() + 1)
     with caplog.at_level(logging.WARNING, "dpam.utils.runtime"):
         assert torch.equal(calls(torch.ones(7)), torch.full((7,), 4.0))
         assert torch.equal(calls(torch.ones(8)), torch.full((8,), 4.0))
@@ -28,7 +28,7 @@ def test_what_the_function_itself_raises_is_raised() -> None:
         return x @ x
 
     with pytest.raises(RuntimeError, match="shape"):
-        compiled(product)(torch.ones(2, 3))
+        compile_network(product)(torch.ones(2, 3))
 
 
 def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from dpam.utils.files import write_text
 from dpam.experiments.settings import JUDGE
 from dpam.inference.judge import judge
 from dpam.superpixels.methods import NAMES
-from dpam.experiments.fingerprint import code_fingerprint, edited_since, remember
+from dpam.experiments.fingerprint import code_fingerprint, find_edits, remember
 from dpam.experiments.runs import facts_of, is_made_here, runs_of
 from dpam.evaluation.baselines import BASELINES
 
@@ -214,7 +214,7 @@ def refuse_edited():
     STARTED_WITH["the workflow"] = "".join(file.read_text() for file in files)
     if workflow.is_main_process:
         remember(STARTED_WITH)
-    elif edited := edited_since(STARTED_WITH):
+    elif edited := find_edits(STARTED_WITH):
         names = sorted({"the code" if name.startswith("dpam.") else name for name in edited})
         stop(
             f"{' and '.join(names)} edited since snakemake was started, while this job waited; start "
