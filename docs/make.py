@@ -53,14 +53,11 @@ def main(results: Path) -> None:
         page = (results / "report/index.html").resolve().as_uri()
         browser.open(page, 1200)
         save("report", shown(browser, longest=1500))
-        save("report_predictions", shown(browser, "#predictions figure svg"))
         save("report_maps", shown(browser, "#maps figure svg"))
         browser.open(page, 780, dark=True)
         dark = shown(browser, "#predictions", longest=900)
         browser.open(page, 390)
         save("report_narrow", beside(dark, shown(browser, "#results", longest=900)))
-        browser.open((results / "figures/examples.svg").resolve().as_uri(), 1200)
-        save("demo", shown(browser, "svg"))
 
 
 def dpam(*arguments: object) -> None:
