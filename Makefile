@@ -66,7 +66,7 @@ lint: $(READY) ## ruff, mypy, snakefmt, snakemake --lint, the import contract
 bench: bench-network bench-superpixels bench-packing bench-reading bench-joining ## all that follows, half an hour on two cores
 
 bench-network: $(READY) ## time and memory of the network, beside the reference
-	$(BIN)/dpam bench
+	$(BIN)/python benchmarks/network.py
 
 bench-superpixels: $(READY) ## time SLICO and the preparation of images beside OpenCV, on one core
 	$(BIN)/pip install --quiet --constraint envs/constraints.txt --editable '.[opencv]'

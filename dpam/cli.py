@@ -49,7 +49,6 @@ COMMANDS = {
     "info": ("dpam.commands.info", "a card of a checkpoint: network, training, scores, origin"),
     "superpixels": ("dpam.commands.superpixels", "outline the superpixels of your own photographs"),
     "train-ainet": ("dpam.commands.train_ainet", "train the superpixel method AINet, label-free"),
-    "bench": ("dpam.commands.bench", "time and memory of the network, beside the reference"),
     "import-checkpoint": ("dpam.commands.import_checkpoint", "read a checkpoint of the authors"),
     "export-checkpoint": (
         "dpam.commands.export_checkpoint",

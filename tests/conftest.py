@@ -2,10 +2,9 @@
 
 import pytest
 from hypothesis import settings
-from samples import ABOUT, in_full, labels_table, photograph, preparation
+from samples import ABOUT, in_full, labels_table, photograph, preparation, write_pack
 
 from dpam.pack.preparation import prepare
-from dpam.pack.writing import write_pack
 
 # A busy machine makes no test fail.
 settings.register_profile("patient", deadline=None)

@@ -1,7 +1,9 @@
 """Small made-up images, labels and networks that several tests use."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,10 @@ import torch
 
 from dpam.model import DPAM, create
 from dpam.model.checkpoint import save_checkpoint
-from dpam.pack.preparation import Preparation
+from dpam.pack.preparation import Preparation, Prepared
+from dpam.pack.writing import PackWriter, example_rows, lay_out
+from dpam.superpixels.methods import Segmentation
+from dpam.utils.files import atomic
 
 # What they say of themselves, besides how photographs are prepared.
 ABOUT = {
@@ -107,3 +112,22 @@ def save_judge(file: Path, backbone: str = "test_vit", image_size: int = 64) -> 
     how = replace(in_full(), image_size=image_size)
     save_checkpoint(file, net, {**ABOUT, "preparation": vars(how)})
     return file
+
+
+def write_pack(
+    path: str | Path,
+    labels: pd.DataFrame,
+    preparation: Preparation,
+    settings: dict[str, Any],
+    images: Iterable[tuple[Prepared, Segmentation]],
+) -> None:
+    """Write a pack of images in the order of `labels`; see `lay_out`."""
+    pairs = list(images)
+    assert len(pairs) == len(labels), f"{len(pairs)} images for {len(labels)} labels"
+    sizes = np.array([image.pixels.shape[:2] for image, _ in pairs])
+    examples = {row: pairs[row][1] for row in example_rows(labels)}
+    with atomic(path) as temporary:
+        lay_out(temporary, labels, preparation, settings, sizes, examples)
+        with PackWriter(temporary) as writer:
+            for index, (image, _) in enumerate(pairs):
+                writer.write(index, image)

@@ -15,8 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-MEGABYTE = 2**20
-
 
 @dataclass(frozen=True)
 class Form:
@@ -137,29 +135,3 @@ def gflop(form: Form) -> float:
     with FlopCounterMode(display=False) as counter:
         inference(form)
     return float(counter.get_total_flops() / 1e9)
-
-
-def matrix_product_peak(device: torch.device, precision: torch.dtype, side: int) -> float:
-    """GFLOP per second of a product of two square matrices, the best of ten."""
-    a, b = torch.randn(2, side, side, device=device, dtype=precision)
-    a @ b
-    times = []
-    for _ in range(10):
-        start = now(device)
-        a @ b
-        times.append(now(device) - start)
-    return 2 * side**3 / min(times) / 1e9
-
-
-def random_inputs(
-    image_size: int, batch: int, superpixels: int, pixels: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs as the release takes them: image, texture in three equal channels, pixels.
-
-    Returns:
-        image (B, 3, S, S), texture (B, 3, S, S), pixels of superpixels (B, N, P, 3).
-    """
-    generator = torch.Generator().manual_seed(20)
-    image = torch.rand(batch, 3, image_size, image_size, generator=generator) * 2 - 1
-    texture = torch.rand(batch, 1, image_size, image_size, generator=generator).repeat(1, 3, 1, 1)
-    return image, texture, torch.rand(batch, superpixels, pixels, 3, generator=generator)

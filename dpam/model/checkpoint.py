@@ -271,16 +271,6 @@ def rebuild(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
     return net
 
 
-def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The metadata of a checkpoint, without reading its weights.
-
-    Raises:
-        DpamError: the file is missing, damaged, or not of this kind.
-    """
-    with open_checkpoint(path) as file:
-        return metadata_of(read_header(path, file))
-
-
 def open_checkpoint(path: str | Path) -> Any:
     """Open a safetensors file; its tensors are read only when asked for."""
     refuse_unreadable(path)

@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -210,32 +210,6 @@ class PackWriter:
             self.write_checksums()
             os.fsync(self.file)
             self.path.replace(path)
-
-
-def write_pack(
-    path: str | Path,
-    labels: pd.DataFrame,
-    preparation: Preparation,
-    settings: dict[str, Any],
-    images: Iterable[tuple[Prepared, Segmentation]],
-) -> None:
-    """Write a pack of images that are held in memory; see `lay_out`.
-
-    Args:
-        images: prepared images in the order of `labels`.
-
-    Raises:
-        DpamError: the file cannot be written.
-    """
-    pairs = list(images)
-    assert len(pairs) == len(labels), f"{len(pairs)} images for {len(labels)} labels"
-    sizes = np.array([image.pixels.shape[:2] for image, _ in pairs])
-    examples = {row: pairs[row][1] for row in example_rows(labels)}
-    with atomic(path) as temporary:
-        lay_out(temporary, labels, preparation, settings, sizes, examples)
-        with PackWriter(temporary) as writer:
-            for index, (image, _) in enumerate(pairs):
-                writer.write(index, image)
 
 
 def join(shards: Sequence[str | Path], path: str | Path) -> None:

@@ -19,7 +19,7 @@ import dpam
 from dpam.cli import main
 from dpam.evaluation.metrics import evaluate as metrics_of
 from dpam.model import DPAM
-from dpam.model.checkpoint import load_checkpoint, read_metadata, save_checkpoint, to_authors
+from dpam.model.checkpoint import load_checkpoint, save_checkpoint, to_authors
 
 
 def call(*arguments) -> int:
@@ -408,7 +408,7 @@ def test_a_checkpoint_of_the_authors_scores_photographs(photos, tmp_path, capsys
     assert "does not say what it was trained on" in capsys.readouterr().err
     ours.unlink()
     assert call("import-checkpoint", authors, ours, "--dataset", "koniq10k") == 0
-    about = read_metadata(ours)
+    about = load_checkpoint(ours)[1]
     assert about["score_range"] == [1, 5]
     assert about["preparation"]["superpixels"] == 135
     assert about["imported_from"]["file"] == "authors.pt"
@@ -434,4 +434,4 @@ def test_a_checkpoint_of_the_authors_scores_photographs(photos, tmp_path, capsys
     assert "no such dataset" in capsys.readouterr().err
     assert json.loads(json.dumps(about)) == about
     assert call("import-checkpoint", authors, ours, "--dataset", "live") == 0
-    assert read_metadata(ours)["predicts_dmos"] is True
+    assert load_checkpoint(ours)[1]["predicts_dmos"] is True

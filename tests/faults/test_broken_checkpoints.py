@@ -16,11 +16,10 @@ from PIL import Image
 from running import call
 from safetensors import safe_open
 from safetensors.torch import save
-from samples import ABOUT, labels_table, photograph, preparation
+from samples import ABOUT, labels_table, photograph, preparation, write_pack
 
 from dpam.model.checkpoint import FORMAT, checksum
 from dpam.pack.preparation import prepare
-from dpam.pack.writing import write_pack
 
 KIND = "corrupt safetensors"
 

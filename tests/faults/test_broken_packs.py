@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from damage import flipped, truncated
 from running import call
-from samples import ABOUT, labels_table, photograph, preparation
+from samples import ABOUT, labels_table, photograph, preparation, write_pack
 
 from dpam.pack.preparation import prepare
-from dpam.pack.writing import write_pack
 
 KIND = "corrupt HDF5"
 COUNT = 12

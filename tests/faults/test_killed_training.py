@@ -11,10 +11,9 @@ import threading
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
-from samples import labels_table, photograph, preparation
+from samples import labels_table, photograph, preparation, write_pack
 
 from dpam.pack.preparation import prepare
-from dpam.pack.writing import write_pack
 
 pytestmark = pytest.mark.faults
 

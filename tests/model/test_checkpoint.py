@@ -16,7 +16,6 @@ from dpam.model.checkpoint import (
     from_authors,
     load_checkpoint,
     published_layout,
-    read_metadata,
     save_checkpoint,
     to_authors,
     to_small,
@@ -45,7 +44,6 @@ def test_save_and_load(net, file):
     assert again.settings == net.settings
     assert again.state_dict().keys() == net.state_dict().keys()
     assert all(torch.equal(t, net.state_dict()[name]) for name, t in again.state_dict().items())
-    assert read_metadata(file) == METADATA
 
 
 def test_a_network_with_tables_that_no_checkpoint_holds_is_read_whole(tmp_path):
@@ -73,19 +71,18 @@ def test_an_earlier_file_survives_a_failed_write(net, file):
     assert list(file.parent.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("read", [load_checkpoint, read_metadata])
-def test_files_that_are_no_checkpoint(read, tmp_path):
+def test_files_that_are_no_checkpoint(tmp_path):
     path = tmp_path / "model.safetensors"
     with pytest.raises(DpamError, match=r"model.safetensors: no such file"):
-        read(path)
+        load_checkpoint(path)
     path.write_bytes(b"nonsense")
     with pytest.raises(DpamError, match=r"model.safetensors: expected a checkpoint of dpam"):
-        read(path)
+        load_checkpoint(path)
     save_file({"weight": torch.zeros(2)}, path)
     with pytest.raises(DpamError, match=r"model.safetensors: .*found none"):
-        read(path)
+        load_checkpoint(path)
     with pytest.raises(DpamError, match=str(tmp_path)):
-        read(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_a_cut_file(file):
@@ -220,7 +217,7 @@ def test_import_and_export(tmp_path):
     torch.save({"model": theirs, "epoch": 7}, tmp_path / "authors.pt")
     ours, back = tmp_path / "model.safetensors", tmp_path / "back.pt"
     assert main(["import-checkpoint", str(tmp_path / "authors.pt"), str(ours)]) == 0
-    assert read_metadata(ours)["imported_from"]["file"] == "authors.pt"
+    assert load_checkpoint(ours)[1]["imported_from"]["file"] == "authors.pt"
     assert main(["export-checkpoint", str(ours), str(back)]) == 0
     found = torch.load(back, weights_only=True)
     assert len(found) == len(published_layout()) == 325

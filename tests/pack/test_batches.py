@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from samples import in_full, labels_table, photograph, preparation
+from samples import in_full, labels_table, photograph, preparation, write_pack
 
 from dpam.imaging.distortions import DEFECTS, degrade
 from dpam.imaging.filters import texture
 from dpam.pack.batches import View, collate, fixed_views
 from dpam.pack.preparation import CPU, Prepared, prepare
 from dpam.pack.store import Pack
-from dpam.pack.writing import write_pack
 from dpam.training.augmentation import EpochPlan
 from dpam.training.batch_sources import DeviceSource, HostSource, ResizingSource, batch_source
 

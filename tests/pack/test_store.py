@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from samples import labels_table, photograph, preparation
+from samples import labels_table, photograph, preparation, write_pack
 
 from dpam.errors import DpamError
 from dpam.imaging.filters import planes, resize, resize_cubic, texture
 from dpam.pack.preparation import prepare
 from dpam.pack.store import Pack
-from dpam.pack.writing import PackWriter, lay_out, write_pack
+from dpam.pack.writing import PackWriter, lay_out
 
 
 def test_a_pack_gives_back_what_was_put_in(pack_file):

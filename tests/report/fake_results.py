@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import yaml
 from safetensors.numpy import save_file
+from samples import write_pack
 
 from dpam.cli import main
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.metrics import evaluate
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
 from dpam.pack.preparation import Preparation, Prepared
-from dpam.pack.writing import write_pack
 from dpam.superpixels.methods import Segmentation
 
 KIND = "pseudo-MOS (HaarPSI)"

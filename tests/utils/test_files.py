@@ -16,7 +16,7 @@ from dpam.datasets.native import read_labels, read_mat, read_named_labels, read_
 from dpam.errors import DpamError
 from dpam.figures.gallery import read_gallery
 from dpam.imaging.images import decode
-from dpam.model.checkpoint import read_metadata
+from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.store import Pack
 from dpam.report.runs import header
 from dpam.report.table import read_tex
@@ -39,7 +39,7 @@ def nobody() -> Iterator[None]:
 
 READERS: list[Callable[[Path], Any]] = [
     *(read_array, read_json, lambda path: read_csv(path, [])),
-    *(read_tensors, read_metadata, header, Pack),
+    *(read_tensors, load_checkpoint, header, Pack),
     *(decode, read_gallery, read_tex),
     *(read_labels, read_named_labels, read_mat),
     *(lambda path: read_table(path, []), lambda path: read_sheet(path, [])),

@@ -46,7 +46,8 @@ from samples import labels_table, photograph, preparation
 from dpam.utils.locks import exclusive
 from dpam.pack.preparation import prepare
 from dpam.pack.store import Pack, hdf5
-from dpam.pack.writing import join, write_pack
+from dpam.pack.writing import join
+from samples import write_pack
 
 for lock in (fcntl.flock, fcntl.lockf):
     try:

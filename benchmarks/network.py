@@ -7,6 +7,8 @@ beyond weights, gradients and inputs. "of peak" is the share of this device's me
 products of large matrices, with the products of our inference as PyTorch counts them, three times
 as many in training. "recomputing" keeps less of the backbone for the backward pass and computes it
 again (`training.grad_checkpointing`). The reference is `dpam/model/reference.py`.
+
+    python benchmarks/network.py
 """
 
 import argparse
@@ -16,25 +18,22 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dpam.commands.arguments import add_output
 from dpam.experiments.benchmark import (
-    MEGABYTE,
     Cost,
     Form,
     compare,
     gflop,
     inference,
-    matrix_product_peak,
-    random_inputs,
+    now,
     training_step,
 )
 from dpam.model import DPAM
 from dpam.model.reference import ReferenceDPAM
 from dpam.superpixels.statistics import pixel_statistics
-from dpam.utils.files import write_text
 from dpam.utils.progress import track
 from dpam.utils.runtime import compile_network, device, record
 
+MEGABYTE = 2**20
 SUPERPIXELS, PIXELS = 140, 600  # per image and per superpixel, as released for LIVE Challenge
 # Batch sizes of inference and of training; the released one is 12.
 BATCHES = {"cpu": ((1, 4), (2,)), "cuda": ((1, 12, 64), (12, 48))}
@@ -54,15 +53,12 @@ HEADER = [
 ]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command line."""
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repetitions", type=int, default=3, help="timed steps of each form")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile, too")
-    add_output(parser, "--output", help="also write the tables here (.md)")
-
-
-def run(args: argparse.Namespace) -> None:
-    """Run the stage."""
+    args = parser.parse_args()
     where = device()
     reference, ours = ReferenceDPAM(dropout=0.1).to(where), DPAM().to(where)
     fused = copy.deepcopy(ours).fuse()
@@ -116,8 +112,6 @@ def run(args: argparse.Namespace) -> None:
         + "".join(f"| {' | '.join(row)} |\n" for row in rows)
     )
     print(text)
-    if args.output:
-        write_text(args.output, text)
 
 
 def memory_columns(cost: Cost, reference: Cost, batch: int) -> list[str]:
@@ -149,3 +143,33 @@ def recompute(net: DPAM) -> Callable[..., Tensor]:
         return score
 
     return call
+
+
+def matrix_product_peak(device: torch.device, precision: torch.dtype, side: int) -> float:
+    """GFLOP per second of a product of two square matrices, the best of ten."""
+    a, b = torch.randn(2, side, side, device=device, dtype=precision)
+    a @ b
+    times = []
+    for _ in range(10):
+        start = now(device)
+        a @ b
+        times.append(now(device) - start)
+    return 2 * side**3 / min(times) / 1e9
+
+
+def random_inputs(
+    image_size: int, batch: int, superpixels: int, pixels: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs as the release takes them: image, texture in three equal channels, pixels.
+
+    Returns:
+        image (B, 3, S, S), texture (B, 3, S, S), pixels of superpixels (B, N, P, 3).
+    """
+    generator = torch.Generator().manual_seed(20)
+    image = torch.rand(batch, 3, image_size, image_size, generator=generator) * 2 - 1
+    texture = torch.rand(batch, 1, image_size, image_size, generator=generator).repeat(1, 3, 1, 1)
+    return image, texture, torch.rand(batch, superpixels, pixels, 3, generator=generator)
+
+
+if __name__ == "__main__":
+    main()
