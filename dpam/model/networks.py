@@ -1,5 +1,6 @@
 """Which networks there are."""
 
+from inspect import signature
 from typing import Any
 
 from dpam.errors import DpamError
@@ -10,7 +11,7 @@ from dpam.model.pooled import PooledViT
 Network = DPAM | PooledViT
 NETWORKS: dict[str, type[DPAM] | type[PooledViT]] = {"dpam": DPAM, "pooled": PooledViT}
 # Settings that the pooled network has not.
-OF_DPAM = ("embed_dim", "texture", "superpixels", "score_bias")
+OF_DPAM = set(signature(DPAM).parameters) - set(signature(PooledViT).parameters)
 
 
 def create(network: str = "dpam", **settings: Any) -> Network:
