@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from dpam.commands.arguments import add_input
-from dpam.evaluation import formatting, significance, tables
+from dpam.evaluation import captions, formatting, significance, tables
 from dpam.utils.files import refuse_existing, write_csv, write_text
 
 ENDINGS = (".csv", ".tex", ".md")
@@ -47,10 +47,10 @@ def run(args: argparse.Namespace) -> None:
     for experiment, rows in rows_of_all.groupby("experiment", sort=False):
         table = tables.summarise(rows)
         layout = formatting.paper_layout(table)
-        title = formatting.caption(str(experiment), table)
-        about = f"{title} {formatting.about_near(table)} {formatting.ABOUT_METRICS}"
+        title = captions.caption(str(experiment), table)
+        about = f"{title} {captions.about_near(table)} {captions.ABOUT_METRICS}"
         write(output / str(experiment), table, formatting.readable(table), about)
-        about = formatting.layout_caption(str(experiment), table)
+        about = captions.layout_caption(str(experiment), table)
         write(output / f"{experiment}_paper", layout, formatting.paper_text(table), about)
 
 

@@ -1,4 +1,4 @@
-"""Tables and their captions as text for people: on the page, in LaTeX, in Markdown."""
+"""Tables as text for people: on the page, in LaTeX, in Markdown."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,8 +8,8 @@ import pandas as pd
 
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.bootstrap import FEW_REFERENCES
-from dpam.evaluation.published import ABOUT, SPLIT, published
-from dpam.evaluation.tables import FEW, FLOOR, SETTING
+from dpam.evaluation.published import SPLIT, published
+from dpam.evaluation.tables import FLOOR, SETTING
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 HEADINGS = {
@@ -20,43 +20,6 @@ HEADINGS = {
     "label_kind": "labels",
     "selection": "epoch selected on",
 }
-ABOUT_SPLITS = (
-    f"median ± standard deviation over splits, or, of fewer than {FEW} splits, the value of each"
-)
-ABOUT_METRICS = (
-    "PLCC and RMSE fitted: after a logistic of four parameters, fitted on the tested images. "
-    "RMSE in units of the label, 0 to 1. A single run has its 95 % interval in brackets: "
-    "percentiles of a bootstrap over references, or over images where there is no reference. "
-    "[ ]*: over images, as fewer than five references were tested; images of one reference are "
-    "alike, so it is too narrow."
-)
-ABOUT_WITHIN = (
-    "SRCC within groups: mean of the SRCC within each group (sub-collection, distortion type, ...) "
-    "of at least five images."
-)
-ABOUT_FLOOR = (
-    "Mean of the group in training: what is reached by knowing of each image its group and nothing "
-    "else."
-)
-ABOUT_NEAR = (
-    "Near-duplicates: tested images that by a perceptual hash look like one of those trained or "
-    "validated on; crops of the same photograph are not found so."
-)
-ABOUT_NO_NEAR = (
-    "No tested image is, by a perceptual hash, a near-duplicate of one trained or validated on; "
-    "crops of the same photograph are not found so."
-)
-ABOUT_TYPES = (
-    f"Single distortion types, levels and groups within tests of all: {ABOUT_SPLITS}. Few images, "
-    "narrow ranges of quality: correlations are lower than over all."
-)
-ABOUT_SELECTION = (
-    "Epoch selected on test: the one best on the test set of the training dataset, as the "
-    "released code selects, which favours it. Of all others the tested images chose nothing."
-)
-ABOUT_PUBLISHED = (
-    "Published, of DPAM: one split, best epoch chosen on its test set, which favours it."
-)
 METRIC_HEADINGS = {
     "srcc": "SRCC",
     "plcc": "PLCC",
@@ -302,55 +265,3 @@ LATEX = {
 def escape_latex(text: str) -> str:
     """Text with everything escaped that LaTeX would take for a command."""
     return "".join(LATEX.get(character, character) for character in text)
-
-
-def caption(experiment: str, table: pd.DataFrame) -> str:
-    """What a reader must know of a table of `summarise`, besides ABOUT_METRICS and `about_near`."""
-    text = f"{_title(experiment)}: {ABOUT_SPLITS}."
-    if table["srcc_within_median"].notna().any():
-        text += f" {ABOUT_WITHIN}"
-    if FLOOR in set(table["method"]):
-        text += f" {ABOUT_FLOOR}"
-    if table["published_srcc"].notna().any():
-        text += f" {ABOUT_PUBLISHED}"
-    return text + _about_labels_and_weights(table)
-
-
-def about_near(table: pd.DataFrame) -> str:
-    """What a reader must know of near-duplicates in a table of `summarise`."""
-    return ABOUT_NEAR if (table["near_max"] > 0).any() else ABOUT_NO_NEAR
-
-
-def layout_caption(experiment: str, table: pd.DataFrame) -> str:
-    """What a reader must know of the `paper_layout` of a table of `summarise`."""
-    low, high = table["splits"].min(), table["splits"].max()
-    splits = "one split" if low == high == 1 else ABOUT_SPLITS
-    text = f"{_title(experiment)}: SRCC and PLCC; measured: {splits}."
-    text += " PLCC without a fitted logistic, as in the released code."
-    if (table["dataset"] == table["test_dataset"]).all():
-        text += "".join(f" {ABOUT[name]}" for name in comparable(table) if name in ABOUT)
-    if table["published_srcc"].notna().any():
-        text += f" {ABOUT_PUBLISHED}"
-    return text + _about_labels_and_weights(table)
-
-
-def _title(experiment: str) -> str:
-    return experiment.replace("_", " ").capitalize()
-
-
-def _about_labels_and_weights(table: pd.DataFrame) -> str:
-    text = ""
-    selections = rules_of(table)
-    if len(selections) == 1:
-        text += f" Epoch selected on: {selections[0]}."
-    elif "test" in selections:
-        text += f" {ABOUT_SELECTION}"
-    pseudo = sorted({kind for kind in table["label_kind"] if is_pseudo(kind)})
-    if pseudo:
-        text += f" The labels are {' and '.join(pseudo)}, computed, not given by people."
-    return text
-
-
-def is_pseudo(label_kind: str) -> bool:
-    """Whether labels of this kind were computed rather than given by people."""
-    return label_kind.lower().startswith("pseudo")

@@ -15,7 +15,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from dpam.evaluation.baselines import BASELINES
-from dpam.evaluation.formatting import ABOUT_METRICS, is_pseudo
+from dpam.evaluation.captions import ABOUT_METRICS, is_pseudo
 from dpam.evaluation.tables import COLUMNS
 from dpam.report import cost, data, results, runs
 from dpam.report.pictures import FIGURES, picture

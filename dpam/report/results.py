@@ -7,16 +7,12 @@ import pandas as pd
 
 from dpam.evaluation import significance
 from dpam.evaluation.bootstrap import FEW_REFERENCES
+from dpam.evaluation.captions import ABOUT_NEAR, ABOUT_NO_NEAR, ABOUT_TYPES, caption, layout_caption
 from dpam.evaluation.formatting import (
-    ABOUT_NEAR,
-    ABOUT_NO_NEAR,
-    ABOUT_TYPES,
     DASH,
     METRIC_HEADINGS,
     MINUS,
-    caption,
     decimal,
-    layout_caption,
     over_splits,
     paper_text,
     readable,

@@ -10,12 +10,10 @@ import pytest
 
 from dpam.cli import main
 from dpam.errors import DpamError
+from dpam.evaluation.captions import about_near, caption, layout_caption
 from dpam.evaluation.formatting import (
-    about_near,
-    caption,
     escape_latex,
     latex,
-    layout_caption,
     markdown,
     paper_layout,
     paper_text,
