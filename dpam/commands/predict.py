@@ -195,13 +195,13 @@ def run(args: argparse.Namespace) -> int:
     rows = run.rows(sources(named, args.recursive, done, passed))
     with growing(args.output, args.resume) if args.output else nullcontext(None) as add:
 
-        def written() -> Iterator[Row]:
+        def keep() -> Iterator[Row]:
             for row in rows:
                 if add is not None:
                     add(row)
                 yield row
 
-        everything: Iterable[Row] = chain(before, written())
+        everything: Iterable[Row] = chain(before, keep())
         everything = everything if labels is None else labels.watch(everything)
         show(select_rows(everything, args.sort, args.top, args.threshold), scorer)
     if labels is not None:
@@ -278,7 +278,7 @@ class Run:
         jobs = in_order(work, found, 1 if on_gpu else args.workers)
         waiting: deque[Job] = deque()
 
-        def prepared() -> Iterator[Prepared]:
+        def prepare_each() -> Iterator[Prepared]:
             for result in track(jobs, "scoring", self.total):
                 if isinstance(result, DpamError):
                     self.failures.append(" ".join(str(result).splitlines()))
@@ -287,7 +287,7 @@ class Run:
                 waiting.append(result)
                 yield result.prepared
 
-        for prediction in scorer.predict_views(prepared(), args.batch_size):
+        for prediction in scorer.predict_views(prepare_each(), args.batch_size):
             done = waiting.popleft()
             rated = scorer.score_of(prediction)
             self.scored += 1
