@@ -6,10 +6,10 @@ from functools import cache
 from dpam.datasets.demo import DISTORTIONS
 from dpam.experiments.resources import (
     ASSUMED_TFLOPS,
-    CORE_TFLOPS,
     PUBLISHED_GFLOP,
     Network,
     Plan,
+    assumed_tflops,
     estimate,
     size_of,
 )
@@ -116,8 +116,7 @@ def scored_chunks(wildcards):
 
 def expected_seconds():
     """Seconds that a job of each rule takes on average here, as far as can be known before."""
-    gpu = Path("/proc/driver/nvidia").exists()
-    tflops = ASSUMED_TFLOPS if gpu else CORE_TFLOPS * workflow.cores
+    tflops = assumed_tflops(workflow.cores)
     try:
         table = estimate(runs_table(), plan().sizes, plan().network, tflops)
     except DpamError:  # the number of images of a dataset of one's own is not known
