@@ -12,7 +12,8 @@
 #   <results>/data/{dataset}/labels.csv                one row per image, label in [0, 1]
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
-#   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics
+#   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics; of a
+#     variant only if it packs otherwise than those before it
 #   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a shard of a large one
 #   <results>/data/{dataset}/{features}.npy            of a baseline (brisque, vit), one row per image
 #   <results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/
@@ -28,7 +29,8 @@
 #   <results>/photographs/scores/{chunk}.csv           their scores, and together scores.parquet
 #   <results>/tables/, figures/, report/index.html     numbers and pictures over all runs
 #   <results>/report/configuration.yaml                what they were made with, all defaults filled in
-# with distortion: all or one type of it; method: slic, rim, ainet, none; baseline: brisque_svr, vit_ridge;
+# with distortion: all or one type of it; method: slic, rim, ainet, none, and of a variant slic+no_texture, ...;
+# baseline: brisque_svr, vit_ridge;
 # split: split00 ... split09, authors, official or whole.
 
 import os

@@ -6,7 +6,8 @@
 Nothing is started, and no dataset needs to be there. All numbers are estimates: images of each
 dataset times what one cost when it was measured. How fast a GPU trains is taken from runs in
 the list that are finished (history.csv), from a step timed here (--measure), or assumed (--tflops).
-Hours are those of one core and of one GPU; a job's cores beside its GPU are not counted.
+Hours are those of one core and of one GPU; a job's cores beside its GPU are not counted. A variant
+is taken to cost what base does.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from dpam.utils.files import read_csv, write_csv
 if TYPE_CHECKING:
     from dpam.model import Network as Judge
 
-COLUMNS = ["dataset", "distortion", "method", "split", "seed", "test_dataset", "run"]
+COLUMNS = ["dataset", "distortion", "method", "split", "seed", "test_dataset", "run", "pack"]
 SUPERPIXELS = 140
 BATCH = {"cpu": 2, "cuda": 12}  # images of the step that --measure times
 

@@ -62,8 +62,10 @@ def readable_types(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def method_name(method: str) -> str:
-    """A method's name for people."""
-    return METHODS.get(method, f"DPAM, {method}")
+    """A method's name for people; the variant, behind a +, stands last."""
+    name, _, variant = method.partition("+")
+    words = [METHODS.get(name, f"DPAM, {name}"), *([variant.replace("_", " ")] if variant else [])]
+    return ", ".join(words)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

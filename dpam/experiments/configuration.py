@@ -14,6 +14,7 @@ from jsonschema.exceptions import ValidationError
 from dpam.errors import DpamError, listed
 from dpam.evaluation.baselines import BASELINES
 from dpam.experiments.settings import SECTIONS, TrainingSettings, schema_of
+from dpam.experiments.variants import VARIED, config_of
 from dpam.superpixels.methods import NAMES
 from dpam.utils.files import read_yaml
 
@@ -28,6 +29,7 @@ RENAMED = {
     "flip": "hflip",
     "freeze_backbone": "freeze_blocks: all",
 }
+TITLE = "the configuration is not valid"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -65,8 +67,9 @@ def read_numbers(value: Any, schema: dict[str, Any]) -> Any:
     PyYAML reads 1e-4, which lacks a point, as text.
     """
     if isinstance(value, dict):
-        parts = schema.get("properties", {})
-        return {key: read_numbers(item, parts.get(key, {})) for key, item in value.items()}
+        parts, rest = schema.get("properties", {}), schema.get("additionalProperties")
+        other = rest if isinstance(rest, dict) else {}
+        return {key: read_numbers(item, parts.get(key, other)) for key, item in value.items()}
     if isinstance(value, list):
         return [read_numbers(item, schema.get("items", {})) for item in value]
     if isinstance(value, str) and "number" in schema.get("type", ""):
@@ -101,7 +104,16 @@ def validate(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
     Raises:
         DpamError: unknown keys, wrong types, values out of range; all of them are listed.
     """
-    return conform(config, read_schema(schema_file), "the configuration is not valid")
+    schema = read_schema(schema_file)
+    conform(config, schema, TITLE)
+    problems = [
+        f"variants.{name}: {line}"
+        for name in config["variants"]
+        for line in faults(config_of(config, name), schema)
+    ]
+    if problems:
+        raise listed(TITLE, problems)
+    return config
 
 
 def read_schema(file: str | Path) -> dict[str, Any]:
@@ -113,6 +125,9 @@ def read_schema(file: str | Path) -> dict[str, Any]:
     lists["baselines"]["items"]["enum"] = list(BASELINES)
     for name, kind in SECTIONS.items():
         parts[name] |= schema_of(kind)
+    # What is refused together is looked for in a variant's whole configuration.
+    alone = {key: {k: v for k, v in parts[key].items() if k != "allOf"} for key in VARIED}
+    parts["variants"]["additionalProperties"]["properties"] = alone
     return schema
 
 
@@ -124,10 +139,15 @@ def conform(given: dict[str, Any], schema: dict[str, Any], title: str) -> dict[s
     """
     given.update(read_numbers(given, schema))
     fill_defaults(given, schema)
-    errors = sorted(Draft202012Validator(schema).iter_errors(given), key=lambda e: list(e.path))
-    if errors:
-        raise listed(title, [explain(error) for error in errors])
+    if problems := faults(given, schema):
+        raise listed(title, problems)
     return given
+
+
+def faults(given: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """What does not conform to a schema, a line each."""
+    errors = Draft202012Validator(schema).iter_errors(given)
+    return [explain(error) for error in sorted(errors, key=lambda error: list(error.path))]
 
 
 def settings_of_run(

@@ -15,6 +15,7 @@ import pandas as pd
 from dpam.datasets import MADE_HERE, Dataset
 from dpam.errors import listed
 from dpam.evaluation.baselines import BASELINES
+from dpam.experiments.variants import parts_of
 from dpam.superpixels.methods import METHODS, NONE
 
 # Core-seconds per megapixel.
@@ -127,6 +128,7 @@ class Plan:
 
     def segmenting_seconds(self, method: str, size: Size) -> float:
         """Core-seconds that an image's superpixels take."""
+        method, _ = parts_of(method)
         if method == NONE:
             return 0.0
         side = METHODS[method].side
@@ -185,12 +187,13 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     """Every job behind a list of runs, as arguments of `Plan.cost`.
 
     Args:
-        runs: columns dataset, distortion, method, split, seed, test_dataset, run (runs.csv).
+        runs: columns dataset, distortion, method, split, seed, test_dataset, run, pack (runs.csv).
         plan: knows the datasets' sizes.
     """
     baseline = runs["method"].isin(list(BASELINES))
     tested = runs.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
-    used = _distinct(pd.concat([runs, tested]), ["dataset", "method"])
+    read = pd.concat([runs, tested])[["dataset", "pack"]].rename(columns={"pack": "method"})
+    used = _distinct(read, ["dataset", "method"])
     for name in dict.fromkeys(row["dataset"] for row in used):
         if name in MADE_HERE:
             yield {"rule": "make_demo_data", "dataset": name}

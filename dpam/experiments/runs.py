@@ -16,6 +16,7 @@ from dpam.datasets.custom import with_labels
 from dpam.errors import DpamError, listed
 from dpam.evaluation.baselines import BASELINES
 from dpam.experiments.settings import JUDGE
+from dpam.experiments.variants import BASE, config_of, method_of, parts_of, wrong_variants
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
@@ -47,7 +48,8 @@ class Run(NamedTuple):
         Without a test set that training sees both are the last epoch: it is tested once.
         """
         folder = self.folder(config)
-        once = self.split == "whole" or not config["training"]["watch_test"]
+        training = config_of(config, parts_of(self.method)[1])["training"]
+        once = self.split == "whole" or not training["watch_test"]
         if once or self.method in BASELINES:
             return [folder]
         return [folder, f"{folder}/test_selected"]
@@ -85,7 +87,10 @@ def runs_of(config: Mapping[str, Any]) -> list[Run]:
             error hours later; all of it is listed.
     """
     runs: dict[Run, None] = {}
-    problems = dict.fromkeys(wrong_settings(config))
+    problems = dict.fromkeys([*wrong_settings(config), *wrong_variants(config)])
+    for name in config["variants"]:
+        new = [line for line in wrong_settings(config_of(config, name)) if line not in problems]
+        problems |= dict.fromkeys(f"variants.{name}: {line}" for line in new)
     for block in config["experiments"]:
         where = f"experiment {block['name']}"
         try:
@@ -118,8 +123,11 @@ def runs_of_block(
     config: Mapping[str, Any], block: Mapping[str, Any], datasets: Mapping[str, Dataset]
 ) -> Iterator[Run]:
     """The runs that an experiment stands for."""
+    methods = [
+        method_of(name, variant) for name, variant in product(block["methods"], block["variants"])
+    ]
     for dataset, method, split, seed in product(
-        block["datasets"], block["methods"] + block["baselines"], block["splits"], block["seeds"]
+        block["datasets"], methods + block["baselines"], block["splits"], block["seeds"]
     ):
         for distortion in distortions_of(config, block, datasets[dataset]):
             for target in targets_of(block, dataset):
@@ -147,13 +155,15 @@ def wrong_in_block(
     config: Mapping[str, Any], block: Mapping[str, Any], datasets: Mapping[str, Dataset]
 ) -> Iterator[str]:
     """What is wrong with an experiment, a line each."""
-    network = config["model"]["network"]
-    unfit = [name for name in block["methods"] if (name == "none") != (network == "pooled")]
-    if unfit:
-        yield (
-            f"model.network {network}: it does not read packs of the method {', '.join(unfit)}; "
-            "pooled needs `methods: [none]`, and dpam needs superpixels"
-        )
+    unknown = [name for name in block["variants"] if name not in (BASE, *config["variants"])]
+    if unknown:
+        known = ", ".join([BASE, *config["variants"]])
+        yield f"variants: there is no {', '.join(unknown)}; known are {known}"
+    for variant in block["variants"]:
+        if variant not in unknown:
+            where = "" if variant == BASE else f"variant {variant}: "
+            for line in unfit(config_of(config, variant), block, datasets):
+                yield f"{where}{line}"
     for name in block["datasets"]:
         targets = targets_of(block, name)
         if not targets:
@@ -163,16 +173,30 @@ def wrong_in_block(
                 f"splits: whole, tested on {name} itself: it has no test set, all images train; "
                 "take split00, or test on others"
             )
-        if reads_in_full(config) and datasets[name].network_input == "crop":
-            yield (
-                f"training.crop, training.degraded: expected whole images, of {name} the network "
-                "reads crops; set both to 0"
-            )
         if block["distortions"] != ["all"]:
             yield from wrong_distortions(config, block["distortions"], datasets[name])
         if "official" in block["splits"]:
             for target in dict.fromkeys([name, *targets]):
                 yield from wrong_official(config, facts_of(config, target))
+
+
+def unfit(
+    config: Mapping[str, Any], block: Mapping[str, Any], datasets: Mapping[str, Dataset]
+) -> Iterator[str]:
+    """Settings, of a variant, that do not fit an experiment's methods and datasets, a line each."""
+    network = config["model"]["network"]
+    methods = [name for name in block["methods"] if (name == "none") != (network == "pooled")]
+    if methods:
+        yield (
+            f"model.network {network}: it does not read packs of the method {', '.join(methods)}; "
+            "pooled needs `methods: [none]`, and dpam needs superpixels"
+        )
+    for name in block["datasets"]:
+        if reads_in_full(config) and datasets[name].network_input == "crop":
+            yield (
+                f"training.crop, training.degraded: expected whole images, of {name} the network "
+                "reads crops; set both to 0"
+            )
 
 
 def wrong_distortions(
@@ -261,24 +285,27 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def refuse_impossible_backbone(config: Mapping[str, Any]) -> None:
-    """Raise a DpamError if there is no such backbone, or it has not the blocks to be read.
+    """Raise a DpamError if a backbone is not there, or has not the blocks to be read.
 
     A training would say so, after the packing. Backbones are built, without weights, but for those
     of DEPTHS whose blocks are there: timm and PyTorch take six seconds to import.
     """
-    name, blocks = config["model"]["backbone"], config["model"]["out_indices"]
-    there = range(DEPTHS.get(name, 0))
-    if there and (blocks is None or blocks == sorted(set(blocks) & set(there))):
-        return
-    import torch
+    for variant in (BASE, *config["variants"]):
+        changed = config_of(config, variant)
+        name, blocks = changed["model"]["backbone"], changed["model"]["out_indices"]
+        there = range(DEPTHS.get(name, 0))
+        if there and (blocks is None or blocks == sorted(set(blocks) & set(there))):
+            continue
+        import torch
 
-    from dpam.model.backbone import Backbone
+        from dpam.model.backbone import Backbone
 
-    try:
-        with torch.device("meta"):
-            Backbone(name, False, config["image_size"], blocks, None)
-    except DpamError as error:
-        raise DpamError(f"model: {error}") from error
+        try:
+            with torch.device("meta"):
+                Backbone(name, False, changed["image_size"], blocks, None)
+        except DpamError as error:
+            where = "model" if variant == BASE else f"variants.{variant}: model"
+            raise DpamError(f"{where}: {error}") from error
 
 
 def reads_in_full(config: Mapping[str, Any]) -> bool:

@@ -23,7 +23,8 @@ def runs_table():
             rows.append(("individual", name, "all", method, split, 20, name, folder))
     rows += [("cross", a, "all", "slic", "whole", 20, b, "run") for a, b in (names, names[::-1])]
     rows.append(("again", "csiq", "all", "slic", "split00", 20, "csiq", "run"))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.assign(pack=table["method"])
 
 
 def sizes(**images):

@@ -256,6 +256,24 @@ ROWS = [
         "list_runs",
         new="seed21",
     ),
+    Row(
+        "a variant",
+        "another change in `variants.blind`",
+        edit(TINY, "{texture: constant}", "{superpixels: constant}"),
+        "train",
+        of="slic+blind",
+    ),
+    Row(
+        "one more variant",
+        "of the experiment `own`",
+        edit(
+            TINY,
+            "[base, blind]\n    test_on: self\nvariants:\n",
+            "[base, blind, plain]\n    test_on: self\nvariants:\n  plain: {views: 5}\n",
+        ),
+        "list_runs",
+        new="slic+plain",
+    ),
     # Surroundings.
     Row("a library's version", "torch in `envs/`", other_versions),
     Row("the profile", "`cores` of the default", edit("profiles/default/config.yaml", "all", "1")),

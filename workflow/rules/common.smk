@@ -16,6 +16,7 @@ from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.utils.files import write_text
 from dpam.experiments.settings import JUDGE
+from dpam.experiments.variants import config_of, pack_of, parts_of
 from dpam.inference.judge import judge
 from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, find_edits, remember
@@ -74,7 +75,7 @@ wildcard_constraints:
     test_dataset="|".join(DATASETS),
     made="|".join(MADE) or "none",
     distortion=r"\w[\w.-]*",
-    method="|".join(NAMES),
+    method=rf"({'|'.join(NAMES)})(\+({'|'.join(config['variants']) or 'none'}))?",
     baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
     seed=r"\d+",
@@ -132,6 +133,12 @@ def as_yaml(settings):
     return yaml.safe_dump(settings, allow_unicode=True)
 
 
+def training_settings(wildcards):
+    """The settings of a network and its training, as `dpam train --set` reads them."""
+    settings = settings_of(wildcards.method)
+    return [f"{name}={json.dumps(settings[name])}" for name in ("model", "training")]
+
+
 def own_dataset(wildcards):
     """Option that describes a dataset of the user's own, as JSON; nothing for known ones."""
     custom = config["custom"].get(wildcards.dataset)
@@ -144,21 +151,52 @@ def allowed_findings(wildcards):
     return ["--allow", *allow] if allow else []
 
 
+@cache
+def settings_of(method):
+    """The configuration of the variant that a method's name ends with."""
+    return config_of(config, parts_of(method)[1])
+
+
+def superpixels_of(wildcards):
+    """The superpixels of a method."""
+    return parts_of(wildcards.method)[0]
+
+
+def setting(key):
+    """A key of the configuration, as the variant of a job has it."""
+    return lambda wildcards: settings_of(wildcards.method)[key]
+
+
+def pack(dataset):
+    """The pack of a dataset, `dataset` or `test_dataset`, that a job's network reads."""
+
+    def path(wildcards):
+        return pack_file(wildcards[dataset], wildcards.method)
+
+    return path
+
+
+def pack_file(dataset, method):
+    """The pack of a dataset that the networks of a method read."""
+    return f"<results>/data/{dataset}/{pack_of(config, method)}.h5"
+
+
 def superpixel_options(wildcards):
     """The options that packing with the superpixel method reads, and no other."""
-    if wildcards.method == "none":
-        return storage_options()
-    own = "backend" if wildcards.method == "slic" else wildcards.method
+    method, settings = superpixels_of(wildcards), settings_of(wildcards.method)
+    if method == "none":
+        return storage_options(settings)
+    own = "backend" if method == "slic" else method
     names = own, "statistics", "colour_profiles", "texture"
-    values = {name.replace("_", "-"): config["superpixels"].get(name) for name in names}
+    values = {name.replace("_", "-"): settings["superpixels"].get(name) for name in names}
     words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
-    return words + storage_options()
+    return words + storage_options(settings)
 
 
-def storage_options():
+def storage_options(settings):
     """The options that say how pixels are kept."""
-    side = config["stored_side"]
-    return ["--resize", config["resize"], *([] if side is None else ["--stored-side", side])]
+    side = settings["stored_side"]
+    return ["--resize", settings["resize"], *([] if side is None else ["--stored-side", side])]
 
 
 def the_judge():
@@ -171,21 +209,23 @@ def the_judge():
 
 def starts(wildcards):
     """The files that a training starts and learns from, beside the data."""
-    start = config["model"]["start"]
-    files = config["model"]["weights"], config["training"]["teacher"]
+    settings = settings_of(wildcards.method)
+    start = settings["model"]["start"]
+    files = settings["model"]["weights"], settings["training"]["teacher"]
     return [file for file in (the_judge() if start == JUDGE else start, *files) if file]
 
 
 def superpixel_weights(wildcards):
     """The file of weights that the superpixel method needs, if it needs one."""
-    if wildcards.method != "ainet":
+    if superpixels_of(wildcards) != "ainet":
         return []
-    if config["superpixels"]["ainet"] is None:
+    weights = settings_of(wildcards.method)["superpixels"]["ainet"]
+    if weights is None:
         stop(
             "superpixel method ainet needs weights: name their file as superpixels.ainet, make one "
             "with `dpam train-ainet IMAGES --output FILE`, or take ainet out of `methods`"
         )
-    return config["superpixels"]["ainet"]
+    return weights
 
 
 def features(dataset, baseline):
@@ -224,7 +264,11 @@ def refuse_edited():
 
 def runs_table():
     """Which runs belong to which experiment."""
-    rows = [{**run._asdict(), "run": folder} for run in RUNS for folder in run.folders(config)]
+    rows = [
+        {**run._asdict(), "run": folder, "pack": pack_of(config, run.method)}
+        for run in RUNS
+        for folder in run.folders(config)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -245,14 +289,12 @@ def paths_of_runs(name):
 
 
 def packs():
-    """The packs of each dataset that networks are trained or tested on, for pictures of its images."""
-    return list(
-        dict.fromkeys(
-            f"<results>/data/{name}/{run.method}.h5"
-            for run in NETWORKS
-            for name in (run.dataset, run.test_dataset)
-        )
-    )
+    """A pack of each dataset and superpixel method, for pictures of its images."""
+    found = {}
+    for run in NETWORKS:
+        for name in (run.dataset, run.test_dataset):
+            found.setdefault((name, parts_of(run.method)[0]), pack_file(name, run.method))
+    return list(found.values())
 
 
 def paths_of_maps():
@@ -260,9 +302,11 @@ def paths_of_maps():
 
     The network pooled has none.
     """
-    if config["model"]["network"] == "pooled":
-        return []
-    candidates = [run for run in NETWORKS if run.distortion == "all"]
+    candidates = [
+        run
+        for run in NETWORKS
+        if run.distortion == "all" and settings_of(run.method)["model"]["network"] != "pooled"
+    ]
     candidates.sort(key=lambda run: run.dataset != run.test_dataset)
     first = {run.test_dataset: run for run in reversed(candidates)}
     return [f"{run.folder(config)}/maps-on-{name}.npz" for name, run in sorted(first.items())]

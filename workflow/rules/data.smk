@@ -131,13 +131,14 @@ rule pack_superpixels:
         **asked("pack_superpixels"),
     params:
         own=own_dataset,
-        image_size=config["image_size"],
+        method=superpixels_of,
+        image_size=setting("image_size"),
         how=superpixel_options,
         shard=[],
         code=fingerprint("pack_superpixels"),
     shell:
         "dpam pack-superpixels {wildcards.dataset} --root {input.root:q} {params.own:q}"
-        " --verified {input.verified:q} --labels {input.labels:q} --method {wildcards.method}"
+        " --verified {input.verified:q} --labels {input.labels:q} --method {params.method}"
         " {params.how:q} --image-size {params.image_size} --threads {threads} {params.shard}"
         " --shards {input.shards:q} --output {output:q} --log {log:q}"
 
@@ -160,7 +161,8 @@ use rule pack_superpixels as pack_shard with:
         **asked("pack_shard"),
     params:
         own=own_dataset,
-        image_size=config["image_size"],
+        method=superpixels_of,
+        image_size=setting("image_size"),
         how=superpixel_options,
         shard="--shard {shard}/{shards}",
         code=fingerprint("pack_superpixels"),

@@ -4,7 +4,7 @@
 rule test:
     input:
         weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/model.safetensors",
-        pack="<results>/data/{test_dataset}/{method}.h5",
+        pack=pack("test_dataset"),
         splits="<results>/data/{test_dataset}/splits.csv",
     output:
         "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
@@ -19,7 +19,7 @@ rule test:
         **asked("test"),
         gpu=1,
     params:
-        views=config["views"],
+        views=setting("views"),
         code=fingerprint("test"),
     shell:
         "dpam test {input.weights:q} {input.pack:q} --splits {input.splits:q}"
@@ -30,7 +30,7 @@ rule test:
 use rule test as test_test_selected with:
     input:
         weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected.safetensors",
-        pack="<results>/data/{test_dataset}/{method}.h5",
+        pack=pack("test_dataset"),
         splits="<results>/data/{test_dataset}/splits.csv",
     output:
         "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
@@ -43,7 +43,7 @@ use rule test as test_test_selected with:
 rule map_quality:
     input:
         weights="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/model.safetensors",
-        pack="<results>/data/{test_dataset}/{method}.h5",
+        pack=pack("test_dataset"),
         predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
     output:
         "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/maps-on-{test_dataset}.npz",
@@ -58,7 +58,7 @@ rule map_quality:
         **asked("map_quality"),
         gpu=1,
     params:
-        views=config["views"],
+        views=setting("views"),
         code=fingerprint("map_quality"),
     shell:
         "dpam map-quality {input.weights:q} {input.pack:q} --predictions {input.predictions:q}"
@@ -162,7 +162,7 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
     wildcard_constraints:
-        method="[a-z_]+",
+        method=r"\w+(\+\w+)?",
     retries: 0
     conda:
         ENVIRONMENT

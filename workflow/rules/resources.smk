@@ -54,23 +54,25 @@ def images_of(name):
 
 def shards(wildcards):
     """The shards of a dataset's pack, if it is large enough to be packed by several jobs."""
-    count = -(-images_of(wildcards.dataset) // config["superpixels"]["images_per_job"])
+    most = settings_of(wildcards.method)["superpixels"]["images_per_job"]
+    count = -(-images_of(wildcards.dataset) // most)
     path = f"<results>/data/{wildcards.dataset}/{wildcards.method}"
     return [f"{path}-{number}of{count}.h5" for number in range(1, count + 1)] if count > 1 else []
 
 
 @cache
-def plan():
-    """What jobs cost."""
-    views = config["views"] if config["views"] != "whole" else 1
-    size = config["image_size"]
+def plan(variant="base"):
+    """What jobs of a variant cost."""
+    settings = config_of(config, variant)
+    views = settings["views"] if settings["views"] != "whole" else 1
+    size = settings["image_size"]
     sizes = {
         name: size_of(dataset, images_of(name) or UNKNOWN, size, views)
         for name, dataset in DATASETS.items()
     }
     gflop = PUBLISHED_GFLOP * (size / 224) ** 2
-    network = Network(gflop, 0, config["training"]["epochs"])
-    return Plan(sizes, network, len(RUNS), config["superpixels"]["images_per_job"])
+    network = Network(gflop, 0, settings["training"]["epochs"])
+    return Plan(sizes, network, len(RUNS), settings["superpixels"]["images_per_job"])
 
 
 def asked(rule):
@@ -91,7 +93,8 @@ def asked(rule):
         return int(base + process * threads + image * images) * attempt
 
     def runtime(wildcards, threads, attempt):
-        cost = plan().cost(rule, **names(wildcards))
+        _, variant = parts_of(wildcards.get("method", ""))
+        cost = plan(variant).cost(rule, **names(wildcards))
         seconds = cost.core_seconds / threads + cost.gflop / (ASSUMED_TFLOPS * 1000)
         return max(SHORTEST, int(2 * seconds / 60)) * attempt
 

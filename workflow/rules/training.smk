@@ -1,9 +1,9 @@
-# One network per dataset, distortion, superpixel method, split and seed.
+# One network per dataset, distortion, method, split and seed.
 
 
 rule train:
     input:
-        pack="<results>/data/{dataset}/{method}.h5",
+        pack=pack("dataset"),
         splits="<results>/data/{dataset}/splits.csv",
         starts=starts,
     output:
@@ -22,9 +22,9 @@ rule train:
         gpu=1,
         # The checkpoint keeps the views that predictions take. No parameter: another number of them
         # is no reason to train again.
-        views=config["views"],
+        views=setting("views"),
     params:
-        settings=[f"{name}={as_json(name)}" for name in ("model", "training")],
+        settings=training_settings,
         scaling=config["labels"]["scaling"],
         code=fingerprint("train"),
     shell:

@@ -1,0 +1,60 @@
+"""Variants: the configuration with a few keys changed, by name, for experiments that compare.
+
+`config` is everywhere a configuration as `dpam.experiments.configuration.validate` returns it. The
+variant `base` is the configuration as it is. A method's name is that of its superpixels and, behind
+a +, of its variant, if that is another one: slic, slic+no_texture.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+BASE = "base"
+PACKED = ("superpixels", "image_size", "stored_side", "resize")  # keys that packs depend on
+VARIED = ("model", "training", "views", *PACKED)  # keys that a variant may change
+
+
+def config_of(config: Mapping[str, Any], variant: str) -> dict[str, Any]:
+    """The configuration of a variant: of each section it keeps what the variant does not name."""
+    changed = dict(config)
+    for key, value in ({} if variant == BASE else config["variants"][variant]).items():
+        changed[key] = config[key] | value if isinstance(value, dict) else value
+    return changed
+
+
+def method_of(superpixels: str, variant: str) -> str:
+    """The name of a method."""
+    return superpixels if variant == BASE else f"{superpixels}+{variant}"
+
+
+def parts_of(method: str) -> tuple[str, str]:
+    """Superpixels and variant of a method; of a baseline its name and `base`."""
+    superpixels, _, variant = method.partition("+")
+    return superpixels, variant or BASE
+
+
+def pack_of(config: Mapping[str, Any], method: str) -> str:
+    """The name of the pack that a method reads: that of the first variant that packs alike."""
+    superpixels, variant = parts_of(method)
+    wanted = packing(config, variant)
+    return next(
+        method_of(superpixels, other)
+        for other in (BASE, *config["variants"])
+        if packing(config, other) == wanted
+    )
+
+
+def packing(config: Mapping[str, Any], variant: str) -> dict[str, Any]:
+    """What a variant's packs depend on."""
+    changed = config_of(config, variant)
+    return {key: changed[key] for key in PACKED}
+
+
+def wrong_variants(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the variants themselves, a line each."""
+    known = {BASE: config_of(config, BASE)}
+    for name in config["variants"]:
+        changed = config_of(config, name)
+        same = [other for other, settings in known.items() if settings == changed]
+        if same:
+            yield f"variants.{name}: expected a change, found the settings of {same[0]}"
+        known[name] = changed
