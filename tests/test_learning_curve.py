@@ -20,7 +20,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 @pytest.fixture
 def curve(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("judge", "ablation")]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "judge"]:
         monkeypatch.delitem(sys.modules, name)
     spec = importlib.util.spec_from_file_location("learning_curve", FOLDER / "learning_curve.py")
     module = importlib.util.module_from_spec(spec)
@@ -85,3 +85,17 @@ def test_it_goes_on_where_it_was(curve, full_pack, tmp_path, monkeypatch, capsys
     assert "judge 2 " in capsys.readouterr().out
     curve.main()
     assert "judge 2 " not in capsys.readouterr().out
+
+
+def test_a_cached_backbone_answers_as_the_backbone_and_computes_each_image_once(curve):
+    seen = []
+
+    def forward(image):
+        seen.extend(image)
+        return image.mean(dim=(2, 3))
+
+    image = torch.rand(4, 3, 8, 8)
+    cached = curve.with_cache(forward, {})
+    for chosen in ([0, 1], [1, 2, 0], [3, 3]):
+        torch.testing.assert_close(cached(image[chosen]), image[chosen].mean(dim=(2, 3)))
+    assert len(seen) == 5  # both copies of the last one, in one batch

@@ -5,6 +5,7 @@ levels and groups within runs) and for each experiment, as CSV, LaTeX and Markdo
 
   EXPERIMENT        median, mean, standard deviation over splits, each of few; a row per setting
   EXPERIMENT_paper  medians laid out as in papers, below the published values of other methods
+  EXPERIMENT_variants  of an experiment with variants: each beside base, with its difference
 
 and, in the same three forms, significance: each two methods compared over the splits they share,
 by runs whose weights were not selected on test.
@@ -16,7 +17,8 @@ from pathlib import Path
 import pandas as pd
 
 from dpam.commands.arguments import add_input
-from dpam.evaluation import captions, formatting, significance, tables
+from dpam.evaluation import ablation, captions, formatting, significance, tables
+from dpam.evaluation.tables import ENSEMBLE
 from dpam.utils.files import refuse_existing, write_csv, write_text
 
 ENDINGS = (".csv", ".tex", ".md")
@@ -32,8 +34,12 @@ def run(args: argparse.Namespace) -> None:
     """Read the metrics of every run of the list, write the tables."""
     output = Path(args.output_dir)
     metrics = tables.read_metrics(args.runs)
+    varied = metrics["method"].str.removesuffix(ENSEMBLE).str.contains("+", regex=False)
+    several = set(metrics.loc[varied, "experiment"])
     experiments = [
-        f"{name}{end}" for name in metrics["experiment"].unique() for end in ("", "_paper")
+        f"{name}{end}"
+        for name in metrics["experiment"].unique()
+        for end in ("", "_paper", *(["_variants"] if name in several else []))
     ]
     laid_out = [f"{name}{end}" for name in ["significance", *experiments] for end in ENDINGS]
     refuse_existing(output / name for name in ["metrics.csv", "types_and_levels.csv", *laid_out])
@@ -52,6 +58,11 @@ def run(args: argparse.Namespace) -> None:
         write(output / str(experiment), table, formatting.readable(table), about)
         about = captions.layout_caption(str(experiment), table)
         write(output / f"{experiment}_paper", layout, formatting.paper_text(table), about)
+        if experiment in several:
+            own = pairs[pairs["experiment"] == experiment]
+            beside = ablation.compare_variants(rows, own)
+            text = ablation.readable(beside)
+            write(output / f"{experiment}_variants", beside, text, ablation.CAPTION)
 
 
 def write(path: Path, table: pd.DataFrame, text: pd.DataFrame, caption: str) -> None:

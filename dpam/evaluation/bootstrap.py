@@ -8,7 +8,7 @@ images are drawn, and the interval is too narrow, which must be said with it. A 
 per image, how often it was drawn, so that nothing is copied and many draws are computed at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -87,14 +87,8 @@ def intervals(
     count = int(cluster.max()) + 1 if len(cluster) else 0
     if count < FEWEST_CLUSTERS:
         return dict.fromkeys(names)
-    generator = np.random.default_rng(seed)
-    rows = max(1, CELLS // len(cluster))
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for start in range(0, draws, rows):
-        drawn = generator.multinomial(
-            count, np.full(count, 1 / count), size=min(rows, draws - start)
-        )
-        weight = drawn[:, cluster].astype(np.float64)
+    for weight in weights(cluster, draws, seed):
         found["srcc"].append(weighted_srcc(prediction, label, weight))
         if groups:
             within = [weighted_srcc(prediction[g], label[g], weight[:, g]) for g in groups]
@@ -105,6 +99,49 @@ def intervals(
             found["plcc_fitted"].append(weighted_plcc(fitted, label, weight))
             found["rmse_fitted"].append(weighted_rmse(fitted, label, weight))
     return {name: _interval(values) for name, values in found.items()}
+
+
+def interval_of_difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    label: np.ndarray,
+    cluster: np.ndarray,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> tuple[float, float] | None:
+    """95 % percentile interval of the difference of two networks' SRCC on the same images.
+
+    Both are drawn together. None as of `intervals`.
+
+    Args:
+        first: (s, n) predictions, of s seeds, whose SRCC count as their mean.
+        second: (t, n) likewise.
+        label: (n,) finite numbers.
+        cluster: (n,) the number of each image's cluster, from 0.
+        draws: how often the clusters are drawn.
+        seed: of the draws.
+    """
+    if len(cluster) == 0 or cluster.max() + 1 < FEWEST_CLUSTERS:
+        return None
+    found = []
+    for weight in weights(cluster, draws, seed):
+        one, other = (
+            np.mean([weighted_srcc(prediction, label, weight) for prediction in side], axis=0)
+            for side in (first, second)
+        )
+        found.append(one - other)
+    return _interval(found)
+
+
+def weights(cluster: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each image was drawn: (some draws, n) float64, until there are all draws."""
+    generator = np.random.default_rng(seed)
+    count = int(cluster.max()) + 1
+    rows = max(1, CELLS // len(cluster))
+    for start in range(0, draws, rows):
+        size = min(rows, draws - start)
+        drawn = generator.multinomial(count, np.full(count, 1 / count), size=size)
+        yield drawn[:, cluster].astype(np.float64)
 
 
 def _interval(values: list[np.ndarray]) -> tuple[float, float] | None:

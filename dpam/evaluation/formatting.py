@@ -224,6 +224,11 @@ def decimal(value: float) -> str:
     return DASH if pd.isna(value) else f"{value:.3f}".replace("-", MINUS)
 
 
+def with_sign(value: float) -> str:
+    """Three decimals with a sign; a dash for nan."""
+    return DASH if pd.isna(value) else f"{value:+.3f}".replace("-", MINUS)
+
+
 def latex(table: pd.DataFrame, caption: str) -> str:
     """A table of text as a LaTeX table that needs the package booktabs; all text is escaped.
 

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from dpam.evaluation.formatting import decimal, method_name
+from dpam.evaluation.tables import compared
 
 FEWEST_SPLITS = 2  # without two there is no variance
 SURE = 0.05
@@ -53,7 +54,8 @@ def compare_methods(metrics: pd.DataFrame) -> pd.DataFrame:
             are rows whose weights were selected on test.
 
     Returns:
-        COLUMNS, a row per experiment x FIXED x pair of methods that share a split: by which rule
+        COLUMNS, a row per experiment x FIXED x pair of methods that share a split and are
+        `dpam.evaluation.tables.compared`: by which rule
         the weights of either were selected, the number of splits, mean SRCC of either, mean and
         standard deviation of first - second, p (two-sided) and p after Holm's correction over the
         experiment. Both are nan where fewer than FEWEST_SPLITS splits are shared, or where all
@@ -68,7 +70,7 @@ def compare_methods(metrics: pd.DataFrame) -> pd.DataFrame:
         ratio = group.groupby("split")["test_to_train"].mean()
         for first, second in combinations(by_split.columns, 2):
             pair = by_split[[first, second]].dropna()
-            if len(pair):
+            if len(pair) and compared(str(first[0]), str(second[0])):
                 names = [*setting, *map(str, (*first, *second))]
                 about = dict(zip(["experiment", *FIXED, *SIDES], names, strict=True))
                 rows.append(about | compare(pair.to_numpy(), float(ratio[pair.index].mean())))
@@ -113,6 +115,17 @@ def corrected_t_test(difference: np.ndarray, test_to_train: float) -> float:
     return float(2 * stats.t.sf(abs(difference.mean()) / error, k - 1))
 
 
+def corrected_interval(difference: np.ndarray, test_to_train: float) -> tuple[float, float]:
+    """95 % interval of the mean difference by the corrected resampled t-test; arguments as there.
+
+    It holds 0 where, and only where, p is above 0.05.
+    """
+    k = len(difference)
+    error = np.sqrt((1 / k + test_to_train) * difference.var(ddof=1))
+    reach = float(stats.t.isf(SURE / 2, k - 1) * error)
+    return float(difference.mean()) - reach, float(difference.mean()) + reach
+
+
 def holm(p: Sequence[float]) -> np.ndarray:
     """p-values after Holm's step-down correction; nan stays and does not count.
 
@@ -155,7 +168,7 @@ def better(row: Mapping[Any, Any]) -> str:
 
 
 def winners(table: pd.DataFrame) -> set[tuple[str, ...]]:
-    """Which methods are better than all others that they were compared with, all else the same.
+    """Which methods are better than all others, variants and ensembles aside, all else the same.
 
     Args:
         table: rows of `compare_methods`, all of one experiment.
@@ -165,6 +178,8 @@ def winners(table: pd.DataFrame) -> set[tuple[str, ...]]:
     """
     won: dict[tuple[str, ...], list[bool]] = {}
     for row in table.to_dict("records"):
+        if "+" in row["first"] + row["second"]:
+            continue
         for side in ("first", "second"):
             key = (*(row[name] for name in FIXED), row[side], row[f"{side}_selection"])
             won.setdefault(key, []).append(better(row) == side)

@@ -19,6 +19,7 @@ LOGISTIC = ["logistic_upper", "logistic_lower", "logistic_centre", "logistic_wid
 SETTING = ["dataset", "distortion", "method", "test_dataset", "label_kind", "selection"]
 # What is no method but a row beside them: the mean of the group in training.
 FLOOR = "group_mean"
+ENSEMBLE = "+ensemble"  # ends the name of a method whose predictions are means over seeds
 FEW = 4  # splits; of fewer each is shown, a median and a deviation would say less
 
 
@@ -216,6 +217,13 @@ def _published(row: dict[str, Any]) -> tuple[float, float]:
         if len(found):
             return float(found["srcc"].iloc[0]), float(found["plcc"].iloc[0])
     return float("nan"), float("nan")
+
+
+def compared(first: str, second: str) -> bool:
+    """Whether two methods are compared: a variant with base alone, an ensemble with its seeds."""
+    if "+" not in first + second:
+        return True
+    return first == second.rpartition("+")[0] or second == first.rpartition("+")[0]
 
 
 def not_selected_on_test(metrics: pd.DataFrame) -> pd.DataFrame:

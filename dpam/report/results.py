@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dpam.evaluation import significance
+from dpam.evaluation import ablation, significance
 from dpam.evaluation.bootstrap import FEW_REFERENCES
 from dpam.evaluation.captions import ABOUT_NEAR, ABOUT_NO_NEAR, ABOUT_TYPES, caption, layout_caption
 from dpam.evaluation.formatting import (
@@ -17,13 +17,14 @@ from dpam.evaluation.formatting import (
     paper_text,
     readable,
     readable_types,
+    with_sign,
 )
 from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test
 from dpam.report.table import Table, files_of, link, quantity, read_table, read_tex
 
 ABOUT_BOLD = (
-    "In bold: an SRCC better than that of every other method, by the corrected t-test (see "
-    "Differences between methods)."
+    "In bold: an SRCC better than that of every other method (variants and ensembles aside), by "
+    "the corrected t-test (see Differences between methods)."
 )
 ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every other."
 TILES = 8  # more results in one experiment are summed up in three
@@ -48,6 +49,7 @@ class Experiment:
     tiles: list[Tile]
     source: tuple[str, str]
     tables: list[tuple[str, Table]]
+    variants: Table | None
     paper: Table
 
 
@@ -82,9 +84,17 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     )
     source = (f"{name}.csv", link(tables / f"{name}.csv", output))
     title = name.replace("_", " ").capitalize()
-    return Experiment(
-        title, tiles(not_selected_on_test(table[table["method"] != FLOOR])), source, shown, paper
-    )
+    large = tiles(not_selected_on_test(table[table["method"] != FLOOR]))
+    return Experiment(title, large, source, shown, variants(name, tables, output), paper)
+
+
+def variants(name: str, tables: Path, output: Path) -> Table | None:
+    """The variants of an experiment beside base; None if it has none."""
+    path = tables / f"{name}_variants.csv"
+    if not path.exists():
+        return None
+    text = ablation.readable(read_table(path, ablation.COLUMNS))
+    return Table(ablation.CAPTION, text, files_of(path, output), tex=read_tex(path))
 
 
 def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
@@ -97,11 +107,6 @@ def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
             text.insert(place, published, text.pop(published))
             text.insert(place + 1, f"{name} {MINUS} published", difference.map(with_sign))
     return text
-
-
-def with_sign(value: float) -> str:
-    """Three decimals with a sign; a dash for nan."""
-    return DASH if pd.isna(value) else f"{value:+.3f}".replace("-", MINUS)
 
 
 def best_of_setting(table: pd.DataFrame, text: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:

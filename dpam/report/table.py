@@ -15,7 +15,7 @@ from dpam.utils.files import UNREADABLE, cannot_be_read, read_csv
 # Headings of columns that are no numbers.
 TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}
 TEXT_HEADINGS |= {"first", "second", "by", "type or level", "setting", "as released", "here"}
-TEXT_HEADINGS |= {"folder"}
+TEXT_HEADINGS |= {"folder", "variant"}
 # Columns of the tables' files that are no numbers.
 LONG = 40  # characters; longer text is broken
 TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}

@@ -3,16 +3,21 @@
 import json
 import shutil
 import zipfile
+from copy import copy
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from checkout import CONFIGURATION, Checkout
 from miniatures import write_image, write_text
 from PIL import Image
+from safetensors import safe_open
 from samples import photograph
 
+PRESET = "workflow/presets/ablation.yaml"
+PLACES = {"results": "", "logs": "/logs", "benchmarks": "/benchmarks"}
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
 
@@ -54,6 +59,61 @@ def test_both_selections_of_a_run_are_tested_and_stand_apart(finished):
             assert own["validation_srcc"].notna().all()
     page = (results / "report/index.html").read_text()
     assert "epoch selected on" in page
+
+
+def test_variants_stand_beside_base(finished):
+    tables = finished.folder / "results/demo/tables"
+    table = pd.read_csv(tables / "own_variants.csv")
+    assert table["variant"].tolist() == ["base", "blind"]
+    assert (tables / "own_variants.tex").exists()
+    assert not (tables / "individual_variants.csv").exists()
+    assert sorted(path.name for path in (tables / "../data/mine").glob("*.h5")) == ["slic.h5"]
+    page = (tables / "../report/index.html").read_text()
+    assert "own_variants.csv" in page
+    assert "DPAM, SLIC, blind" in page
+
+
+def test_the_ablation_s_preset_trains_each_variant_on_what_is_there(finished, tmp_path):
+    """On the demonstration's data: one epoch of a small network each, on packs that are there."""
+    checkout = copy(finished)
+    checkout.folder = shutil.copytree(finished.folder, tmp_path / "copied")
+    small = {
+        "pathvars": {name: f"results/demo{end}" for name, end in PLACES.items()},
+        "experiments": [{"name": "ablation", "datasets": ["demo_synthetic"], "test_on": "self"}],
+        "image_size": 64,
+        "model": {"backbone": "test_vit", "out_indices": [5], "embed_dim": 16},
+        "training": {"epochs": 1, "batch_size": 4, "precision": "float32"},
+    }
+    preset = yaml.safe_load((checkout.folder / PRESET).read_text())
+    variants = preset["experiments"][0]["variants"]
+    assert variants == ["base", *preset["variants"]]
+    small["experiments"][0]["variants"] = variants
+    (checkout.folder / "small.yaml").write_text(yaml.safe_dump(small))
+    target = "results/demo/tables/ablation_variants.csv"
+    answer = checkout.snakemake(target, "--configfile", *CONFIGURATION, PRESET, "small.yaml")
+    assert answer.returncode == 0, answer.stderr
+    assert "pack_superpixels" not in answer.stderr
+    table = pd.read_csv(checkout.folder / target)
+    assert table["variant"].tolist() == variants
+    runs = checkout.folder / "results/demo/runs/demo_synthetic/all"
+    settings, found = [], []
+    for name in ["slic", *(f"slic+{name}" for name in variants[1:])]:
+        run = runs / name / "split00/seed20"
+        with safe_open(run / "model.safetensors", framework="numpy") as file:
+            header = file.metadata()
+        network, training = (json.loads(header[key]) for key in ("settings", "metadata"))
+        settings.append(
+            (network.get("texture"), network.get("superpixels"), training["training"]["loss"])
+        )
+        found.append(json.loads((run / "on-demo_synthetic.json").read_text())["srcc"])
+    assert settings == [
+        (None, None, "mse"),
+        ("constant", None, "mse"),
+        (None, "constant", "mse"),
+        ("constant", "constant", "mse"),
+        (None, None, "rank"),
+    ]
+    np.testing.assert_allclose(table["srcc_difference"][1:], np.array(found[1:]) - found[0])
 
 
 def test_no_photograph_is_on_two_sides_nor_met_again_on_the_other_dataset(finished):

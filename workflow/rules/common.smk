@@ -63,6 +63,7 @@ if config["finished_only"]:
         stop("finished_only: no test is finished yet")
 NETWORKS = [run for run in RUNS if run.method not in BASELINES]
 EXPERIMENTS = list(dict.fromkeys(run.experiment for run in RUNS))
+VARIED = list(dict.fromkeys(run.experiment for run in NETWORKS if "+" in run.method))
 DATASETS = {
     name: facts_of(config, name)
     for name in dict.fromkeys(name for run in RUNS for name in (run.dataset, run.test_dataset))
@@ -272,12 +273,13 @@ def runs_table():
     return pd.DataFrame(rows)
 
 
-def paths_of_tests(ending):
+def paths_of_tests(ending, experiments=EXPERIMENTS):
     """Files beside each run: predictions (.csv) or numbers (.json) on each test dataset."""
     return list(
         dict.fromkeys(
             f"{folder}/on-{run.test_dataset}{ending}"
             for run in RUNS
+            if run.experiment in experiments
             for folder in run.folders(config)
         )
     )

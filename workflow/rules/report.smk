@@ -55,6 +55,8 @@ rule tabulate:
     input:
         list="<results>/runs.csv",
         metrics=paths_of_tests(".json"),
+        # Differences of variants within a single split are drawn from them.
+        predictions=paths_of_tests(".csv", VARIED),
     output:
         metrics="<results>/tables/metrics.csv",
         kinds="<results>/tables/types_and_levels.csv",
@@ -64,6 +66,9 @@ rule tabulate:
             name=EXPERIMENTS,
             layout=["", "_paper"],
             ending=["csv", "tex", "md"],
+        ),
+        variants=expand(
+            "<results>/tables/{name}_variants.{ending}", name=VARIED, ending=["csv", "tex", "md"]
         ),
     log:
         "<logs>/tabulate.log",
@@ -113,6 +118,7 @@ rule report:
     input:
         metrics="<results>/tables/metrics.csv",
         tables=paths(rules.tabulate.output.tables),
+        variants=paths(rules.tabulate.output.variants),
         kinds="<results>/tables/types_and_levels.csv",
         significance=paths(rules.tabulate.output.significance),
         wrong="<results>/figures/most_wrong.json",
