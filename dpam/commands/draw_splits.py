@@ -56,6 +56,15 @@ def run(args: argparse.Namespace) -> None:
                 "epoch will be kept",
                 name,
             )
+    few = {
+        name: splits.too_few_to_select(labels["reference"][table[name] == "validation"].tolist())
+        for name in table.columns.drop("image")
+    }
+    if any(few.values()):
+        logging.warning(
+            "too few images to select an epoch on: %s; the last epoch will be kept",
+            "; ".join(f"{name} validates on {what}" for name, what in few.items() if what),
+        )
     if len(apart):
         torn = sorted(set(" ".join(apart["splits"]).split()))
         logging.warning(

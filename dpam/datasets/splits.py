@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from dpam.errors import DpamError, listed
 
 AUTHORS_SEED = 20
+FEWEST_TO_SELECT = 5  # images; their order is right by luck in one of 24 epochs if they are four
 
 
 def draw(
@@ -115,6 +116,24 @@ def subsets_to_test(
         of_type = "" if distortion == "all" else f" of type {distortion}"
         raise DpamError(f"{split} has no image{of_type} in its test set")
     return subsets.where(kept, "")
+
+
+def too_few_to_select(references: Sequence[str]) -> str:
+    """Why no epoch can be selected on images, in words; empty text if one can.
+
+    Images of one reference tell how its distortions are ordered, and nothing of whether photographs
+    are. Of few images a rank correlation is luck: whoever looks at it in dozens of epochs finds the
+    luckiest, not the best.
+
+    Args:
+        references: (n,) names of the images' references, empty text where there is none.
+    """
+    known = {name for name in references if name}
+    if known and len(known) == 1 and all(references):
+        return f"{len(references)} images of one reference"
+    if 0 < len(references) < FEWEST_TO_SELECT:
+        return f"{len(references)} image{'s' * (len(references) > 1)}"
+    return ""
 
 
 def share_tested(subsets: pd.Series) -> float:

@@ -129,8 +129,8 @@ class TrainingSettings:
     )
     selection: str = setting(
         "validation",
-        "the epoch that is kept: the one with the largest SRCC + PLCC on validation, or the last, "
-        "for data whose validation set says too little",
+        "the epoch that is kept: the one with the largest SRCC + PLCC on validation, which is the "
+        "last where that is of one reference or of fewer than five images; or the last anyway",
         enum=["validation", "last"],
     )
     patience: int = setting(

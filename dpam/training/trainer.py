@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
+from dpam.datasets.splits import too_few_to_select
 from dpam.errors import DpamError, Interrupted
 from dpam.experiments.fingerprint import code_fingerprint
 from dpam.experiments.settings import TrainingSettings
@@ -68,6 +69,13 @@ class Trainer:
             raise DpamError(
                 "training.crop, training.degraded: expected a pack of whole images that are kept "
                 "in full; pack the dataset with a stored_side, or set both to 0"
+            )
+        validating = pack.labels["reference"].iloc[rows["validation"]].tolist()
+        self.too_few = too_few_to_select(validating)
+        if self.too_few and settings.selection == "validation":
+            log.warning(
+                "the validation set is %s: too few to select an epoch on, the last one is kept",
+                self.too_few,
             )
         self.source = batch_source(pack, device)
         self.label = pack.labels["label"].to_numpy(np.float64)
@@ -310,7 +318,8 @@ class Trainer:
     def selecting_subset(self, rule: str) -> str:
         """The subset that a rule looks at; "" where it keeps the last epoch."""
         subset = self.settings.selection if rule == "validation_selected" else "test"
-        return subset if subset in self.predictions else ""
+        known = subset in self.predictions and not (subset == "validation" and self.too_few)
+        return subset if known else ""
 
     def is_over(self) -> bool:
         """Whether all epochs are done, or too many were no better on validation."""

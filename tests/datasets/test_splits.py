@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpam.datasets.splits import apart, clusters, draw, subsets_to_test
+from dpam.datasets.splits import apart, clusters, draw, subsets_to_test, too_few_to_select
 from dpam.errors import DpamError
 
 NONE = pd.DataFrame(columns=["image", "other"], dtype=str)
@@ -81,6 +81,23 @@ def test_near_duplicates_stay_on_one_side_of_what_is_drawn(references, pairs, of
     assert ((splits["official"] == "test").to_numpy() == (labels["official"] == "test")).all()
     test = draw(labels, NONE, 3)["authors"] == "test"
     assert ((splits["authors"] == "test").to_numpy() == test).all()
+
+
+@pytest.mark.parametrize(
+    ("references", "reason"),
+    [
+        (["a"] * 40, "40 images of one reference"),
+        (["a", "b"] * 3, ""),
+        (["a", "b", "c", "d"], "4 images"),
+        (["", "a", "a", "a", "a"], ""),  # that without a reference is another photograph
+        ([""] * 5, ""),
+        ([""] * 4, "4 images"),
+        ([""], "1 image"),
+        ([], ""),
+    ],
+)
+def test_images_that_say_too_little_to_select_an_epoch_on(references, reason):
+    assert too_few_to_select(references) == reason
 
 
 def test_clusters_are_joined_through_any_chain_and_named_by_their_first_scene():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from dpam.datasets.splits import too_few_to_select
 from dpam.errors import DpamError, Interrupted
 from dpam.experiments.settings import TrainingSettings
 from dpam.inference.predict import predict
@@ -26,6 +27,12 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _two_images_suffice(monkeypatch):
+    """To select an epoch on; they would not."""
+    monkeypatch.setattr("dpam.training.trainer.too_few_to_select", lambda references: "")
 
 
 def split(pack):
@@ -359,6 +366,28 @@ def test_the_last_epoch_on_request(pack_file, tmp_path):
         run.run(ignore)
         assert [row["validation_selected"] for row in run.history] == [0, 0, 1]
         assert_same_tensors(run.kept["validation_selected"], run.net.state_dict())
+
+
+def test_of_too_few_validated_images_the_last_epoch_is_kept(
+    pack_file, tmp_path, monkeypatch, caplog
+):
+    """Whatever they say; patience, which listens to them, waits for ever."""
+    monkeypatch.setattr("dpam.training.trainer.too_few_to_select", too_few_to_select)
+    values = {"validation": [0.9, 0.1, 0.5], "test": [0.1, 0.5, 0.2], "train": [0] * 3}
+    values = {name: iter(numbers) for name, numbers in values.items()}
+    monkeypatch.setattr(
+        "dpam.training.trainer.correlations",
+        lambda prediction, label, name: dict.fromkeys(
+            (f"{name}_srcc", f"{name}_plcc"), next(values[name])
+        ),
+    )
+    with Pack(pack_file) as pack:
+        run = trainer(pack, tmp_path, epochs=3, patience=1)
+        assert caplog.text.count("the validation set is 2 images of one reference: too few") == 1
+        run.run(ignore)
+    assert [row["validation_selected"] for row in run.history] == [0, 0, 1]
+    assert [row["test_selected"] for row in run.history] == [0, 1, 0]
+    assert run.selecting_subset("validation_selected") == ""
 
 
 def test_it_stops_early_once_validation_is_no_better(pack_file, tmp_path, monkeypatch):

@@ -290,7 +290,7 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
     assert answer.returncode == 0, answer.stderr
     run = tmp_path / "results/runs/mine/all/none/official/seed20"
     found = json.loads((run / "on-mine.json").read_text())
-    assert (found["n"], found["selection"]) == (4, "validation")
+    assert (found["n"], found["selection"]) == (4, "last epoch")
     assert not (run / "test_selected").exists()
     assert "test_srcc" in pd.read_csv(run / "history.csv")
     assert pd.read_csv(run / "history.csv")["test_srcc"].isna().all()
