@@ -23,6 +23,7 @@
 #       on-{test_dataset}.json                         SRCC, PLCC, KRCC, RMSE
 #       test_selected/on-{test_dataset}.csv, .json     the same of the epoch best on the test set
 #       maps-on-{test_dataset}.npz                     quality maps of a few images, of some runs
+#     {method}+ensemble/{split}/seed{seed}+{seed}+.../ has on-{test_dataset}.csv and .json of several seeds' mean
 #     baselines have on-{test_dataset}.csv and .json, under their name as method
 #   <results>/runs.csv                                 which runs belong to which experiment
 #   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks

@@ -39,6 +39,7 @@ COMMANDS = {
     "extract-brisque": ("dpam.commands.extract_brisque", "features of the baseline brisque_svr"),
     "extract-vit": ("dpam.commands.extract_vit", "features of the baseline vit_ridge"),
     "train-baseline": ("dpam.commands.train_baseline", "train a baseline and predict with it"),
+    "average": ("dpam.commands.average", "mean predictions of several seeds"),
     "evaluate": ("dpam.commands.evaluate", "SRCC, PLCC, KRCC and RMSE of predictions"),
     "tabulate": ("dpam.commands.tabulate", "tables of all metrics"),
     "plot": ("dpam.commands.plot", "figures of training, predictions and superpixels"),

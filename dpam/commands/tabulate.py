@@ -18,7 +18,7 @@ import pandas as pd
 
 from dpam.commands.arguments import add_input
 from dpam.evaluation import ablation, captions, formatting, significance, tables
-from dpam.evaluation.tables import ENSEMBLE
+from dpam.evaluation.methods import ENSEMBLE
 from dpam.utils.files import refuse_existing, write_csv, write_text
 
 ENDINGS = (".csv", ".tex", ".md")

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from dpam.evaluation.bootstrap import clusters_to_draw, interval_of_difference
-from dpam.evaluation.formatting import decimal, method_name
+from dpam.evaluation.formatting import decimal, method_name, with_sign
+from dpam.evaluation.methods import ENSEMBLE
 from dpam.evaluation.significance import FEWEST_SPLITS, FIXED, corrected_interval, probability
-from dpam.evaluation.tables import ENSEMBLE, statistics
+from dpam.evaluation.tables import statistics
 from dpam.utils.files import read_csv
 
 BASE = "base"

@@ -62,10 +62,9 @@ def readable_types(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def method_name(method: str) -> str:
-    """A method's name for people; the variant, behind a +, stands last."""
-    name, _, variant = method.partition("+")
-    words = [METHODS.get(name, f"DPAM, {name}"), *([variant.replace("_", " ")] if variant else [])]
-    return ", ".join(words)
+    """A method's name for people; behind a + of it stands its variant, or `ensemble`."""
+    name, *rest = method.split("+")
+    return ", ".join([METHODS.get(name, f"DPAM, {name}"), *(x.replace("_", " ") for x in rest)])
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from dpam.evaluation.formatting import decimal, method_name
-from dpam.evaluation.tables import compared
+from dpam.evaluation.methods import compared
 
 FEWEST_SPLITS = 2  # without two there is no variance
 SURE = 0.05
@@ -55,7 +55,7 @@ def compare_methods(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         COLUMNS, a row per experiment x FIXED x pair of methods that share a split and are
-        `dpam.evaluation.tables.compared`: by which rule
+        `dpam.evaluation.methods.compared`: by which rule
         the weights of either were selected, the number of splits, mean SRCC of either, mean and
         standard deviation of first - second, p (two-sided) and p after Holm's correction over the
         experiment. Both are nan where fewer than FEWEST_SPLITS splits are shared, or where all

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from dpam.errors import DpamError, listed
+from dpam.evaluation.baselines import BASELINES
+from dpam.evaluation.methods import ENSEMBLE
 from dpam.evaluation.published import published
 from dpam.utils.files import read_csv, read_json
 
@@ -19,7 +21,6 @@ LOGISTIC = ["logistic_upper", "logistic_lower", "logistic_centre", "logistic_wid
 SETTING = ["dataset", "distortion", "method", "test_dataset", "label_kind", "selection"]
 # What is no method but a row beside them: the mean of the group in training.
 FLOOR = "group_mean"
-ENSEMBLE = "+ensemble"  # ends the name of a method whose predictions are means over seeds
 FEW = 4  # splits; of fewer each is shown, a median and a deviation would say less
 
 
@@ -43,7 +44,7 @@ def read_results(path: str | Path) -> list[dict[str, Any]]:
             wrong.append(f"{file}: no such file")
             continue
         found = read_json(file)
-        if any(found.get(key) != row[key] for key in [*RUN, "test_dataset"]):
+        if any(str(found.get(key)) != str(row[key]) for key in [*RUN, "test_dataset"]):
             wrong.append(f"{file}: belongs to another run")
             continue
         results.append(found | row)
@@ -219,11 +220,10 @@ def _published(row: dict[str, Any]) -> tuple[float, float]:
     return float("nan"), float("nan")
 
 
-def compared(first: str, second: str) -> bool:
-    """Whether two methods are compared: a variant with base alone, an ensemble with its seeds."""
-    if "+" not in first + second:
-        return True
-    return first == second.rpartition("+")[0] or second == first.rpartition("+")[0]
+def of_networks(metrics: pd.DataFrame) -> pd.Series:
+    """Which rows are of a trained network: neither of a baseline nor of an ensemble."""
+    method = metrics["method"]
+    return ~method.isin(BASELINES) & ~method.str.endswith(ENSEMBLE)
 
 
 def not_selected_on_test(metrics: pd.DataFrame) -> pd.DataFrame:

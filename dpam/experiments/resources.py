@@ -15,6 +15,8 @@ import pandas as pd
 from dpam.datasets import MADE_HERE, Dataset
 from dpam.errors import listed
 from dpam.evaluation.baselines import BASELINES
+from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.tables import RUN
 from dpam.experiments.variants import parts_of
 from dpam.superpixels.methods import METHODS, NONE
 
@@ -190,6 +192,11 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
         runs: columns dataset, distortion, method, split, seed, test_dataset, run, pack (runs.csv).
         plan: knows the datasets' sizes.
     """
+    ensemble = runs["method"].str.endswith(ENSEMBLE)
+    for row in _distinct(runs[ensemble], [*RUN, "test_dataset"]):
+        yield {"rule": "average", **row}
+        yield {"rule": "evaluate", **row}
+    runs = runs[~ensemble]
     baseline = runs["method"].isin(list(BASELINES))
     tested = runs.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
     read = pd.concat([runs, tested])[["dataset", "pack"]].rename(columns={"pack": "method"})
@@ -208,9 +215,8 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
             yield from [{"rule": "pack_shard", **row}] * (shards if shards > 1 else 0)
             yield {"rule": "pack_superpixels", **row}
     yield from ({"rule": f"extract_{name}", "dataset": dataset} for dataset, name in features)
-    run = ["dataset", "distortion", "method", "split", "seed"]
-    yield from ({"rule": "train", **row} for row in _distinct(runs[~baseline], run))
-    for row in _distinct(runs, [*run, "test_dataset", "run"]):
+    yield from ({"rule": "train", **row} for row in _distinct(runs[~baseline], RUN))
+    for row in _distinct(runs, [*RUN, "test_dataset", "run"]):
         kind = "_test_selected" if row.pop("run").endswith("/test_selected") else ""
         yield {"rule": "train_baseline" if row["method"] in BASELINES else f"test{kind}", **row}
         yield {"rule": f"evaluate{kind}", **row}

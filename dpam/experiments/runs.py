@@ -15,6 +15,7 @@ from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, miss
 from dpam.datasets.custom import with_labels
 from dpam.errors import DpamError, listed
 from dpam.evaluation.baselines import BASELINES
+from dpam.evaluation.methods import ENSEMBLE
 from dpam.experiments.settings import JUDGE
 from dpam.experiments.variants import BASE, config_of, method_of, parts_of, wrong_variants
 
@@ -26,15 +27,23 @@ DEPTHS = {"vit_base_patch8_224": 12, "vit_small_patch14_dinov2": 12, "test_vit":
 
 
 class Run(NamedTuple):
-    """One trained network or baseline on one dataset: a row of runs.csv."""
+    """One trained network, baseline or ensemble on one dataset: a row of runs.csv.
+
+    An ensemble's seed is that of all of its networks, as 20+21+22.
+    """
 
     experiment: str
     dataset: str
     distortion: str
     method: str
     split: str
-    seed: int
+    seed: int | str
     test_dataset: str
+
+    @property
+    def is_network(self) -> bool:
+        """Whether a network is trained for it; baselines and ensembles have none of their own."""
+        return self.method not in BASELINES and not self.method.endswith(ENSEMBLE)
 
     def folder(self, config: Mapping[str, Any]) -> str:
         """Where what was trained lies."""
@@ -50,7 +59,7 @@ class Run(NamedTuple):
         folder = self.folder(config)
         training = config_of(config, parts_of(self.method)[1])["training"]
         once = self.split == "whole" or not training["watch_test"]
-        if once or self.method in BASELINES:
+        if once or not self.is_network:
             return [folder]
         return [folder, f"{folder}/test_selected"]
 
@@ -126,12 +135,18 @@ def runs_of_block(
     methods = [
         method_of(name, variant) for name, variant in product(block["methods"], block["variants"])
     ]
-    for dataset, method, split, seed in product(
-        block["datasets"], methods + block["baselines"], block["splits"], block["seeds"]
-    ):
-        for distortion in distortions_of(config, block, datasets[dataset]):
-            for target in targets_of(block, dataset):
-                yield Run(block["name"], dataset, distortion, method, split, seed, target)
+    seeds = block["seeds"]
+    known: list[tuple[str, list[Any]]] = []
+    for method in methods:
+        known.append((method, seeds))
+        if len(seeds) > 1:
+            known.append((f"{method}{ENSEMBLE}", ["+".join(map(str, seeds))]))
+    known += [(name, seeds) for name in block["baselines"]]
+    for dataset, (method, several), split in product(block["datasets"], known, block["splits"]):
+        distortions = distortions_of(config, block, datasets[dataset])
+        targets = targets_of(block, dataset)
+        for seed, distortion, target in product(several, distortions, targets):
+            yield Run(block["name"], dataset, distortion, method, split, seed, target)
 
 
 def distortions_of(

@@ -8,6 +8,8 @@ a +, of its variant, if that is another one: slic, slic+no_texture.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dpam.evaluation.methods import ENSEMBLE
+
 BASE = "base"
 PACKED = ("superpixels", "image_size", "stored_side", "resize")  # keys that packs depend on
 VARIED = ("model", "training", "views", *PACKED)  # keys that a variant may change
@@ -27,8 +29,8 @@ def method_of(superpixels: str, variant: str) -> str:
 
 
 def parts_of(method: str) -> tuple[str, str]:
-    """Superpixels and variant of a method; of a baseline its name and `base`."""
-    superpixels, _, variant = method.partition("+")
+    """Superpixels and variant of a method or its ensemble; of a baseline its name and `base`."""
+    superpixels, _, variant = method.removesuffix(ENSEMBLE).partition("+")
     return superpixels, variant or BASE
 
 

@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
-from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.tables import (
     LOGISTIC,
     history_file,
     not_selected_on_test,
+    of_networks,
     read_metrics,
     read_results,
     types_and_levels,
@@ -79,8 +79,8 @@ def pick(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, int]:
 
 
 def training_curves(metrics: pd.DataFrame) -> Figure:
-    """The histories of the networks; baselines have none."""
-    networks = metrics[~metrics["method"].isin(BASELINES)]
+    """The histories of the networks; baselines and ensembles have none."""
+    networks = metrics[of_networks(metrics)]
     runs = networks.drop_duplicates("run").assign(test_dataset=lambda rows: rows["dataset"])
     shown, hidden = pick(runs, ["dataset", "distortion", "method"])
     histories = [
@@ -230,7 +230,7 @@ def superpixels(packs: dict[str, list[Pack]]) -> Figure:
 
 def predictions_of(metrics: pd.DataFrame, dataset: str) -> dict[str, str]:
     """Image -> prediction in words, of a network of the dataset itself if possible."""
-    networks = (metrics["distortion"] == "all") & ~metrics["method"].isin(BASELINES)
+    networks = (metrics["distortion"] == "all") & of_networks(metrics)
     rows = metrics[(metrics["test_dataset"] == dataset) & networks]
     own = rows["dataset"] == dataset
     words: dict[str, str] = {}

@@ -14,9 +14,8 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.captions import ABOUT_METRICS, is_pseudo
-from dpam.evaluation.tables import COLUMNS
+from dpam.evaluation.tables import COLUMNS, of_networks
 from dpam.report import cost, data, results, runs
 from dpam.report.pictures import FIGURES, picture
 from dpam.report.table import link, read_table
@@ -78,7 +77,7 @@ def render(sources: Sources, output: Path) -> str:
     )
     origins = runs.read_origins(metrics)
     wrong = read_json(sources.figures / "most_wrong.json")
-    networks = metrics[~metrics["method"].isin(BASELINES)]
+    networks = metrics[of_networks(metrics)]
     splits = list(dict.fromkeys(networks["split"]))
     custom = sources.settings.get("custom", {})
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()

@@ -10,7 +10,8 @@ from safetensors import SafetensorError, safe_open
 from dpam.errors import DpamError
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
-from dpam.evaluation.tables import history_file
+from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.tables import history_file, of_networks
 from dpam.report.table import Table, link, quantity
 from dpam.utils.files import read_csv, refuse_unreadable
 
@@ -23,7 +24,7 @@ def summary(metrics: pd.DataFrame) -> str:
     runs = metrics.drop_duplicates(["dataset", "distortion", "method", "split", "seed"])
     tested = len(metrics.drop_duplicates(["run", "test_dataset"]))
     baselines = int(runs["method"].isin(BASELINES).sum())
-    trained = quantity(len(runs) - baselines, "network")
+    trained = quantity(int(of_networks(runs).sum()), "network")
     if baselines:
         trained += f" and {quantity(baselines, 'baseline')}"
     return (
@@ -83,7 +84,7 @@ def read_origins(metrics: pd.DataFrame) -> dict[str, dict[str, Any]]:
     Raises:
         DpamError: the weights are something else.
     """
-    runs = metrics.loc[~metrics["method"].isin(BASELINES), "run"]
+    runs = metrics.loc[of_networks(metrics), "run"]
     files = {str(run): history_file(run).with_name("model.safetensors") for run in runs}
     return {run: header(file) for run, file in files.items() if file.exists()}
 
@@ -171,7 +172,7 @@ def runs(metrics: pd.DataFrame, tables: Path, output: Path) -> Table:
     for row in metrics.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
         files = {"predictions": Path(row["run"]) / f"on-{row['test_dataset']}.csv"}
         took = {}
-        if row["method"] not in BASELINES:
+        if row["method"] not in BASELINES and not row["method"].endswith(ENSEMBLE):
             files = {"history": history_file(row["run"]), **files}
             rule = "test_selected" if row["selection"] == "test" else "validation_selected"
             took = training(files["history"], rule)

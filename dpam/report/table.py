@@ -18,7 +18,7 @@ TEXT_HEADINGS |= {"first", "second", "by", "type or level", "setting", "as relea
 TEXT_HEADINGS |= {"folder", "variant"}
 # Columns of the tables' files that are no numbers.
 LONG = 40  # characters; longer text is broken
-TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"} - {"seed"}
+TEXT = {*SETTING, *COLUMNS, *TEXT_HEADINGS, "name", "logistic_status"}
 TEXT |= {"first_selection", "second_selection", "intervals_over"}
 
 

@@ -51,6 +51,18 @@ def test_every_job_is_counted_once():
     }
 
 
+def test_an_ensemble_trains_nothing():
+    runs = runs_table()
+    ensemble = {**runs.iloc[0], "method": "slic+ensemble", "seed": "20+21", "pack": "slic"}
+    plan = Plan(sizes(csiq=866, kadid10k=10_125), NETWORK)
+    counts = [
+        pd.DataFrame(jobs(table, plan))["rule"].value_counts()
+        for table in (runs, pd.concat([runs, pd.DataFrame([ensemble])]))
+    ]
+    more = (counts[1].sub(counts[0], fill_value=0)).astype(int)
+    assert more[more != 0].to_dict() == {"average": 1, "evaluate": 1}
+
+
 def test_gpu_hours_are_those_of_the_products_in_training():
     table = estimate(runs_table(), sizes(csiq=866, kadid10k=10_125), NETWORK, tflops=100)
     hours = table.set_index("rule")["gpu_hours"]

@@ -63,6 +63,23 @@ def test_runs_of_base_lie_where_they_lay_and_those_of_variants_beside_them():
     assert [run.method for run in runs_of(configured(variants))] == ["slic"]
 
 
+def test_several_seeds_give_an_ensemble_of_each_method():
+    config = configured({"a": {"views": 1}}, ["base", "a"], seeds=[20, 22], baselines=["vit_ridge"])
+    runs = runs_of(config)
+    ensembles = [run for run in runs if run.method.endswith("+ensemble")]
+    assert [(run.method, run.seed) for run in ensembles] == [
+        ("slic+ensemble", "20+22"),
+        ("slic+a+ensemble", "20+22"),
+    ]
+    assert len(runs) == 8
+    (folder,) = ensembles[1].folders(config)
+    assert folder == "results/runs/live/all/slic+a+ensemble/split00/seed20+22"
+    assert parts_of("slic+a+ensemble") == ("slic", "a")
+    assert parts_of("slic+ensemble") == ("slic", "base")
+    assert method_name("slic+a+ensemble") == "DPAM, SLIC, a, ensemble"
+    assert not ensembles[0].is_network
+
+
 def test_a_method_s_name_and_its_parts():
     for method, parts in {"slic": ("slic", "base"), "slic+a_b": ("slic", "a_b")}.items():
         assert parts_of(method) == parts
@@ -99,6 +116,7 @@ def test_variants_that_pack_alike_share_a_pack():
         ({"a": {"training": {"selection": "last", "patience": 3}}}, ["a"],
          "variants.a: training.patience: 0 was expected (with selection last"),
         ({"base": {"views": 1}}, ["base"], "variants: 'base' does not match"),
+        ({"ensemble": {"views": 1}}, ["base"], "variants: 'ensemble' does not match"),
         ({"a": {}}, ["a"], "variants.a: {} should be non-empty"),
         ({"a": {"image_size": 100}}, ["a"], "variants.a: image_size: expected a multiple of 8"),
         ({"a": {"model": {"network": "pooled"}}}, ["base", "a"],

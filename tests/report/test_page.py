@@ -487,3 +487,31 @@ def test_a_configuration_is_what_a_person_types(tmp_path: Path) -> None:
     file.write_text("views: 5 # crops\nexperiments:\n  - name: a\n    datasets: [live]\ncustom:\n")
     experiments = [{"name": "a", "datasets": ["live"]}]
     assert read_configuration(file) == {"views": 5, "experiments": experiments}
+
+
+def test_variants_and_ensembles_have_rows_of_their_own(tmp_path: Path) -> None:
+    table = fake_results.labels("mine", 30)
+    rows = [
+        fake_results.add_run(tmp_path, "own", "mine", table, method=method, split=split, **more)
+        for split in ("split00", "split01")
+        for method, more in {
+            "slic": {},
+            "slic+no_texture": {},
+            "slic+ensemble": {"seed": "20+21"},
+        }.items()
+    ]
+    for row in rows:
+        if row["seed"] == "20+21":  # nothing is trained for it
+            for name in ("history.csv", "model.safetensors"):
+                Path(str(row["run"]), name).unlink()
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    fake_results.add_pack(tmp_path, "mine", "Mine", table)
+    text = " ".join(Reader(make_page(tmp_path).read_text(encoding="utf-8")).text.split())
+    for found in ("DPAM, SLIC, ensemble", "DPAM, SLIC, no texture", "SRCC less base", "20+21"):
+        assert found in text
+    assert "4 networks trained and 6 tests made on 1 dataset" in text
+    beside = pd.read_csv(tmp_path / "tables/own_variants.csv")
+    assert beside["variant"].tolist() == ["base", "no_texture"]
+    assert beside["srcc_difference"].notna().tolist() == [False, True]
+    pairs = pd.read_csv(tmp_path / "tables/significance.csv")
+    assert set(pairs["second"]) == {"slic+no_texture", "slic+ensemble"}

@@ -254,7 +254,7 @@ ROWS = [
         "of the experiment `own`",
         edit(TINY, "[mine]\n", "[mine]\n    seeds: [20, 21]\n"),
         "list_runs",
-        new="seed21",
+        new="21/",  # also of the ensemble, seed20+21
     ),
     Row(
         "a variant",

@@ -61,7 +61,7 @@ if config["finished_only"]:
     ]
     if not RUNS:
         stop("finished_only: no test is finished yet")
-NETWORKS = [run for run in RUNS if run.method not in BASELINES]
+NETWORKS = [run for run in RUNS if run.is_network]
 EXPERIMENTS = list(dict.fromkeys(run.experiment for run in RUNS))
 VARIED = list(dict.fromkeys(run.experiment for run in NETWORKS if "+" in run.method))
 DATASETS = {
@@ -80,6 +80,7 @@ wildcard_constraints:
     baseline="|".join(BASELINES),
     split=r"split\d\d|authors|official|whole",
     seed=r"\d+",
+    seeds=r"\d+(\+\d+)+",
     shard=r"\d+",
     shards=r"\d+",
     chunk=r"\d+",
@@ -236,7 +237,8 @@ def features(dataset, baseline):
 
 def identity(wildcards):
     """What a score is the score of, as JSON."""
-    return json.dumps({**wildcards, "seed": int(wildcards.seed)})
+    seed = wildcards.seed  # of an ensemble several
+    return json.dumps({**wildcards, "seed": int(seed) if seed.isdigit() else seed})
 
 
 STARTED_WITH = {"the configuration": json.dumps(config, sort_keys=True)}

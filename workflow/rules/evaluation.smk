@@ -149,6 +149,30 @@ rule train_baseline:
         " --seed {wildcards.seed} --output {output:q} --log {log:q}"
 
 
+# The mean of the predictions of several seeds, each trained on its own.
+rule average:
+    input:
+        lambda wildcards: expand(
+            "<results>/runs/{{dataset}}/{{distortion}}/{{method}}/{{split}}/seed{seed}/on-{{test_dataset}}.csv",
+            seed=wildcards.seeds.split("+"),
+        ),
+    output:
+        "<results>/runs/{dataset}/{distortion}/{method}+ensemble/{split}/seed{seeds}/on-{test_dataset}.csv",
+    log:
+        "<logs>/average/{dataset}-{distortion}-{method}-{split}-seed{seeds}-on-{test_dataset}.log",
+    benchmark:
+        "<benchmarks>/average/{dataset}-{distortion}-{method}-{split}-seed{seeds}-on-{test_dataset}.tsv"
+    retries: 0
+    conda:
+        ENVIRONMENT
+    resources:
+        **asked("average"),
+    params:
+        code=fingerprint("average"),
+    shell:
+        "dpam average {input:q} --output {output:q} --log {log:q}"
+
+
 rule evaluate:
     input:
         predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
@@ -162,7 +186,8 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{dataset}-{distortion}-{method}-{split}-seed{seed}-on-{test_dataset}.tsv"
     wildcard_constraints:
-        method=r"\w+(\+\w+)?",
+        method=r"\w+(\+\w+)*",
+        seed=r"\d+(\+\d+)*",
     retries: 0
     conda:
         ENVIRONMENT
