@@ -18,6 +18,7 @@ if sys.platform == "win32":
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted, listed
 from dpam.experiments.fingerprint import STARTED, code_fingerprint, find_edits
+from dpam.utils.cards import own_card
 from dpam.utils.files import refuse_existing, refuse_other, refuse_same, refuse_unreadable
 from dpam.utils.locks import exclusive
 from dpam.utils.progress import SHARED_TERMINAL, OneOfMany
@@ -181,6 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
         args = build_parser(command).parse_args(arguments)
         refuse_missing(args)
         refuse_edited(args.run.__module__)
+        if STARTED in os.environ and getattr(args, "device", None) == "auto":
+            own_card()
         output = getattr(args, "output", None)
         with exclusive(output) if output else nullcontext():
             outputs = [getattr(args, name) for name in getattr(args, "outputs", ())]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dpam.commands.arguments import add_dataset, add_input, add_output, json_object
+from dpam.commands.arguments import add_dataset, add_device, add_input, add_output, json_object
 from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.imaging.images import decode
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
     parser.add_argument("--threads", type=int, help="processor threads; default: all")
     add_output(parser, "--output", required=True, help="the features to write (.npy)")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -54,10 +55,10 @@ def run(args: argparse.Namespace) -> None:
         args.image_size,
         model["out_indices"],
         model["weights"],
-    ).to(device())
+    ).to(device(args.device))
 
     def read_squares() -> Iterator[list[np.ndarray]]:
         for name in track(names, f"ViT features of {args.dataset}"):
             yield squares(decode(Path(args.root, name)), network_input, args.image_size)
 
-    write_array(args.output, vit_features(backbone, read_squares(), device()))
+    write_array(args.output, vit_features(backbone, read_squares(), device(args.device)))
