@@ -140,15 +140,18 @@ def in_words(block: dict[str, Any]) -> str:
     """An experiment's block of the configuration."""
     lists = (block.get(key, []) for key in ("datasets", "methods", "baselines", "splits"))
     names, methods, baselines, splits = lists
-    distortions = block.get("distortions", ["all"])
+    distortions, variants = block.get("distortions", ["all"]), block.get("variants", ["base"])
     words = [
         f"on {', '.join(names)}",
         ", ".join([*methods, *baselines]),
+        f"variants {', '.join(variants)}" if variants != ["base"] else "",
         ", ".join(splits) if len(splits) < 3 else f"{splits[0]} to {splits[-1]} ({len(splits)})",
-        f"distortions {distortions if isinstance(distortions, str) else ', '.join(distortions)}",
+        f"distortions {distortions if isinstance(distortions, str) else ', '.join(distortions)}"
+        if distortions != ["all"]
+        else "",
         f"tested on {block.get('test_on', 'self')}",
     ]
-    return ", ".join(filter(None, words[:3] + words[3:4] * (distortions != ["all"]) + words[4:]))
+    return ", ".join(filter(None, words))
 
 
 def flatten(value: Any, name: str = "") -> list[tuple[str, str]]:

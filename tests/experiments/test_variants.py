@@ -141,3 +141,20 @@ def test_each_variant_s_backbone_is_looked_at():
     config = configured({"a": {"model": {"out_indices": [6, 12]}}})
     with pytest.raises(DpamError, match=r"^variants.a: model: out_indices \[6, 12\]: expected"):
         refuse_impossible_backbone(config)
+
+
+def test_the_example_of_the_page_asks_for_what_the_page_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (REPOSITORY / "docs/variants.md").read_text()
+    example = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    given = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    config = validate({**given, **example}, SCHEMA)
+    runs = runs_of(config)
+    packs = dict.fromkeys(pack_of(config, run.method) for run in runs)
+    assert (len(runs), list(packs)) == (20, ["slic", "slic+larger"])
+    for said in (
+        "# 20 trainings, two packs",
+        "/slic+larger.h5",
+        "/slic+no_texture/split00/seed20/",
+    ):
+        assert said in page
