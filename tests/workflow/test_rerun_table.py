@@ -354,6 +354,8 @@ def in_order(graph: list[Job]) -> list[str]:
 def table(graph: list[Job]) -> str:
     """What was observed, in Markdown."""
     rules = in_order(graph)
+    new = {job.rule for row in ROWS for job in observed[row]} - set(rules)
+    rules += sorted(new)
     lines = ["| change | made by | expected to rerun | observed to rerun |", "|---|---|---|---|"]
     for row in ROWS:
         place = f" of `{row.of}`" if row.of else ""
