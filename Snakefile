@@ -69,7 +69,7 @@ refuse_edited()
 
 # On the terminal a line for each job that is done; `snakemake --verbose` shows Snakemake's own.
 if workflow.is_main_process and not workflow.output_settings.verbose:
-    say_lines(logger, expected_seconds, lambda: workflow.dryrun)
+    say_lines(logger, lambda: workflow.dryrun)
 
 
 onstart:

@@ -11,9 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,7 +21,6 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from dpam.utils.progress import duration, roughly
 
 NO_JOBS = ("total", "all")  # in Snakemake's counts: their sum, and the name of all results
-DOUBT = 30.0  # seconds of jobs before what they took corrects what was expected of others
 # What Snakemake says of each job, and of itself before the first.
 BLOCKS = {
     LogEvent.WORKFLOW_STARTED,
@@ -55,43 +52,33 @@ CHATTER = (
 )
 
 
-@dataclass
 class Progress:
-    """Of a run's jobs: how many there are of each rule, what those that are done took.
+    """How far a run is: jobs planned by rule, and what those that are done took, in seconds."""
 
-    Attributes:
-        planned: jobs by rule.
-        expected: seconds that a job of a rule is thought to take, as long as none is done.
-        took: seconds of the jobs that are done, by rule.
-    """
+    def __init__(self, planned: Mapping[str, int]) -> None:
+        self.planned = planned
+        self.took: dict[str, list[float]] = {}
 
-    planned: Counter[str] = field(default_factory=Counter)
-    expected: Mapping[str, float] = field(default_factory=dict)
-    took: dict[str, list[float]] = field(default_factory=dict)
+    def counts(self) -> tuple[int, int]:
+        """Jobs that are done, and all; a checkpoint may add some."""
+        done = sum(map(len, self.took.values()))
+        return done, max(done, sum(self.planned.values()))
 
-    def done(self) -> int:
-        """Jobs that are done."""
-        return sum(map(len, self.took.values()))
+    def left(self, elapsed: float) -> str:
+        """The time left, if a job takes what its rule's jobs took so far, at the pace so far.
 
-    def seconds_left(self, elapsed: float) -> float:
-        """Jobs left, each as its rule's jobs took so far, at the pace so far.
-
-        Of a rule that did not run yet, the expected time counts, corrected by what the others took
-        for what was expected of them. The pace: seconds of jobs per second, as several run at once.
+        `more than` that, as long as a rule has no job that is done. The pace: seconds of jobs per
+        second, as several run at once.
         """
         spent = sum(map(sum, self.took.values()))
-        foreseen = sum(len(took) * self.foreseen(rule) for rule, took in self.took.items())
-        correction = (spent + DOUBT) / (foreseen + DOUBT)
-        left = 0.0
-        for rule, planned in self.planned.items():
-            took = self.took.get(rule, [])
-            each = sum(took) / len(took) if took else correction * self.foreseen(rule)
-            left += max(0, planned - len(took)) * each
-        return left * elapsed / spent if spent else left
-
-    def foreseen(self, rule: str) -> float:
-        """Seconds; the start of Python and its imports where nothing else is known."""
-        return self.expected.get(rule, 3.0)
+        left = sum(
+            max(0, self.planned.get(rule, 0) - len(took)) * sum(took) / len(took)
+            for rule, took in self.took.items()
+        )
+        at_pace = left * elapsed / spent if spent else 0.0
+        if self.planned.keys() <= self.took.keys():
+            return roughly(at_pace)
+        return f"more than {roughly(max(60, at_pace)).removeprefix('about ')}"
 
 
 class Lines(logging.Handler):
@@ -99,19 +86,17 @@ class Lines(logging.Handler):
 
     Args:
         write: what takes a line.
-        expected: makes what `Progress` expects; called when the first job begins.
         dry: whether this is a dry run, which runs no job.
     """
 
     def __init__(
         self,
         write: Callable[[str], None],
-        expected: Callable[[], Mapping[str, float]],
         dry: Callable[[], bool],
     ) -> None:
         super().__init__()
-        self.write, self.expected, self.dry = write, expected, dry
-        self.progress = Progress()
+        self.write, self.dry = write, dry
+        self.progress = Progress({})
         self.jobs: dict[int, tuple[Any, float]] = {}
         self.began = time.monotonic()
 
@@ -134,8 +119,7 @@ class Lines(logging.Handler):
             counts = {rule: jobs for rule, jobs in record.stats.items() if rule not in NO_JOBS}
             if not self.progress.planned:
                 self.write(f"{sum(counts.values())} jobs")
-                self.progress.expected = self.expected()
-            self.progress.planned = Counter(counts)
+            self.progress.planned = counts
         elif event == LogEvent.JOB_INFO and record.rule_name not in NO_JOBS:
             self.jobs[record.jobid] = record, time.monotonic()
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.jobs:
@@ -149,14 +133,13 @@ class Lines(logging.Handler):
     def finished(self, job: Any, began: float) -> None:
         """Say what a job was, found and took, and what is left of the whole run."""
         took = time.monotonic() - began
-        progress = self.progress
-        progress.took.setdefault(job.rule_name, []).append(took)
-        done, planned = progress.done(), max(sum(progress.planned.values()), progress.done())
-        left = progress.seconds_left(time.monotonic() - self.began)
-        about = f", {roughly(left)} left" if done < planned else ""
+        self.progress.took.setdefault(job.rule_name, []).append(took)
+        done, planned = self.progress.counts()
+        left = self.progress.left(time.monotonic() - self.began)
+        place = f"{done} of {planned}" + (f", {left} left" if done < planned else "")
         said = last_message(job)
         line = f"{title(job)}{': ' if said else ''}{said}"
-        self.write(f"{done} of {planned}{about} | {line} ({duration(took)})")
+        self.write(f"{place} | {line} ({duration(took)})")
 
 
 class OnlyWhatMatters(logging.Filter):
@@ -179,9 +162,7 @@ class OnlyWhatMatters(logging.Filter):
         return record.levelno > logging.INFO or not text.startswith(CHATTER)
 
 
-def say_lines(
-    logger: logging.Logger, expected: Callable[[], Mapping[str, float]], dry: Callable[[], bool]
-) -> None:
+def say_lines(logger: logging.Logger, dry: Callable[[], bool]) -> None:
     """Say lines for people where Snakemake would write its blocks.
 
     If nobody reads the terminal any more (`snakemake | head`), the jobs that run come to their end
@@ -190,7 +171,6 @@ def say_lines(
 
     Args:
         logger: Snakemake's; its handlers that write to files stay as they are.
-        expected: see `Lines`.
         dry: see `Lines`.
     """
     for handler in list(logger.handlers):
@@ -199,7 +179,7 @@ def say_lines(
             handler.setStream(StillRead(handler.stream))
             handler.addFilter(OnlyWhatMatters(dry))
             write = partial(print, file=handler.stream, flush=True)
-            logger.addHandler(Lines(write, expected, dry))
+            logger.addHandler(Lines(write, dry))
 
 
 class StillRead:

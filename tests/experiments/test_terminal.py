@@ -4,7 +4,6 @@ import io
 import logging
 import subprocess
 import sys
-from collections import Counter
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -19,7 +18,7 @@ def run(monkeypatch):
     logger, screen, clock = logging.Logger("snakemake"), io.StringIO(), [0.0]
     logger.addHandler(logging.StreamHandler(screen))
     monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
-    say_lines(logger, lambda: {"train": 600.0, "test": 6.0}, lambda: False)
+    say_lines(logger, lambda: False)
 
     def say(event=None, text="", level=logging.INFO, **about):
         logger.log(level, text, extra=about if event is None else {"event": event, **about})
@@ -81,7 +80,7 @@ def test_what_snakemake_says_of_other_things_stays(run):
 def test_a_dry_run_is_left_as_it_is():
     logger, screen = logging.Logger("snakemake"), io.StringIO()
     logger.addHandler(logging.StreamHandler(screen))
-    say_lines(logger, dict, lambda: True)
+    say_lines(logger, lambda: True)
     logger.info("rule train:", extra={"event": LogEvent.JOB_INFO, **job("train", 1)})
     assert screen.getvalue() == "rule train:\n"
 
@@ -89,18 +88,20 @@ def test_a_dry_run_is_left_as_it_is():
 def test_the_log_file_keeps_everything(tmp_path):
     logger = logging.Logger("snakemake")
     logger.addHandler(logging.FileHandler(tmp_path / "all.log"))
-    say_lines(logger, dict, lambda: False)
+    say_lines(logger, lambda: False)
     logger.info("rule train:", extra={"event": LogEvent.JOB_INFO, **job("train", 1)})
     assert (tmp_path / "all.log").read_text() == "rule train:\n"
 
 
 def test_time_left_goes_by_what_jobs_of_a_rule_took():
-    progress = Progress(Counter(test=3, train=4), {"train": 600.0, "test": 6.0})
-    assert progress.seconds_left(0) == pytest.approx(4 * 600 + 3 * 6)
+    progress = Progress({"test": 3, "train": 4})
+    assert progress.left(0) == "more than 1 min"
     progress.took = {"train": [100.0, 300.0]}
-    left = 2 * 200 + 3 * 6 * (400 + 30) / (1200 + 30)  # tests as much faster as trainings were
-    assert progress.seconds_left(elapsed=400) == pytest.approx(left)
-    assert progress.seconds_left(elapsed=200) == pytest.approx(left / 2), "two jobs at once"
+    assert progress.left(elapsed=400) == "more than 7 min", "two trainings, and tests"
+    progress.took["test"] = [60.0]
+    assert progress.left(elapsed=460) == "about 9 min"
+    assert progress.left(elapsed=230) == "about 4 min", "two jobs at once"
+    assert progress.counts() == (3, 7)
 
 
 def test_what_goes_wrong_in_a_line_stays_there(run, capsys):
@@ -114,7 +115,7 @@ SNAKEFILE = """
 from snakemake.logging import logger
 from dpam.experiments.terminal import say_lines
 
-say_lines(logger, dict, lambda: False)
+say_lines(logger, lambda: False)
 
 rule all:
     input: "last.txt"

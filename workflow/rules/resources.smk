@@ -4,15 +4,7 @@ from collections import defaultdict
 from functools import cache
 
 from dpam.datasets.demo import DISTORTIONS
-from dpam.experiments.resources import (
-    ASSUMED_TFLOPS,
-    PUBLISHED_GFLOP,
-    Network,
-    Plan,
-    assumed_tflops,
-    estimate,
-    size_of,
-)
+from dpam.experiments.resources import ASSUMED_TFLOPS, PUBLISHED_GFLOP, Network, Plan, size_of
 
 # Megabytes of a job, of each of its processes, and of each image of the dataset.
 MEMORY = defaultdict(
@@ -115,14 +107,3 @@ def scored_chunks(wildcards):
         "<results>/photographs/scores/{chunk}.csv",
         chunk=sorted(path.stem for path in Path(lists).glob("*.txt")),
     )
-
-
-def expected_seconds():
-    """Seconds that a job of each rule takes on average here, as far as can be known before."""
-    tflops = assumed_tflops(workflow.cores)
-    try:
-        table = estimate(runs_table(), plan().sizes, plan().network, tflops)
-    except DpamError:  # the number of images of a dataset of one's own is not known
-        return {}
-    hours = (table["cpu_hours"] + table["gpu_hours"]) / table["jobs"]
-    return dict(zip(table["rule"], 3600 * hours))
