@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from dpam.evaluation.correlation import plcc
 from dpam.evaluation.formatting import decimal, method_name
 from dpam.evaluation.metrics import logistic4
 from dpam.figures.style import COLOURS, WIDTH, message, say_hidden, small_multiples
 
 DENSE = 500  # points; more are drawn as one picture
+STEP = 0.05  # deviations of the predictions; a narrower logistic is practically a step
 
 SUBSETS = {"train": "muted", "validation": "first", "test": "second"}
 
@@ -143,7 +145,7 @@ def mark_kept(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def scatter(clouds: Sequence[Scatter], hidden: int = 0) -> Figure:
-    """Prediction against label, one panel per run and test dataset, on common axes.
+    """Label over prediction, one panel per run and test dataset, on common axes.
 
     Args:
         clouds: what to draw.
@@ -160,8 +162,8 @@ def scatter(clouds: Sequence[Scatter], hidden: int = 0) -> Figure:
         n = len(cloud.label)
         axes.plot([0, 1], [0, 1], color=COLOURS["muted"], lw=0.8, ls=(0, (4, 3)))
         axes.plot(
-            cloud.label,
             cloud.prediction,
+            cloud.label,
             ls="",
             marker="o",
             ms=4 if n <= DENSE else 2,
@@ -173,33 +175,39 @@ def scatter(clouds: Sequence[Scatter], hidden: int = 0) -> Figure:
         draw_fit(axes, cloud)
         number_wrong(axes, cloud)
         axes.set_title(cloud.title, pad=17, parse_math=False)  # a $ in a name is no formula
-        below = f"SRCC {decimal(cloud.srcc)}, {n} images"
+        linear = plcc(cloud.prediction, cloud.label)
+        below = f"SRCC {decimal(cloud.srcc)}, PLCC {decimal(linear)}, {n} images"
         axes.text(0, 1.03, below, transform=axes.transAxes, fontsize=8, color=COLOURS["muted"])
-        axes.set(xlim=(-0.03, 1.03), ylim=(low, high), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        axes.set_xlabel(f"label: {cloud.label_kind}, 0 to 1", parse_math=False)
-        axes.set_ylabel("prediction")
+        axes.set(xlim=(low, high), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axes.set_xlabel("prediction")
+        axes.set_ylabel(f"label: {cloud.label_kind}, 0 to 1", parse_math=False)
     say_hidden(figure, hidden, "panel")
     return figure
 
 
 def draw_fit(axes: Axes, cloud: Scatter) -> None:
-    """The logistic that was fitted from prediction to label, over the range of predictions."""
-    if cloud.logistic is not None:
+    """The logistic that was fitted from prediction to label, over the range of predictions.
+
+    One that is a step says nothing of how the two go together, and is left out.
+    """
+    if cloud.logistic is not None and abs(cloud.logistic[-1]) > STEP * cloud.prediction.std():
         prediction = np.linspace(cloud.prediction.min(), cloud.prediction.max(), 100)
         label = logistic4(prediction, *cloud.logistic)
-        axes.plot(label, prediction, color=COLOURS["second"], lw=1.2)
+        axes.plot(prediction, label, color=COLOURS["second"], lw=1.2)
 
 
 def number_wrong(axes: Axes, cloud: Scatter) -> None:
     """Rings and numbers at the most wrong images; the numbers are links."""
-    for number, (row, address) in enumerate(cloud.wrong.items(), start=1):
-        place = cloud.label[row], cloud.prediction[row]
+    numbers = {row: number for number, row in enumerate(cloud.wrong, start=1)}
+    # From below, so that numbers stay apart where the images are close.
+    for rank, row in enumerate(sorted(cloud.wrong, key=lambda row: cloud.label[row])):
+        address, place = cloud.wrong[row], (cloud.prediction[row], cloud.label[row])
         axes.plot(*place, marker="o", ms=7, mfc="none", mec=COLOURS["ink"], mew=0.8)
         left = place[0] > 0.5
         axes.annotate(
-            str(number),
+            str(numbers[row]),
             place,
-            xytext=(-6 if left else 6, 9 * (2 - number)),  # apart, where the images are close
+            xytext=(-6 if left else 6, 12 * (rank - (len(numbers) - 1) / 2)),
             textcoords="offset points",
             ha="right" if left else "left",
             va="center",

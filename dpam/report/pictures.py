@@ -24,9 +24,10 @@ FIGURES = {
     ),
     "scatter": (
         "Predictions against labels",
-        "Predicted against labelled quality, one dot per tested image. On the dashed line, "
-        "prediction and label are equal; the curve is the fitted logistic. The numbers mark the "
-        "images that are most wrong and lead to them. Numbers: predictions, in the table of runs.",
+        "Labelled over predicted quality, one dot per tested image. On the dashed line, the two "
+        "are equal; the curve is the fitted logistic, left out where it is hardly more than a "
+        "step. The numbers mark the images that are most wrong and lead to them. Numbers: "
+        "predictions, in the table of runs.",
         [],
     ),
     "quality_maps": (

@@ -1,4 +1,4 @@
-"""The numbers: experiments as tables and in large, methods compared, distortion types."""
+"""The numbers: experiments in a sentence and as tables, methods compared, distortion types."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,47 +6,36 @@ from pathlib import Path
 import pandas as pd
 
 from dpam.evaluation import ablation, significance
-from dpam.evaluation.bootstrap import FEW_REFERENCES
 from dpam.evaluation.captions import ABOUT_NEAR, ABOUT_NO_NEAR, ABOUT_TYPES, caption, layout_caption
 from dpam.evaluation.formatting import (
     DASH,
     METRIC_HEADINGS,
     MINUS,
     decimal,
-    over_splits,
+    method_name,
     paper_text,
     readable,
     readable_types,
     with_sign,
 )
-from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test
-from dpam.report.table import Table, files_of, link, quantity, read_table, read_tex
+from dpam.evaluation.tables import BASELINES, FLOOR, SETTING, not_selected_on_test
+from dpam.report.table import Table, files_of, link, read_table, read_tex
 
 ABOUT_BOLD = (
     "In bold: an SRCC better than that of every other method (variants and ensembles aside), by "
     "the corrected t-test (see Differences between methods)."
 )
 ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every other."
-TILES = 8  # more results in one experiment are summed up in three
 ON_TEST = "Epoch selected on test, as in the released code, which favours it"
 FAIR = "Epoch selected on validation, or the last one"
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One large number: SRCC, and what it is the SRCC of."""
-
-    value: str
-    title: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class Experiment:
-    """One experiment: large numbers, tables by how weights were selected, the papers' layout."""
+    """One experiment: the answer, tables by how weights were selected, the papers' layout."""
 
     name: str
-    tiles: list[Tile]
+    answer: str
     source: tuple[str, str]
     tables: list[tuple[str, Table]]
     variants: Table | None
@@ -84,8 +73,9 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     )
     source = (f"{name}.csv", link(tables / f"{name}.csv", output))
     title = name.replace("_", " ").capitalize()
-    large = tiles(not_selected_on_test(table[table["method"] != FLOOR]))
-    return Experiment(title, large, source, shown, variants(name, tables, output), paper)
+    fair = not_selected_on_test(table[table['method'] != FLOOR])
+    varied = variants(name, tables, output)
+    return Experiment(title, answer(fair, pairs), source, shown, varied, paper)
 
 
 def variants(name: str, tables: Path, output: Path) -> Table | None:
@@ -157,32 +147,50 @@ def types(tables: Path, output: Path) -> Table | None:
     return None if table.empty else Table(ABOUT_TYPES, readable_types(table), files)
 
 
-def tiles(table: pd.DataFrame) -> list[Tile]:
-    """SRCC of each row in large; of many rows the median, the lowest and the highest."""
-    text = readable(table)
-    each = [tile_of(table.loc[index], text.loc[index]) for index in table.index]
-    if len(each) <= TILES:
-        return each
-    order = table["srcc_median"].reset_index(drop=True).dropna().sort_values(kind="stable")
-    if order.empty:
-        return [Tile(DASH, "SRCC is not defined", f"in {len(each)} rows")]
-    middle = Tile(decimal(order.median()), "median", f"over {quantity(len(order), 'row')}")
-    ends = [("lowest", each[order.index[0]]), ("highest", each[order.index[-1]])]
-    return [middle, *(Tile(t.value, f"{end}: {t.title}", t.detail) for end, t in ends)]
+def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """An experiment in a sentence for each network: what it reached, and how baselines compare.
+
+    Args:
+        table: of `dpam.evaluation.tables.summarise`, of one experiment, without what was selected
+            on the tested images.
+        pairs: rows of `significance.compare_methods` of that experiment.
+    """
+    place = list(significance.FIXED)
+    networks = table[~table["method"].isin(BASELINES)]
+    baselines = table[table["method"].isin(BASELINES)]
+    winners = significance.winners(pairs)
+    sentences = []
+    for method, rows in networks.groupby("method", sort=False):
+        said = f"{method_name(str(method))}: {reached(rows)}"
+        for other, theirs in baselines.groupby("method", sort=False):
+            both = rows.merge(theirs, on=place, suffixes=("", "_other"))
+            ahead = int((both["srcc_median"] > both["srcc_median_other"]).sum())
+            if len(both):
+                said += f"; ahead of {method_name(str(other))} in {ahead} of {len(both)}"
+        if len(baselines):
+            names = [*place, "method", "selection"]
+            sure = sum(tuple(row) in winners for row in rows[names].to_numpy())
+            said += f", by more than luck in {sure}" if sure else ", not shown to be more than luck"
+        sentences.append(said + ".")
+    return " ".join(sentences)
 
 
-def tile_of(row: pd.Series, words: pd.Series) -> Tile:
-    """The tile of one row of an experiment's table, given as numbers and as text."""
-    title = row["dataset"]
+def reached(rows: pd.DataFrame) -> str:
+    """The SRCC of one row with its interval, or from the lowest to the highest of several."""
+    known = rows.dropna(subset="srcc_median").sort_values("srcc_median")
+    if known.empty:
+        return "SRCC is not defined"
+    ends = [known.iloc[0]] if len(known) == 1 else [known.iloc[0], known.iloc[-1]]
+    return "SRCC " + " to ".join(f"{decimal(row['srcc_median'])} ({where(row)})" for row in ends)
+
+
+def where(row: pd.Series) -> str:
+    """What a row was trained and tested on, and the interval of its SRCC."""
+    name = str(row["dataset"])
+    if row["distortion"] != "all":
+        name += f", {row['distortion']}"
     if row["test_dataset"] != row["dataset"]:
-        title += f" \N{RIGHTWARDS ARROW} {row['test_dataset']}"
-    extra = [words[heading] for heading in ("distortion", "method") if heading in words]
-    detail = f"{words['images']} images"
-    if not pd.isna(row["srcc_low"]):
-        detail += f", 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"
-        detail += ", over images" * (row["intervals_over"] == FEW_REFERENCES)
-    each = bool(row["srcc_each"])
-    if row["splits"] > 1:
-        detail += f", {'' if each else 'median of '}{row['splits']} splits"
-    value = over_splits(row.to_dict(), "srcc") if each else decimal(row["srcc_median"])
-    return Tile(value, ", ".join([title, *extra]), detail)
+        name += f" \N{RIGHTWARDS ARROW} {row['test_dataset']}"
+    if pd.isna(row["srcc_low"]):
+        return name
+    return f"{name}; 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"

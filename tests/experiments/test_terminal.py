@@ -104,7 +104,8 @@ def test_time_left_goes_by_what_jobs_of_a_rule_took():
     assert progress.counts() == (3, 7)
 
 
-def test_what_goes_wrong_in_a_line_stays_there(run, capsys):
+def test_what_goes_wrong_in_a_line_stays_there(run, capsys, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", True)  # commands run by other tests unset it
     say, _, _ = run
     say(LogEvent.JOB_INFO, **(job("train", 1) | {"wildcards": 3}))
     say(LogEvent.JOB_FINISHED, job_id=1)  # has no title

@@ -99,7 +99,7 @@ def test_round_ends(low: float, high: float, ends: tuple[float, float]) -> None:
 
 def test_scatter(tmp_path: Path) -> None:
     text = words(saved(curves.scatter([cloud(30), cloud(9, "b")], hidden=1), tmp_path / "f.svg"))
-    assert "SRCC 1.000, 30 images" in text
+    assert "SRCC 1.000, PLCC 0.966, 30 images" in text
     assert text.count("label: pseudo-MOS (HaarPSI), 0 to 1") == 2
     assert "1 more panel not shown" in text
 
@@ -112,7 +112,7 @@ def test_many_points_become_one_transparent_picture(tmp_path: Path) -> None:
 
 def test_undefined_srcc_is_a_dash(tmp_path: Path) -> None:
     constant = curves.Scatter("a", "MOS", np.zeros(3), np.zeros(3), float("nan"))
-    assert "SRCC \N{EN DASH}, 3 images" in words(
+    assert "SRCC \N{EN DASH}, PLCC \N{EN DASH}, 3 images" in words(
         saved(curves.scatter([constant]), tmp_path / "f.svg")
     )
 
@@ -170,8 +170,11 @@ def test_the_fitted_logistic_is_drawn_and_the_most_wrong_are_linked(tmp_path: Pa
     (axes,) = figure.axes
     curve = next(line for line in axes.lines if len(line.get_xdata()) == 100)
     x, y = np.asarray(curve.get_xdata()), np.asarray(curve.get_ydata())
-    assert x == pytest.approx(0.1 + 0.8 / (1 + np.exp(-(y - 0.5) / 0.2)))
-    assert (y[0], y[-1]) == (0.2, 0.8)
+    assert y == pytest.approx(0.1 + 0.8 / (1 + np.exp(-(x - 0.5) / 0.2)))
+    assert (x[0], x[-1]) == (0.2, 0.8)
+    step = curves.Scatter("a", "MOS", label, label, 1.0, (upper, lower, centre, 0.002), links)
+    (axes,) = curves.scatter([step]).axes
+    assert not [line for line in axes.lines if len(line.get_xdata()) == 100]
     svg = saved(figure, tmp_path / "f.svg")
     assert re.findall(r'xlink:href="(#wrong-[^"]+)"', svg) == list(links.values())
     assert {"1", "2"} <= set(words(svg).split("\n"))
