@@ -55,9 +55,9 @@ def main(results: Path) -> None:
         save("report", shown(browser, longest=1500))
         save("report_maps", shown(browser, "#maps figure svg"))
         browser.open(page, 780, dark=True)
-        dark = shown(browser, "#predictions", longest=900)
+        dark = shown(browser, "#results", longest=900)
         browser.open(page, 390)
-        save("report_narrow", beside(dark, shown(browser, "#results", longest=900)))
+        save("report_narrow", beside(dark, shown(browser, "#maps", longest=900)))
 
 
 def dpam(*arguments: object) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from dpam.evaluation import ablation, significance
+from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.captions import ABOUT_NEAR, ABOUT_NO_NEAR, ABOUT_TYPES, caption, layout_caption
 from dpam.evaluation.formatting import (
     DASH,
@@ -18,7 +19,7 @@ from dpam.evaluation.formatting import (
     readable_types,
     with_sign,
 )
-from dpam.evaluation.tables import BASELINES, FLOOR, SETTING, not_selected_on_test
+from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test
 from dpam.report.table import Table, files_of, link, read_table, read_tex
 
 ABOUT_BOLD = (
@@ -73,7 +74,7 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     )
     source = (f"{name}.csv", link(tables / f"{name}.csv", output))
     title = name.replace("_", " ").capitalize()
-    fair = not_selected_on_test(table[table['method'] != FLOOR])
+    fair = not_selected_on_test(table[table["method"] != FLOOR])
     varied = variants(name, tables, output)
     return Experiment(title, answer(fair, pairs), source, shown, varied, paper)
 
@@ -156,7 +157,8 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
         pairs: rows of `significance.compare_methods` of that experiment.
     """
     place = list(significance.FIXED)
-    networks = table[~table["method"].isin(BASELINES)]
+    varied = table["method"].str.contains("+", regex=False)  # variants have a table of their own
+    networks = table[~table["method"].isin(BASELINES) & ~varied]
     baselines = table[table["method"].isin(BASELINES)]
     winners = significance.winners(pairs)
     sentences = []
