@@ -7,7 +7,6 @@ are right to a factor of two at best: enough to tell an evening from a month.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -41,12 +40,6 @@ CORE_TFLOPS = 0.14
 TRAINED, VALIDATED, TESTED = 0.7, 0.1, 0.2  # of a split, as they are drawn
 LABEL_BYTES = 500.0  # of an image in tables, all together
 EVENTS_BYTES = 5e6  # of a run: history, TensorBoard, predictions
-
-
-def assumed_tflops(cores: int) -> float:
-    """TFLOP/s of this machine: of its GPU, if NVIDIA's driver is there, else of so many cores."""
-    gpu = Path("/proc/driver/nvidia").exists()
-    return ASSUMED_TFLOPS if gpu else CORE_TFLOPS * cores
 
 
 class Size(NamedTuple):
