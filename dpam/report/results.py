@@ -9,7 +9,6 @@ from dpam.evaluation import ablation, significance
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.captions import ABOUT_NEAR, ABOUT_NO_NEAR, ABOUT_TYPES, caption, layout_caption
 from dpam.evaluation.formatting import (
-    DASH,
     METRIC_HEADINGS,
     MINUS,
     decimal,
