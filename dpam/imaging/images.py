@@ -17,6 +17,7 @@ from dpam.utils.files import cannot_be_read, refuse_special
 LARGEST = 200_000_000  # pixels of an image; Pillow's own limit is below the largest cameras
 Image.MAX_IMAGE_PIXELS = LARGEST
 SMALLEST = 32  # pixels, the shorter side of a photograph
+RARE = 0.01  # share of a photograph's pixels that may be cut
 
 HEIF = find_spec("pillow_heif") is not None
 if HEIF:
@@ -166,16 +167,26 @@ def eight_bits(grey: np.ndarray) -> np.ndarray:
     """Grey of more than 8 bits as uint8, which Pillow would clip instead of scaling.
 
     Integers of 16 bits count to 65535. Of others no file says what they count to: it is the least
-    of 1 (not for integers), 255 and 65535 that 99 of 100 do not exceed; the rest is cut.
+    of 1 (not for integers), 255 and 65535 that 99 of 100 do not exceed; the rest is cut. So are
+    numbers below 0 and those that are none, up to one in 100.
 
     Raises:
-        ValueError: more than that exceed 65535.
+        ValueError: more than that exceed 65535, or are below 0 or no number; or so few use the
+            range that they may count to the one below, such as a little over 1.
     """
     finite = np.nan_to_num(grey, posinf=0, neginf=0)
+    if ((finite != grey) | (grey < 0)).mean() > RARE:
+        raise ValueError("more than one in 100 is below 0 or no number")
     tops = {"u": [65535], "i": [255, 65535]}.get(grey.dtype.kind, [1, 255, 65535])
-    top = next((top for top in tops if (finite > top).mean() <= 0.01), None)
-    if top is None:
+    index = next((i for i, top in enumerate(tops) if (finite > top).mean() <= RARE), None)
+    if index is None:
         raise ValueError(f"numbers up to {finite.max():g}, expected up to 65535")
+    top = tops[index]
+    if index and (finite > top / 15).mean() <= RARE:
+        raise ValueError(
+            f"numbers up to {finite.max():g}, which may count to {tops[index - 1]} or {top}; save "
+            "it with 8 or 16 bits"
+        )
     return np.asarray((finite * (255 / top)).round().clip(0, 255).astype(np.uint8))
 
 

@@ -61,6 +61,16 @@ def test_numbers_of_which_nobody_knows_what_they_count_to_are_refused(tmp_path):
     Image.fromarray((RAMP * 1e4).astype(np.float32)).save(tmp_path / "huge.tif")
     with pytest.raises(DpamError, match=r"huge.tif: .*: numbers up to 2.55e\+06, expected up to"):
         decode(tmp_path / "huge.tif")
+    for name, stored, words in (
+        ("bright.tif", RAMP / 160, "numbers up to 1.59375, which may count to 1 or 255"),
+        ("12 bits.tif", RAMP.astype(np.int32) * 16, "up to 4080, which may count to 255 or 65535"),
+        ("signed.tif", RAMP / 128 - 1, "more than one in 100 is below 0 or no number"),
+        ("gaps.tif", np.where(RAMP < 10, np.nan, RAMP), "below 0 or no number"),
+    ):
+        kind = np.int32 if stored.dtype == np.int32 else np.float32
+        Image.fromarray(stored.astype(kind)).save(tmp_path / name)
+        with pytest.raises(DpamError, match=f"{name}: .*{words}"):
+            decode(tmp_path / name)
     dark = (RAMP / 255).astype(np.uint16)  # 16 bits say what they count to
     Image.fromarray(dark).save(tmp_path / "dark.png")
     assert decode(tmp_path / "dark.png").max() == 0
