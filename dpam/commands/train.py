@@ -44,6 +44,7 @@ from dpam.utils.files import read_csv, write_csv, writing
 from dpam.utils.progress import PROGRESS, duration, roughly
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
     from dpam.model import Network
@@ -278,8 +279,15 @@ def fresh_events(folder: Path) -> SummaryWriter:
 
 def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
     """One epoch for TensorBoard, and as a line of the log."""
+    from dpam.training.history import RULES
+
+    pictures = draw_epoch(row["epoch"], trainer)
     with writing(writer.log_dir):
-        show(writer, row, trainer)
+        for name, value in row.items():
+            if name not in ("epoch", *RULES):
+                writer.add_scalar(name, value, row["epoch"])
+        for name, figure in pictures.items():
+            writer.add_figure(name, figure, row["epoch"])
     numbers = [
         f"{name.replace('_', ' ').replace('srcc', 'SRCC')} {row[name]:.3f}"
         for name in ("loss", "train_srcc", "validation_srcc", "test_srcc")
@@ -293,23 +301,23 @@ def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -
     log.info("epoch %d/%d: %s", done, epochs, ", ".join(numbers), extra=PROGRESS)
 
 
-def show(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
-    """One epoch as scalars and, now and then, pictures."""
+def draw_epoch(epoch: int, trainer: Trainer) -> dict[str, Figure]:
+    """Now and then, pictures of an epoch for TensorBoard, by their names there."""
     from dpam.model import DPAM
-    from dpam.training.history import RULES
     from dpam.training.tensorboard import quality_maps, scatter
 
-    epoch, epochs = row["epoch"], trainer.settings.epochs
-    for name, value in row.items():
-        if name not in ("epoch", *RULES):
-            writer.add_scalar(name, value, epoch)
+    epochs = trainer.settings.epochs
     newest = epoch == len(trainer.history)  # no weights are at hand for those before
-    if newest and (epoch % max(1, epochs // PICTURES) == 0 or epoch == epochs):
-        for subset, predictions in trainer.predictions.items():
-            label = trainer.label[trainer.rows[subset]]
-            figure = scatter(predictions[-1].numpy(), label, f"{subset}, epoch {epoch}")
-            writer.add_figure(f"scatter/{subset}", figure, epoch)
-        shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
-        if isinstance(trainer.evaluated, DPAM):
-            maps = quality_maps(trainer.evaluated, trainer.pack, shown, trainer.device)
-            writer.add_figure("quality maps", maps, epoch)
+    if not newest or (epoch % max(1, epochs // PICTURES) and epoch != epochs):
+        return {}
+    pictures = {}
+    for subset, predictions in trainer.predictions.items():
+        label = trainer.label[trainer.rows[subset]]
+        title = f"{subset}, epoch {epoch}"
+        pictures[f"scatter/{subset}"] = scatter(predictions[-1].numpy(), label, title)
+    shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
+    if isinstance(trainer.evaluated, DPAM):
+        pictures["quality maps"] = quality_maps(
+            trainer.evaluated, trainer.pack, shown, trainer.device
+        )
+    return pictures

@@ -3,13 +3,15 @@
 import logging
 import pickle
 import time
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
 from dpam.errors import DpamError
-from dpam.utils.files import atomic, read_json, refuse_other, remove_halves, write_json
+from dpam.utils.files import atomic, not_ours, read_json, refuse_other, remove_halves, write_json
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,12 @@ class Progress:
         try:
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            if is_whole(self.path):  # of other things than tensors
+                raise not_ours(self.path) from error
             log.warning("%s: unreadable (%s); starting again", self.path, error)
             return None
+        if not isinstance(state, dict) or "identity" not in state:
+            raise not_ours(self.path)
         if state["identity"] != self.identity:
             log.info("%s: made under other settings, data or code; starting again", self.path)
             return None
@@ -75,3 +81,10 @@ class Progress:
         """
         write_json(self.diverged, {"identity": self.identity, "message": message}, replace=True)
         raise DpamError(message)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of PyTorch is as it was written, whatever it holds."""
+    with suppress(Exception), zipfile.ZipFile(path) as file:  # of a damaged one, it raises anything
+        return file.testzip() is None
+    return False

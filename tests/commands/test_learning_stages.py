@@ -354,6 +354,11 @@ def test_an_error_of_the_system_in_training_is_not_blamed_on_tensorboard(
         assert train(out) == 1
     said = capsys.readouterr().err
     assert said.rstrip().endswith("dpam train: slic.h5: Input/output error")
+    with monkeypatch.context() as broken:  # what is drawn for TensorBoard is read from the pack
+        broken.setattr("dpam.training.tensorboard.scatter", lambda *_: lost(None, 1))
+        assert train(out) == 1
+    said = capsys.readouterr().err
+    assert said.rstrip().endswith("dpam train: slic.h5: Input/output error")
     blocked = out / "run/model.tensorboard"
     rmtree(blocked)
     blocked.write_text("a file")

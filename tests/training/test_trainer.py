@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -309,6 +310,12 @@ def test_progress_under_other_settings_or_code_or_broken_is_ignored(
         broken = trainer(pack, tmp_path, epochs=1)
         broken.resume()
         assert broken.history == []
+        for mine in ({"weights": torch.ones(3)}, torch.ones(3), Path("mine")):
+            torch.save(mine, tmp_path / "progress.pt")
+            before = (tmp_path / "progress.pt").read_bytes()
+            with pytest.raises(DpamError, match="would be replaced, but dpam did not make it"):
+                trainer(pack, tmp_path, epochs=1).run(lambda row: None)
+            assert (tmp_path / "progress.pt").read_bytes() == before
         for name in ("progress.pt", "progress.diverged.json"):
             (tmp_path / name).write_text("mine")
             with pytest.raises(DpamError, match="would be replaced, but dpam did not make it"):
