@@ -1,6 +1,9 @@
 """Miniature copies of the datasets in their native layouts, written by the tests that use them."""
 
 import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -231,3 +234,15 @@ def biq2021(root: Path) -> list[Row]:
     )
     write_text(root / "Test (Images and MOS).csv", "Image Name,MOS", "ss03 (7).jpg,1")
     return rows
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may read everything: become another user for a while."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)

@@ -8,6 +8,7 @@ any dataset has. The folder appears under its name when it is complete; until th
 tar alone and begins anew after an interruption.
 """
 
+import os
 import shutil
 import stat
 import subprocess
@@ -20,7 +21,7 @@ from typing import IO, NamedTuple
 
 from dpam.errors import DpamError
 from dpam.imaging.folders import read_to_the_end
-from dpam.utils.files import not_ours, refuse_existing
+from dpam.utils.files import cannot_be_read, not_ours, refuse_existing
 from dpam.utils.progress import track
 
 ZIP = (".zip",)
@@ -50,10 +51,17 @@ def stem(path: Path) -> str:
 
 
 def archives(root: Path) -> list[Path]:
-    """The archives that lie directly in a folder, sorted."""
-    if not root.is_dir():
+    """The archives that lie directly in a folder, sorted.
+
+    Raises:
+        DpamError: the folder cannot be read.
+    """
+    if not os.path.isdir(root):
         return []
-    return sorted(path for path in root.iterdir() if stem(path) and path.is_file())
+    try:
+        return sorted(path for path in root.iterdir() if stem(path) and path.is_file())
+    except OSError as error:
+        raise cannot_be_read(root, error) from error
 
 
 def unpacked_folder(archive: Path) -> Path:

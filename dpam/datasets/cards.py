@@ -56,8 +56,11 @@ def source(dataset: Dataset) -> str:
 
 def state(dataset: Dataset, root: str | Path) -> str:
     """Whether the copy in a folder is complete, from its labels and the names of its images."""
-    if not is_present(dataset, root):
-        return "missing"
+    try:
+        if not is_present(dataset, root):
+            return "missing"
+    except DpamError:
+        return "not readable"
     try:
         files = dataset.files(root)
     except DpamError:

@@ -10,6 +10,7 @@ from dpam.datasets.image_names import ImageNames, as_written
 from dpam.errors import DpamError
 from dpam.imaging.folders import SkippedFiles, images_below
 from dpam.imaging.images import reader_of
+from dpam.utils.files import cannot_be_read
 
 
 def locate(root: Path, homes: Sequence[str], alternatives: Sequence[str]) -> Path | None:
@@ -20,6 +21,9 @@ def locate(root: Path, homes: Sequence[str], alternatives: Sequence[str]) -> Pat
         homes: folders under `root` that an archive may put around everything.
         alternatives: paths relative to `root` or to a home; each part may be a pattern such as
             `*label*.txt`. Case does not matter; an alternative named first is preferred.
+
+    Raises:
+        DpamError: a folder that may hold it cannot be read.
     """
     for alternative in alternatives:
         for home in ("", *homes):
@@ -33,12 +37,14 @@ def _descend(folder: Path, parts: tuple[str, ...]) -> Path | None:
     if not parts:
         return folder
     exact = folder / parts[0]
-    if exact.exists():
+    if os.path.exists(exact):
         return _descend(exact, parts[1:])
     try:
         names = sorted(os.listdir(folder))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise cannot_be_read(folder, error) from error
     for name in names:
         if fnmatch.fnmatchcase(name.lower(), parts[0].lower()):
             found = _descend(folder / name, parts[1:])

@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from dpam.datasets import DATASETS, Dataset, default_root, find, is_present, missing_message
+from dpam.datasets.cards import state
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
 from dpam.imaging.images import HEIF, is_image_name
@@ -159,6 +160,25 @@ def test_only_what_is_missing_is_named(tmp_path):
     (tmp_path / "kadid10k" / "dmos.csv").unlink()
     message = missing_message(DATASETS["kadid10k"], tmp_path)
     assert "lacks dmos.csv." in message
+
+
+def test_a_folder_that_may_not_be_read_is_not_called_missing(tmp_path):
+    dataset, root = DATASETS["koniq10k"], tmp_path / "data/koniq10k"
+    miniatures.koniq10k(root)
+    root.chmod(0)
+    with miniatures.nobody():
+        for look in (is_present, Dataset.files):
+            with pytest.raises(DpamError, match=f"{root}: cannot be read: Permission denied"):
+                look(dataset, root)
+        assert state(dataset, root) == "not readable"
+    root.chmod(0o700)
+    root.parent.chmod(0)
+    with (
+        miniatures.nobody(),
+        pytest.raises(DpamError, match=f"{root.parent}: cannot be read: Permission denied"),
+    ):
+        default_root(root.parent, "koniq10k")
+    root.parent.chmod(0o700)
 
 
 @pytest.mark.parametrize(

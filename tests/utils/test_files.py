@@ -3,13 +3,13 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from miniatures import nobody
 from safetensors import SafetensorError
 
 from dpam.datasets.native import read_labels, read_mat, read_named_labels, read_sheet, read_table
@@ -23,19 +23,6 @@ from dpam.report.table import read_tex
 from dpam.utils.files import atomic, read_array, read_csv, read_json, write_text
 from dpam.utils.locks import exclusive
 from dpam.utils.tensors import read_tensors, write_tensors
-
-
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Root may read everything: become another user for a while."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
-
 
 READERS: list[Callable[[Path], Any]] = [
     *(read_array, read_json, lambda path: read_csv(path, [])),

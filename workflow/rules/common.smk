@@ -89,11 +89,14 @@ wildcard_constraints:
 @cache
 def check_present():
     """Stop if any dataset is missing; says so of all, and where to get them."""
-    missing = [
-        missing_message(dataset, root_of(name))
-        for name, dataset in DATASETS.items()
-        if name not in MADE and not is_present(dataset, root_of(name))
-    ]
+    try:
+        missing = [
+            missing_message(dataset, root_of(name))
+            for name, dataset in DATASETS.items()
+            if name not in MADE and not is_present(dataset, root_of(name))
+        ]
+    except DpamError as error:  # a folder that may not be read
+        stop(error)
     if missing:
         stop("\n  - ".join(["datasets are missing:", *missing]))
 
