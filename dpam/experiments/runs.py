@@ -287,6 +287,12 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
     results = Path(os.path.abspath(config["pathvars"]["results"]))
     if Path.cwd().is_relative_to(results):
         yield f"pathvars.results: {config['pathvars']['results']}: name a folder of its own"
+    for place in config["scoring"]["photographs"]:
+        if Path(os.path.abspath(place)).is_relative_to(results / "photographs"):
+            yield (
+                f"scoring.photographs: {place} lies where the workflow writes, its files would be "
+                "replaced; move it, and name the place"
+            )
     for name in dict.fromkeys(
         name for block in config["experiments"] for name in datasets_of(block)
     ):

@@ -201,10 +201,12 @@ def load(
             None: as the checkpoint says.
 
     Raises:
-        DpamError: the file is missing, damaged or of another kind, or it is not known what the
-            network was trained on.
+        DpamError: the file is missing, damaged or of another kind, it is not known what the
+            network was trained on, or there is no such device or number of views.
     """
     where = device_of(device)
+    if views is not None and views not in VIEWS:
+        raise DpamError(f"views: expected {', '.join(map(str, VIEWS))}; found {views}")
     path = judge() if path is None else path
     if Path(path).suffix == ".safetensors":
         net, metadata = load_checkpoint(path)

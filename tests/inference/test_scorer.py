@@ -179,6 +179,8 @@ def test_views_are_those_of_the_checkpoint(tmp_path):
     assert rated.spread_100 > 0
     metric = dpam.create_metric(path, views=9)(planes(rgb)[None].float() / 255)
     assert float(metric) == pytest.approx(rated.score)
+    with pytest.raises(DpamError, match=r"^views: expected whole, 1, 4, 5, 9, 16, 25; found 7$"):
+        dpam.load(path, views=7)
     with pytest.raises(DpamError, match="views 7"):
         dpam.load(checkpoint(tmp_path, "crop", views=7))
 
