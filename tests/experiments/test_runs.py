@@ -129,7 +129,7 @@ def test_experiments_that_would_vanish_or_fail_late(experiment, line):
         ({"roots": {"live": "results/data/live"}},
          "live: results/data/live lies where the workflow writes"),
         ({"scoring": {"photographs": ["a.txt", "results/photographs/lists"]}},
-         "scoring.photographs: results/photographs/lists lies where the workflow writes, its files would be replaced"),
+         "scoring.photographs: results/photographs/lists lies where the workflow writes"),
     ],
 )  # fmt: skip
 def test_settings_that_would_fail_late_or_write_over_data(more, line):
