@@ -138,6 +138,9 @@ CASES = {
         ("brisque_svr", *SIDES, "--output", f"{RUN.replace('slic', 'brisque_svr')}/on-mine.csv"),
         (f"{RUN.replace('slic', 'brisque_svr')}/on-mine.csv",),
     ),
+    "average": Case(
+        (f"{RUN}/on-mine.csv", f"{RUN}/on-mine.csv", "--output", "mean.csv"), ("mean.csv",)
+    ),
     "evaluate": evaluate("slic"),
     "tabulate": Case(
         ("runs.csv", "--output-dir", "tables"),

@@ -34,7 +34,7 @@ from dpam.utils.files import read_csv, write_csv
 if TYPE_CHECKING:
     from dpam.model import Network as Judge
 
-COLUMNS = ["dataset", "distortion", "method", "split", "seed", "test_dataset", "run", "pack"]
+COLUMNS = ["dataset", "distortion", "method", "split", "seed", "test_dataset", "run"]
 SUPERPIXELS = 140
 BATCH = {"cpu": 2, "cuda": 12}  # images of the step that --measure times
 

@@ -182,7 +182,8 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     """Every job behind a list of runs, as arguments of `Plan.cost`.
 
     Args:
-        runs: columns dataset, distortion, method, split, seed, test_dataset, run, pack (runs.csv).
+        runs: columns dataset, distortion, method, split, seed, test_dataset, run, and perhaps pack
+            (runs.csv).
         plan: knows the datasets' sizes.
     """
     ensemble = runs["method"].str.endswith(ENSEMBLE)
@@ -192,7 +193,8 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     runs = runs[~ensemble]
     baseline = runs["method"].isin(list(BASELINES))
     tested = runs.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
-    read = pd.concat([runs, tested])[["dataset", "pack"]].rename(columns={"pack": "method"})
+    read = pd.concat([runs, tested])
+    read["method"] = read.get("pack", read["method"])  # a list made elsewhere may lack it
     used = _distinct(read, ["dataset", "method"])
     for name in dict.fromkeys(row["dataset"] for row in used):
         if name in MADE_HERE:
