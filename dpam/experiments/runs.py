@@ -7,6 +7,7 @@ configuration as `dpam.experiments.configuration.validate` returns it.
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -279,6 +280,12 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "training.crop, training.degraded: expected packs that keep images larger than what "
             "the network reads; set stored_side, or both to 0"
+        )
+    slic = any("slic" in block["methods"] for block in config["experiments"])
+    if slic and config["superpixels"]["backend"] == "opencv" and not find_spec("cv2"):
+        yield (
+            "superpixels.backend: opencv is not installed; pip install 'dpam-iqa[opencv]', or take "
+            "numba or scikit-image"
         )
     for key in ("weights", "start"):
         file = config["model"][key]

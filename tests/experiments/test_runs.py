@@ -138,6 +138,14 @@ def test_settings_that_would_fail_late_or_write_over_data(more, line):
     assert f"\n  - {line}" in str(caught.value)
 
 
+def test_a_backend_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr("dpam.experiments.runs.find_spec", lambda name: None)
+    asked = {"superpixels": {"backend": "opencv"}}
+    with pytest.raises(DpamError, match=r"superpixels.backend: opencv .* 'dpam-iqa\[opencv\]'"):
+        runs_of(configured({"datasets": ["live"]}, **asked))
+    assert runs_of(configured({"datasets": ["live"], "methods": ["rim"]}, **asked))
+
+
 def test_degraded_copies_need_whole_images():
     """As soon as packs keep them, which is the other test's."""
     more = {"training": {"degraded": 0.3}, "stored_side": 512}
