@@ -17,7 +17,7 @@ import sklearn.datasets
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / "tests" / "report"))
+sys.path.append(str(HERE.parent / "tests"))
 
 from browser import CHROMIUM, Browser  # noqa: E402
 

@@ -29,6 +29,8 @@ A photograph that cannot be read is one line; the others are scored. The exit st
 SRCC, PLCC, KRCC and RMSE; --scatter plots them. Images are found by their name, or by the end of
 their path. What is wrong with the labels is said before anything is scored.
 
+--page writes all of it as one HTML page of thumbnails, to be ordered and filtered by score.
+
 Nothing that is there is written over: a file that exists is refused, and --maps wants a new folder.
 
 The authors' flags are understood: --image_dir, --ckpt_slic and --label_path. Superpixels are
@@ -48,7 +50,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -75,7 +76,6 @@ from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 
 if TYPE_CHECKING:
-    from dpam.inference.explanations import Picture
     from dpam.inference.labelled import Labels
     from dpam.inference.scorer import Scorer
     from dpam.inference.sources import Source
@@ -117,6 +117,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=float, metavar="S", help="print only those with at least S of 100"
     )
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write a page of thumbnails (.html)"
+    )
     parser.add_argument("--maps", type=Path, metavar="DIR", help="draw where the quality is lost")
     add_input(
         parser,
@@ -140,15 +143,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_views(parser)
     add_device(parser)
     parser.add_argument("--image_dir", metavar="DIR", help="as a folder among the photographs")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A photograph ready for the network, and, for --maps, what there is to show of it."""
-
-    name: str
-    prepared: Prepared
-    picture: Picture | None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -190,6 +184,7 @@ def run(args: argparse.Namespace) -> int:
         named = list(named)
         photographs = dict.fromkeys([*names(named, args.recursive), *done])
         labels.match(photographs, named, scorer.labels.range)
+    on_page: list[Row] = []
     run = Run(args, scorer, None if known is None else max(0, known - len(done)))
     passed = SkippedFiles()
     rows = run.rows(sources(named, args.recursive, done, passed))
@@ -199,11 +194,18 @@ def run(args: argparse.Namespace) -> int:
             for row in rows:
                 if add is not None:
                     add(row)
+                if args.page:
+                    on_page.append(row)
                 yield row
 
         everything: Iterable[Row] = chain(before, keep())
         everything = everything if labels is None else labels.watch(everything)
         show(select_rows(everything, args.sort, args.top, args.threshold), scorer)
+    if args.page:
+        from dpam.inference.gallery import gallery
+
+        made_with = f"Scored by {args.checkpoint.name}; its labels: {scorer.scale}."
+        write_text(args.page, gallery(on_page, run.thumbnails, made_with))
     if labels is not None:
         compare(labels, scorer, args)
     if passed:
@@ -231,6 +233,11 @@ def refuse_arguments(args: argparse.Namespace, places: list[str]) -> None:
             raise DpamError(f"--{name.replace('_', '-')}: expected at least 1")
     if args.resume and not args.output:
         raise DpamError("--resume needs --output, the table to go on with")
+    if args.page and (args.resume or args.page.suffix != ".html"):
+        raise DpamError(
+            f"--page {args.page}: expected a name in .html, and no --resume: the page "
+            "shows what this run scores"
+        )
     if args.scatter and not args.labels:
         raise DpamError("--scatter needs --labels, to plot against")
 
@@ -248,11 +255,10 @@ def refuse_to_replace(args: argparse.Namespace) -> None:
     With --resume it goes on with what it wrote: the table, its failures and maps.
     """
     begun = begun_table(args.output, args.resume) if args.output else None
-    refuse_same(path for path in (args.output, args.failures, args.scatter) if path)
+    refuse_same(path for path in (args.output, args.failures, args.scatter, args.page) if path)
     if args.failures and not (begun and begun.get("failures") == os.path.abspath(args.failures)):
         refuse_existing([args.failures])
-    if args.scatter:
-        refuse_existing([args.scatter])
+    refuse_existing(path for path in (args.scatter, args.page) if path)
     if args.maps and not args.resume and args.maps.is_dir() and any(args.maps.iterdir()):
         raise DpamError(f"{args.maps}: expected a new folder, found one that is not empty")
 
@@ -264,17 +270,19 @@ class Run:
         self.args, self.scorer, self.total = args, scorer, total
         self.scored = 0
         self.failures: list[str] = []
+        self.thumbnails: dict[str, bytes] = {}
         self.started = time.monotonic()
 
     def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
         """A row for each photograph that can be read."""
         from dpam.inference.explanations import Explanation
+        from dpam.inference.jobs import Job, job
 
         args, scorer = self.args, self.scorer
         if args.maps:
             from dpam.figures import quality_maps  # only these need matplotlib
         on_gpu = scorer.preparation.uses_gpu and scorer.device.type == "cuda"
-        work = partial(job, scorer=scorer, with_picture=bool(args.maps))
+        work = partial(job, scorer=scorer, maps=bool(args.maps), page=bool(args.page))
         jobs = in_order(work, found, 1 if on_gpu else args.workers)
         waiting: deque[Job] = deque()
 
@@ -291,29 +299,11 @@ class Run:
             done = waiting.popleft()
             rated = scorer.score_of(prediction)
             self.scored += 1
+            self.thumbnails[done.name] = done.thumbnail
             if done.picture is not None:
                 explanation = Explanation(rated, prediction, done.picture)
                 quality_maps.write(args.maps, done.name, explanation, scorer.scale)
             yield Row(done.name, **vars(rated))
-
-
-def job(source: Source | DpamError, scorer: Scorer, with_picture: bool) -> Job | DpamError:
-    """Decode and prepare one photograph; an error is handed back."""
-    from dpam.inference.explanations import picture
-    from dpam.pack.preparation import CPU, prepare
-
-    if isinstance(source, DpamError):
-        return source
-    try:
-        rgb = source.read(scorer.preparation)
-    except DpamError as error:
-        return error
-    where = scorer.device if scorer.preparation.uses_gpu else CPU
-    prepared, segmentation = prepare(rgb, scorer.preparation, where)
-    shown = None
-    if with_picture:
-        shown = picture(rgb, prepared, segmentation, scorer.preparation.image_size, scorer.views)
-    return Job(source.name, prepared, shown)
 
 
 def show(rows: Iterable[Row], scorer: Scorer) -> None:

@@ -1,0 +1,66 @@
+"""Scored photographs as one page of thumbnails that needs nothing else: no request, no other file.
+
+They are shown best first; on the page they can be ordered otherwise and kept to a range of scores.
+A click enlarges one. Without its script the page lacks only these.
+"""
+
+import base64
+import hashlib
+import html
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from string import Template
+
+import numpy as np
+from PIL import Image
+
+from dpam.inference.score_table import Row
+from dpam.inference.scores import in_words
+
+FOLDER = Path(__file__).parent
+SIDE = 288  # pixels of a thumbnail's longer side; some 12 kB each
+QUALITY = 78  # of its JPEG
+
+
+def thumbnail(rgb: np.ndarray) -> bytes:
+    """A small JPEG of a photograph, (H, W, 3) uint8."""
+    image = Image.fromarray(rgb)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def gallery(rows: Iterable[Row], thumbnails: Mapping[str, bytes], made_with: str) -> str:
+    """The page as HTML.
+
+    Args:
+        rows: the scored photographs.
+        thumbnails: `thumbnail` of each, by its name.
+        made_with: by what they were scored, and on what scale; stands on top.
+    """
+    best_first = sorted(rows, key=lambda row: -row.score_100)
+    script = (FOLDER / "gallery.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = Template((FOLDER / "gallery.html").read_text(encoding="utf-8"))
+    return page.substitute(
+        count=f"{len(best_first):,} photograph{'s' if len(best_first) != 1 else ''}",
+        made_with=html.escape(made_with),
+        figures="\n".join(figure(row, thumbnails[row.image]) for row in best_first),
+        script=script,
+        digest=digest,
+    )
+
+
+def figure(row: Row, jpeg: bytes) -> str:
+    """One photograph with its score, its interval and its name."""
+    name = html.escape(row.image.encode("utf-8", "backslashreplace").decode())
+    score, _, likely = in_words(row.score_100, row.low, row.high).partition(", ")
+    small = f'<span class="likely">{likely}</span>' if likely else ""
+    return (
+        f'<figure data-score="{row.score_100:.4f}" data-name="{name}">'
+        f'<button type="button" aria-label="enlarge {name}"><img alt="" decoding="async" '
+        f'src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"></button>'
+        f"<figcaption><strong>{score}</strong> {small}<br>{name}</figcaption></figure>"
+    )
