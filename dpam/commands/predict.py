@@ -19,8 +19,9 @@ Without --checkpoint the judge scores that comes with the package; `dpam info` s
 Folders, patterns and zip and tar archives stand for the images in them; archives are not unpacked.
 What else is in them is counted at the end, by ending, with what would read it. Links are followed.
 What in a name is not UTF-8 is escaped.
-With --output every row is written as soon as it is known, and --resume goes on after a stop, with
-the same checkpoint and settings: FILE.json beside the table says which these were.
+With --output every row is written as soon as it is known, and printed only where --sort, --top or
+--threshold ask for some. --resume goes on after a stop, with the same checkpoint and settings:
+FILE.json beside the table says which these were.
 
 A photograph that cannot be read is one line; the others are scored. The exit status is
 3 if any failed; with --failures, which writes these lines to a file, it is 0.
@@ -200,7 +201,12 @@ def run(args: argparse.Namespace) -> int:
 
         everything: Iterable[Row] = chain(before, keep())
         everything = everything if labels is None else labels.watch(everything)
-        show(select_rows(everything, args.sort, args.top, args.threshold), scorer)
+        chosen = select_rows(everything, args.sort, args.top, args.threshold)
+        asked = args.sort or args.top or args.threshold is not None
+        if args.output and not asked:  # the table has them all
+            deque(chosen, maxlen=0)
+        else:
+            show(chosen, scorer)
     if args.page:
         from dpam.inference.gallery import gallery
 
