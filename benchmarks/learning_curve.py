@@ -103,7 +103,7 @@ def measure(
         if kept.is_file():
             cache = {bytes.fromhex(key): row for key, row in load_file(kept).items()}
         # A method gives way to itself with a memory, which a type checker cannot follow.
-        net.pooled = with_cache(net.pooled, cache)  # type: ignore[method-assign, union-attr]
+        net.pool = with_cache(net.pool, cache)  # type: ignore[method-assign, union-attr]
     known, seconds = len(cache), 0.0
     if len(rows["train"]):
         with tempfile.TemporaryDirectory() as folder:

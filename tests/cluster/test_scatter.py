@@ -45,8 +45,9 @@ def snakemake(folder: Path, configuration: dict, *targets: str) -> str:
     return answer.stdout + answer.stderr
 
 
-def started(said: str, rule: str) -> int:
-    return len(re.findall(rf"^(?:local)?(?:rule|checkpoint) {rule}:$", said, re.MULTILINE))
+def done(said: str, rule: str) -> int:
+    """How many jobs of a rule the terminal tells to be done."""
+    return len(re.findall(rf"^\d+ of \d+.* \| {rule.replace('_', ' ')} ", said, re.MULTILINE))
 
 
 def write_photographs(folder: Path, count: int) -> list[str]:
@@ -70,8 +71,8 @@ def test_a_large_dataset_is_packed_by_several_jobs(tmp_path):
         "superpixels": {"images_per_job": 4},
     }
     said = snakemake(tmp_path, configuration, "results/data/mine/slic.h5")
-    assert started(said, "pack_shard") == 2
-    assert started(said, "pack_superpixels") == 1
+    assert done(said, "pack_shard") == 2
+    assert done(said, "pack_superpixels") == 1
     files = {path.name for path in (tmp_path / "results/data/mine").iterdir()}
     assert {name for name in files if "h5" in name} == {"slic.h5"}
     with Pack(tmp_path / "results/data/mine/slic.h5") as pack:
@@ -88,7 +89,7 @@ def test_photographs_are_scored_in_chunks_and_one_that_is_broken_has_its_error(t
     preset = yaml.safe_load((TOP / "workflow/presets/score.yaml").read_text())
     preset["scoring"] |= {"photographs": ["list.txt"], "per_job": 3}
     said = snakemake(tmp_path, preset, "score_photographs")
-    assert started(said, "predict") == 2
+    assert done(said, "predict") == 2
     found = pd.read_parquet(tmp_path / "results/score/photographs/scores.parquet")
     assert found["image"].tolist() == names[::-1]
     assert found["score"].isna().tolist() == [False, True, False, False, False]

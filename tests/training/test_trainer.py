@@ -149,7 +149,6 @@ def test_a_kill_costs_ten_minutes_and_not_an_epoch(full_pack, tmp_path, monkeypa
         undisturbed = pooled_trainer(pack, tmp_path / "a", **changes)
         undisturbed.run(ignore)
 
-        monkeypatch.setattr("dpam.training.trainer.SAVE_EVERY", -1.0)
         killed = pooled_trainer(pack, tmp_path / "b", **changes)
         call, calls = killed.call, []
 
@@ -160,9 +159,9 @@ def test_a_kill_costs_ten_minutes_and_not_an_epoch(full_pack, tmp_path, monkeypa
             return call(*inputs)
 
         killed.call = call_or_die
-        with pytest.raises(MemoryError):
+        with monkeypatch.context() as every_step, pytest.raises(MemoryError):
+            every_step.setattr("dpam.training.trainer.SAVE_EVERY", -1.0)
             killed.run(ignore)
-        monkeypatch.undo()
         resumed = pooled_trainer(pack, tmp_path / "b", **changes)
         resumed.resume()
         assert resumed.unfinished["batch"] == 2

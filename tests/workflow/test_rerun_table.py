@@ -203,7 +203,7 @@ ROWS = [
     Row(
         "key of draw_splits",
         "`splits.seed`",
-        edit("config.yaml", "splits:\n  seed: 20", "splits:\n  seed: 21"),
+        edit("workflow/presets/demo.yaml", "splits:\n  seed: 21", "splits:\n  seed: 22"),
         "draw_splits",
     ),
     Row(
