@@ -159,9 +159,10 @@ def test_a_kill_costs_ten_minutes_and_not_an_epoch(full_pack, tmp_path, monkeypa
             return call(*inputs)
 
         killed.call = call_or_die
-        with monkeypatch.context() as every_step, pytest.raises(MemoryError):
+        with monkeypatch.context() as every_step:
             every_step.setattr("dpam.training.trainer.SAVE_EVERY", -1.0)
-            killed.run(ignore)
+            with pytest.raises(MemoryError):
+                killed.run(ignore)
         resumed = pooled_trainer(pack, tmp_path / "b", **changes)
         resumed.resume()
         assert resumed.unfinished["batch"] == 2
