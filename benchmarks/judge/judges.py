@@ -1,5 +1,6 @@
 """Judges of photographs, all asked in one way: networks and baselines."""
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -122,7 +123,12 @@ class Baseline:
     def rate(self, photos: Iterable[Photo]) -> Iterator[Rating]:
         """See `Judge.rate`."""
         for photo in photos:
-            rgb = photo if isinstance(photo, np.ndarray) else decode(str(photo))
+            if isinstance(photo, np.ndarray):
+                rgb = photo
+            elif isinstance(photo, bytes):
+                rgb = decode("a photograph", io.BytesIO(photo))
+            else:
+                rgb = decode(str(photo))
             yield from self.predict(self.features_of(rgb)[None])
 
     def features_of(self, rgb: np.ndarray) -> np.ndarray:
