@@ -18,7 +18,7 @@ import pandas as pd
 
 from dpam.commands.arguments import add_input
 from dpam.evaluation import ablation, captions, formatting, significance, tables
-from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.methods import BASE, parts_of
 from dpam.utils.files import refuse_existing, write_csv, write_text
 
 ENDINGS = (".csv", ".tex", ".md")
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     """Read the metrics of every run of the list, write the tables."""
     output = Path(args.output_dir)
     metrics = tables.read_metrics(args.runs)
-    varied = metrics["method"].str.removesuffix(ENSEMBLE).str.contains("+", regex=False)
+    varied = [parts_of(method)[1] != BASE for method in metrics["method"]]
     several = set(metrics.loc[varied, "experiment"])
     experiments = [
         f"{name}{end}"

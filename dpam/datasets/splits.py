@@ -129,7 +129,7 @@ def too_few_to_select(references: Sequence[str]) -> str:
         references: (n,) names of the images' references, empty text where there is none.
     """
     known = {name for name in references if name}
-    if known and len(known) == 1 and all(references):
+    if len(known) == 1 and all(references):
         return f"{len(references)} images of one reference"
     if 0 < len(references) < FEWEST_TO_SELECT:
         return f"{len(references)} image{'s' * (len(references) > 1)}"

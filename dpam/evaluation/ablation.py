@@ -16,18 +16,16 @@ import pandas as pd
 
 from dpam.evaluation.bootstrap import clusters_to_draw, interval_of_difference
 from dpam.evaluation.formatting import decimal, method_name, with_sign
-from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.methods import BASE, is_ensemble, method_of, parts_of
 from dpam.evaluation.significance import FEWEST_SPLITS, FIXED, corrected_interval, probability
 from dpam.evaluation.tables import statistics
 from dpam.utils.files import read_csv
 
-BASE = "base"
 COLUMNS = [
     *[*FIXED, "method", "variant", "selection", "splits", "runs", "n_median"],
     *["srcc_median", "plcc_median", "srcc_difference", "srcc_difference_low"],
     *["srcc_difference_high", "intervals_over", "plcc_difference", "p", "p_holm"],
 ]
-HEADINGS = ["trained on", "tested on", "distortion", "method"]
 CAPTION = (
     "Variants, beside base: medians over splits; the difference to base on the same splits "
     "(median), its 95 % interval in brackets, and two-sided p of the corrected resampled t-test, "
@@ -52,9 +50,13 @@ def compare_variants(metrics: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame
     Raises:
         DpamError: predictions of a single split cannot be read.
     """
-    fair = metrics[(metrics["selection"] != "test") & ~metrics["method"].str.endswith(ENSEMBLE)]
-    names = fair["method"].str.partition("+")
-    fair = fair.assign(superpixels=names[0], variant=names[2].replace("", BASE))
+    ensemble = metrics["method"].map(is_ensemble).astype(bool)
+    fair = metrics[(metrics["selection"] != "test") & ~ensemble]
+    parts = [parts_of(method) for method in fair["method"]]
+    fair = fair.assign(
+        superpixels=[superpixels for superpixels, _ in parts],
+        variant=[variant for _, variant in parts],
+    )
     rows = []
     for setting, group in fair.groupby([*FIXED, "superpixels"], sort=False):
         if set(group["variant"]) == {BASE}:
@@ -116,7 +118,7 @@ def predictions(row: dict[Any, Any]) -> pd.DataFrame:
 
 def p_of(pairs: pd.DataFrame, about: dict[str, Any]) -> dict[str, float]:
     """The p-values of a variant's comparison with base; nan where there was none."""
-    names = {about["method"], f"{about['method']}+{about['variant']}"}
+    names = {about["method"], method_of(about["method"], about["variant"])}
     for row in pairs.to_dict("records"):
         if {row["first"], row["second"]} == names and all(row[k] == about[k] for k in FIXED):
             return {"p": row["p"], "p_holm": row["p_holm"]}

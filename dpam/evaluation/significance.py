@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from dpam.evaluation.formatting import decimal, method_name
-from dpam.evaluation.methods import compared
+from dpam.evaluation.methods import compared, is_plain
 
 FEWEST_SPLITS = 2  # without two there is no variance
 SURE = 0.05
@@ -145,7 +145,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "experiment": row["experiment"],
-            "tested on": _test_in_words(row),
+            "tested on": test_in_words(row),
             "first": _side(row, "first"),
             "second": _side(row, "second"),
             "splits": str(row["splits"]),
@@ -178,7 +178,7 @@ def winners(table: pd.DataFrame) -> set[tuple[str, ...]]:
     """
     won: dict[tuple[str, ...], list[bool]] = {}
     for row in table.to_dict("records"):
-        if "+" in row["first"] + row["second"]:
+        if not (is_plain(row["first"]) and is_plain(row["second"])):
             continue
         for side in ("first", "second"):
             key = (*(row[name] for name in FIXED), row[side], row[f"{side}_selection"])
@@ -191,7 +191,8 @@ def _side(row: Mapping[Any, Any], side: str) -> str:
     return method_name(row[side]) + (f" ({rule})" if rule != "validation" else "")
 
 
-def _test_in_words(row: Mapping[Any, Any]) -> str:
+def test_in_words(row: Mapping[Any, Any]) -> str:
+    """What was trained on and tested, of a row with FIXED."""
     words = [row["test_dataset"]]
     if row["dataset"] != row["test_dataset"]:
         words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
@@ -206,7 +207,7 @@ def probability(p: float) -> str:
 def name_untested(table: pd.DataFrame) -> list[str]:
     """In words, the rows of `compare_methods` that could not be tested."""
     return [
-        f"{_side(row, 'first')} and {_side(row, 'second')} on {_test_in_words(row)} "
+        f"{_side(row, 'first')} and {_side(row, 'second')} on {test_in_words(row)} "
         f"({row['experiment']}): {row['splits']}"
         for row in table[table["p"].isna()].to_dict("records")
     ]

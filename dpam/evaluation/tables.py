@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 
 from dpam.errors import DpamError, listed
-from dpam.evaluation.baselines import BASELINES
-from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.methods import is_network
 from dpam.evaluation.published import published
 from dpam.utils.files import read_csv, read_json
 
@@ -221,9 +220,8 @@ def _published(row: dict[str, Any]) -> tuple[float, float]:
 
 
 def of_networks(metrics: pd.DataFrame) -> pd.Series:
-    """Which rows are of a trained network: neither of a baseline nor of an ensemble."""
-    method = metrics["method"]
-    return ~method.isin(BASELINES) & ~method.str.endswith(ENSEMBLE)
+    """Which rows are of a trained network; see `is_network`."""
+    return metrics["method"].map(is_network).astype(bool)
 
 
 def not_selected_on_test(metrics: pd.DataFrame) -> pd.DataFrame:

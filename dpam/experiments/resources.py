@@ -14,9 +14,8 @@ import pandas as pd
 from dpam.datasets import MADE_HERE, Dataset
 from dpam.errors import listed
 from dpam.evaluation.baselines import BASELINES
-from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.methods import is_ensemble, parts_of
 from dpam.evaluation.tables import RUN
-from dpam.experiments.variants import parts_of
 from dpam.superpixels.methods import METHODS, NONE
 
 # Core-seconds per megapixel.
@@ -186,7 +185,7 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
             (runs.csv).
         plan: knows the datasets' sizes.
     """
-    ensemble = runs["method"].str.endswith(ENSEMBLE)
+    ensemble = runs["method"].map(is_ensemble).astype(bool)
     for row in _distinct(runs[ensemble], [*RUN, "test_dataset"]):
         yield {"rule": "average", **row}
         yield {"rule": "evaluate", **row}

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, missing_files
 from dpam.datasets.custom import with_labels
 from dpam.errors import DpamError, listed
-from dpam.evaluation.baselines import BASELINES
-from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.methods import BASE, ENSEMBLE, is_network, method_of, parts_of
 from dpam.experiments.settings import JUDGE
-from dpam.experiments.variants import BASE, config_of, method_of, parts_of, wrong_variants
+from dpam.experiments.variants import config_of, wrong_variants
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
@@ -44,7 +43,7 @@ class Run(NamedTuple):
     @property
     def is_network(self) -> bool:
         """Whether a network is trained for it; baselines and ensembles have none of their own."""
-        return self.method not in BASELINES and not self.method.endswith(ENSEMBLE)
+        return is_network(self.method)
 
     def folder(self, config: Mapping[str, Any]) -> str:
         """Where what was trained lies."""

@@ -1,16 +1,14 @@
 """Variants: the configuration with a few keys changed, by name, for experiments that compare.
 
 `config` is everywhere a configuration as `dpam.experiments.configuration.validate` returns it. The
-variant `base` is the configuration as it is. A method's name is that of its superpixels and, behind
-a +, of its variant, if that is another one: slic, slic+no_texture.
+variant `base` is the configuration as it is; `dpam.evaluation.methods` has the names.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.methods import BASE, method_of, parts_of
 
-BASE = "base"
 PACKED = ("superpixels", "image_size", "stored_side", "resize")  # keys that packs depend on
 VARIED = ("model", "training", "views", *PACKED)  # keys that a variant may change
 
@@ -21,17 +19,6 @@ def config_of(config: Mapping[str, Any], variant: str) -> dict[str, Any]:
     for key, value in ({} if variant == BASE else config["variants"][variant]).items():
         changed[key] = config[key] | value if isinstance(value, dict) else value
     return changed
-
-
-def method_of(superpixels: str, variant: str) -> str:
-    """The name of a method."""
-    return superpixels if variant == BASE else f"{superpixels}+{variant}"
-
-
-def parts_of(method: str) -> tuple[str, str]:
-    """Superpixels and variant of a method or its ensemble; of a baseline its name and `base`."""
-    superpixels, _, variant = method.removesuffix(ENSEMBLE).partition("+")
-    return superpixels, variant or BASE
 
 
 def pack_of(config: Mapping[str, Any], method: str) -> str:

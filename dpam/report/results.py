@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,8 @@ from dpam.evaluation.formatting import (
     readable_types,
     with_sign,
 )
-from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test
+from dpam.evaluation.methods import is_plain
+from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test, of_networks
 from dpam.report.table import Table, files_of, link, read_table, read_tex
 
 ABOUT_BOLD = (
@@ -36,7 +38,6 @@ class Experiment:
 
     name: str
     answer: str
-    source: tuple[str, str]
     tables: list[tuple[str, Table]]
     variants: Table | None
     paper: Table
@@ -71,11 +72,10 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     paper = Table(
         layout_caption(name, table), paper_text(table), files_of(path, output), tex=read_tex(path)
     )
-    source = (f"{name}.csv", link(tables / f"{name}.csv", output))
     title = name.replace("_", " ").capitalize()
     fair = not_selected_on_test(table[table["method"] != FLOOR])
     varied = variants(name, tables, output)
-    return Experiment(title, answer(fair, pairs), source, shown, varied, paper)
+    return Experiment(title, answer(fair, pairs), shown, varied, paper)
 
 
 def variants(name: str, tables: Path, output: Path) -> Table | None:
@@ -156,8 +156,7 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
         pairs: rows of `significance.compare_methods` of that experiment.
     """
     place = list(significance.FIXED)
-    varied = table["method"].str.contains("+", regex=False)  # variants have a table of their own
-    networks = table[~table["method"].isin(BASELINES) & ~varied]
+    networks = table[of_networks(table) & table["method"].map(is_plain).astype(bool)]
     baselines = table[table["method"].isin(BASELINES)]
     winners = significance.winners(pairs)
     sentences = []
@@ -181,17 +180,15 @@ def reached(rows: pd.DataFrame) -> str:
     known = rows.dropna(subset="srcc_median").sort_values("srcc_median")
     if known.empty:
         return "SRCC is not defined"
-    ends = [known.iloc[0]] if len(known) == 1 else [known.iloc[0], known.iloc[-1]]
-    return "SRCC " + " to ".join(f"{decimal(row['srcc_median'])} ({where(row)})" for row in ends)
+    ends = known.iloc[[0]] if len(known) == 1 else known.iloc[[0, -1]]
+    return "SRCC " + " to ".join(
+        f"{decimal(row['srcc_median'])} ({where(row)})" for row in ends.to_dict("records")
+    )
 
 
-def where(row: pd.Series) -> str:
+def where(row: dict[Any, Any]) -> str:
     """What a row was trained and tested on, and the interval of its SRCC."""
-    name = str(row["dataset"])
-    if row["distortion"] != "all":
-        name += f", {row['distortion']}"
-    if row["test_dataset"] != row["dataset"]:
-        name += f" \N{RIGHTWARDS ARROW} {row['test_dataset']}"
+    name = significance.test_in_words(row)
     if pd.isna(row["srcc_low"]):
         return name
     return f"{name}; 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from dpam.errors import DpamError
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
-from dpam.evaluation.methods import ENSEMBLE
+from dpam.evaluation.methods import BASE, is_network
 from dpam.evaluation.tables import history_file, of_networks
 from dpam.report.table import Table, link, quantity
 from dpam.utils.files import read_csv, refuse_unreadable
@@ -140,11 +140,11 @@ def in_words(block: dict[str, Any]) -> str:
     """An experiment's block of the configuration."""
     lists = (block.get(key, []) for key in ("datasets", "methods", "baselines", "splits"))
     names, methods, baselines, splits = lists
-    distortions, variants = block.get("distortions", ["all"]), block.get("variants", ["base"])
+    distortions, variants = block.get("distortions", ["all"]), block.get("variants", [BASE])
     words = [
         f"on {', '.join(names)}",
         ", ".join([*methods, *baselines]),
-        f"variants {', '.join(variants)}" if variants != ["base"] else "",
+        f"variants {', '.join(variants)}" if variants != [BASE] else "",
         ", ".join(splits) if len(splits) < 3 else f"{splits[0]} to {splits[-1]} ({len(splits)})",
         f"distortions {distortions if isinstance(distortions, str) else ', '.join(distortions)}"
         if distortions != ["all"]
@@ -175,7 +175,7 @@ def runs(metrics: pd.DataFrame, tables: Path, output: Path) -> Table:
     for row in metrics.drop_duplicates(["run", "test_dataset"]).to_dict("records"):
         files = {"predictions": Path(row["run"]) / f"on-{row['test_dataset']}.csv"}
         took = {}
-        if row["method"] not in BASELINES and not row["method"].endswith(ENSEMBLE):
+        if is_network(row["method"]):
             files = {"history": history_file(row["run"]), **files}
             rule = "test_selected" if row["selection"] == "test" else "validation_selected"
             took = training(files["history"], rule)

@@ -8,9 +8,10 @@ import yaml
 
 from dpam.errors import DpamError
 from dpam.evaluation.formatting import method_name
+from dpam.evaluation.methods import method_of, parts_of
 from dpam.experiments.configuration import REPOSITORY, validate
 from dpam.experiments.runs import refuse_impossible_backbone, runs_of
-from dpam.experiments.variants import VARIED, config_of, method_of, pack_of, parts_of
+from dpam.experiments.variants import VARIED, config_of, pack_of
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 

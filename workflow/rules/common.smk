@@ -16,12 +16,13 @@ from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
 from dpam.utils.files import write_text
 from dpam.experiments.settings import JUDGE
-from dpam.experiments.variants import config_of, pack_of, parts_of
+from dpam.experiments.variants import config_of, pack_of
 from dpam.inference.judge import judge
 from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, find_edits, remember
 from dpam.experiments.runs import facts_of, is_made_here, runs_of
 from dpam.evaluation.baselines import BASELINES
+from dpam.evaluation.methods import BASE, parts_of
 
 # The one file that pip and conda both take their versions from is made into this environment.
 ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
@@ -63,7 +64,7 @@ if config["finished_only"]:
         stop("finished_only: no test is finished yet")
 NETWORKS = [run for run in RUNS if run.is_network]
 EXPERIMENTS = list(dict.fromkeys(run.experiment for run in RUNS))
-VARIED = list(dict.fromkeys(run.experiment for run in NETWORKS if "+" in run.method))
+VARIED = list(dict.fromkeys(run.experiment for run in NETWORKS if parts_of(run.method)[1] != BASE))
 DATASETS = {
     name: facts_of(config, name)
     for name in dict.fromkeys(name for run in RUNS for name in (run.dataset, run.test_dataset))

@@ -53,7 +53,7 @@ def shards(wildcards):
 
 
 @cache
-def plan(variant="base"):
+def plan(variant=BASE):
     """What jobs of a variant cost."""
     settings = config_of(config, variant)
     views = settings["views"] if settings["views"] != "whole" else 1
