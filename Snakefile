@@ -39,7 +39,7 @@ import os
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
-from dpam.experiments.terminal import say_lines
+from dpam.experiments.terminal import end_when_unread, say_lines
 from dpam.utils.progress import SHARED_TERMINAL
 
 min_version("9.15")
@@ -68,8 +68,10 @@ refuse_edited()
 
 
 # On the terminal a line for each job that is done; `snakemake --verbose` shows Snakemake's own.
-if workflow.is_main_process and not workflow.output_settings.verbose:
-    say_lines(logger, lambda: workflow.dryrun)
+if workflow.is_main_process:
+    end_when_unread(logger)
+    if not workflow.output_settings.verbose:
+        say_lines(logger, lambda: workflow.dryrun)
 
 
 onstart:

@@ -165,21 +165,34 @@ class OnlyWhatMatters(logging.Filter):
 def say_lines(logger: logging.Logger, dry: Callable[[], bool]) -> None:
     """Say lines for people where Snakemake would write its blocks.
 
-    If nobody reads the terminal any more (`snakemake | head`), the jobs that run come to their end
-    and no others begin. Snakemake (9.27) would wait for ever: its own handler raises then, in the
-    thread that was about to tell of a job's end.
-
     Args:
-        logger: Snakemake's; its handlers that write to files stay as they are.
+        logger: Snakemake's.
         dry: see `Lines`.
     """
-    for handler in list(logger.handlers):
-        to_file = isinstance(handler, logging.FileHandler)
-        if isinstance(handler, logging.StreamHandler) and not to_file:
-            handler.setStream(StillRead(handler.stream))
-            handler.addFilter(OnlyWhatMatters(dry))
-            write = partial(print, file=handler.stream, flush=True)
-            logger.addHandler(Lines(write, dry))
+    for handler in handlers_of_terminal(logger):
+        handler.addFilter(OnlyWhatMatters(dry))
+        write = partial(print, file=handler.stream, flush=True)
+        logger.addHandler(Lines(write, dry))
+
+
+def end_when_unread(logger: logging.Logger) -> None:
+    """Let the jobs that run come to their end, and begin no others, if nobody reads the terminal.
+
+    As in `snakemake | head`. Snakemake (9.27) would wait for ever: its own handler raises then, in
+    the thread that was about to tell of a job's end.
+    """
+    for handler in handlers_of_terminal(logger):
+        handler.setStream(StillRead(handler.stream))
+
+
+def handlers_of_terminal(logger: logging.Logger) -> list[Any]:
+    """Those of Snakemake's handlers that write to the terminal and not to a file of their own."""
+    return [
+        handler
+        for handler in logger.handlers
+        if isinstance(handler, logging.StreamHandler)
+        and not isinstance(handler, logging.FileHandler)
+    ]
 
 
 class StillRead:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import subprocess
 import sys
 
@@ -114,9 +115,10 @@ def test_what_goes_wrong_in_a_line_stays_there(run, capsys, monkeypatch):
 
 SNAKEFILE = """
 from snakemake.logging import logger
-from dpam.experiments.terminal import say_lines
+from dpam.experiments.terminal import end_when_unread, say_lines
 
-say_lines(logger, lambda: False)
+end_when_unread(logger)
+LINES
 
 rule all:
     input: "last.txt"
@@ -137,9 +139,10 @@ rule last:
 """
 
 
+@pytest.mark.parametrize("lines", ["say_lines(logger, lambda: False)", ""])
 @pytest.mark.parametrize("end", ["touch {output}", "exit 1"])
-def test_it_ends_when_nobody_reads(tmp_path, end):
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.replace("END", end))
+def test_it_ends_when_nobody_reads(tmp_path, end, lines):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.replace("END", end).replace("LINES", lines))
     with subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "1"],
         cwd=tmp_path,
@@ -147,7 +150,7 @@ def test_it_ends_when_nobody_reads(tmp_path, end):
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
-        while "jobs" not in running.stderr.readline():
+        while not re.search("jobs|^total", running.stderr.readline()):
             pass
         running.stderr.close()
         try:
