@@ -1,6 +1,5 @@
 """Judges of photographs, all asked in one way: networks and baselines."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -14,8 +13,7 @@ from dpam.baselines.regression import fit_baseline
 from dpam.baselines.vit_features import squares, vit_features
 from dpam.errors import DpamError
 from dpam.evaluation.formatting import method_name
-from dpam.imaging.images import decode
-from dpam.inference.photographs import Photo
+from dpam.inference.photographs import Photo, rgb_array
 from dpam.inference.scorer import Scorer, load
 from dpam.model.backbone import Backbone
 from dpam.model.start import sha256_of
@@ -123,13 +121,7 @@ class Baseline:
     def rate(self, photos: Iterable[Photo]) -> Iterator[Rating]:
         """See `Judge.rate`."""
         for photo in photos:
-            if isinstance(photo, np.ndarray):
-                rgb = photo
-            elif isinstance(photo, bytes):
-                rgb = decode("a photograph", io.BytesIO(photo))
-            else:
-                rgb = decode(str(photo))
-            yield from self.predict(self.features_of(rgb)[None])
+            yield from self.predict(self.features_of(rgb_array(photo))[None])
 
     def features_of(self, rgb: np.ndarray) -> np.ndarray:
         """(d,) features of a photograph, (H, W, 3) uint8."""

@@ -185,7 +185,6 @@ def run(args: argparse.Namespace) -> int:
         named = list(named)
         photographs = dict.fromkeys([*names(named, args.recursive), *done])
         labels.match(photographs, named, scorer.labels.range)
-    on_page: list[Row] = []
     run = Run(args, scorer, None if known is None else max(0, known - len(done)))
     passed = SkippedFiles()
     rows = run.rows(sources(named, args.recursive, done, passed))
@@ -195,8 +194,6 @@ def run(args: argparse.Namespace) -> int:
             for row in rows:
                 if add is not None:
                     add(row)
-                if args.page:
-                    on_page.append(row)
                 yield row
 
         everything: Iterable[Row] = chain(before, keep())
@@ -211,7 +208,7 @@ def run(args: argparse.Namespace) -> int:
         from dpam.inference.gallery import gallery
 
         made_with = f"Scored by {args.checkpoint.name}; its labels: {scorer.scale}."
-        write_text(args.page, gallery(on_page, run.thumbnails, made_with))
+        write_text(args.page, gallery(run.on_page, made_with))
     if labels is not None:
         compare(labels, scorer, args)
     if passed:
@@ -276,7 +273,7 @@ class Run:
         self.args, self.scorer, self.total = args, scorer, total
         self.scored = 0
         self.failures: list[str] = []
-        self.thumbnails: dict[str, bytes] = {}
+        self.on_page: list[tuple[Row, bytes]] = []  # and their thumbnails, for --page
         self.started = time.monotonic()
 
     def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
@@ -305,11 +302,13 @@ class Run:
             done = waiting.popleft()
             rated = scorer.score_of(prediction)
             self.scored += 1
-            self.thumbnails[done.name] = done.thumbnail
             if done.picture is not None:
                 explanation = Explanation(rated, prediction, done.picture)
                 quality_maps.write(args.maps, done.name, explanation, scorer.scale)
-            yield Row(done.name, **vars(rated))
+            row = Row(done.name, **vars(rated))
+            if done.thumbnail is not None:
+                self.on_page.append((row, done.thumbnail))
+            yield row
 
 
 def show(rows: Iterable[Row], scorer: Scorer) -> None:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import html
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
@@ -32,22 +32,21 @@ def thumbnail(rgb: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def gallery(rows: Iterable[Row], thumbnails: Mapping[str, bytes], made_with: str) -> str:
+def gallery(photographs: Iterable[tuple[Row, bytes]], made_with: str) -> str:
     """The page as HTML.
 
     Args:
-        rows: the scored photographs.
-        thumbnails: `thumbnail` of each, by its name.
+        photographs: the score of each, and its `thumbnail`.
         made_with: by what they were scored, and on what scale; stands on top.
     """
-    best_first = sorted(rows, key=lambda row: -row.score_100)
+    best_first = sorted(photographs, key=lambda one: -one[0].score_100)
     script = (FOLDER / "gallery.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = Template((FOLDER / "gallery.html").read_text(encoding="utf-8"))
     return page.substitute(
         count=f"{len(best_first):,} photograph{'s' if len(best_first) != 1 else ''}",
         made_with=html.escape(made_with),
-        figures="\n".join(figure(row, thumbnails[row.image]) for row in best_first),
+        figures="\n".join(figure(row, jpeg) for row, jpeg in best_first),
         script=script,
         digest=digest,
     )

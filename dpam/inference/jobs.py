@@ -17,7 +17,7 @@ class Job:
     name: str
     prepared: Prepared
     picture: Picture | None
-    thumbnail: bytes
+    thumbnail: bytes | None
 
 
 def job(source: Source | DpamError, scorer: Scorer, maps: bool, page: bool) -> Job | DpamError:
@@ -33,4 +33,4 @@ def job(source: Source | DpamError, scorer: Scorer, maps: bool, page: bool) -> J
     shown = None
     if maps:
         shown = picture(rgb, prepared, segmentation, scorer.preparation.image_size, scorer.views)
-    return Job(source.name, prepared, shown, thumbnail(rgb) if page else b"")
+    return Job(source.name, prepared, shown, thumbnail(rgb) if page else None)

@@ -40,8 +40,8 @@ def is_one(photos: object) -> bool:
     raise DpamError(f"expected {FORMS}, or several of them; found {type(photos).__name__}")
 
 
-def rgb_array(photo: Photo, preparation: Preparation) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a photograph in one of FORMS.
+def rgb_array(photo: Photo, preparation: Preparation | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a photograph in one of FORMS, as `read_photograph` prepares it.
 
     Raises:
         DpamError: it is something else, cannot be decoded, or does not fit (`accept`).

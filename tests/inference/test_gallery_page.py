@@ -24,9 +24,9 @@ def row(name, score):
 @pytest.fixture
 def page(tmp_path):
     rows = [row("b 2.png", 20.0), row("a 10.png", 80.4), row("a 9.png", 50.0)]
-    small = {one.image: thumbnail(photograph(int(one.score_100))) for one in rows}
+    shown = [(one, thumbnail(photograph(int(one.score_100)))) for one in rows]
     path = tmp_path / "page.html"
-    path.write_text(gallery(rows, small, "Scored by x < y."), encoding="utf-8")
+    path.write_text(gallery(shown, "Scored by x < y."), encoding="utf-8")
     return path
 
 
@@ -51,7 +51,7 @@ def test_the_page_has_every_photograph_best_first(page):
 
 def test_hostile_names_are_text_and_unknown_intervals_are_left_out():
     one = Row(HOSTILE, 0.5, 50.0, 0.0, None, None)
-    text = gallery([one], {HOSTILE: thumbnail(photograph(1))}, "")
+    text = gallery([(one, thumbnail(photograph(1)))], "")
     assert text.count("<script>") == 1
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &quot;&amp;&#x27;.jpg" in text
     assert "likely" not in text.partition("<main>")[2].partition("</main>")[0]
