@@ -26,6 +26,7 @@ import argparse
 import json
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,13 +164,18 @@ def summary(history: pd.DataFrame) -> str:
     """The epoch that the weights are of, and what it reached."""
     from dpam.training.history import RULES
 
-    row = history.loc[history[RULES[0]] == 1].iloc[0]
-    numbers = [
-        f"{subset} SRCC {row[f'{subset}_srcc']:.3f}"
-        for subset in ("validation", "test")
-        if f"{subset}_srcc" in row
+    row = history.loc[history[RULES[0]] == 1].iloc[0].to_dict()
+    reached = ", ".join(numbers_of(row, "validation_srcc", "test_srcc"))
+    return f"weights of epoch {row['epoch']:.0f} of {len(history)}" + f": {reached}" * bool(reached)
+
+
+def numbers_of(row: Mapping[Any, Any], *names: str) -> list[str]:
+    """Numbers of an epoch in words, of those that it has."""
+    return [
+        f"{name.replace('_', ' ').replace('srcc', 'SRCC')} {row[name]:.3f}"
+        for name in names
+        if name in row
     ]
-    return f"weights of epoch {row['epoch']:.0f} of {len(history)}: {', '.join(numbers)}"
 
 
 def write_outputs(
@@ -288,11 +294,7 @@ def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -
                 writer.add_scalar(name, value, row["epoch"])
         for name, figure in pictures.items():
             writer.add_figure(name, figure, row["epoch"])
-    numbers = [
-        f"{name.replace('_', ' ').replace('srcc', 'SRCC')} {row[name]:.3f}"
-        for name in ("loss", "train_srcc", "validation_srcc", "test_srcc")
-        if name in row
-    ]
+    numbers = numbers_of(row, "loss", "train_srcc", "validation_srcc", "test_srcc")
     done, epochs = row["epoch"], trainer.settings.epochs
     numbers.append(duration(row["seconds"]))
     if done < epochs:

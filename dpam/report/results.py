@@ -180,10 +180,8 @@ def reached(rows: pd.DataFrame) -> str:
     known = rows.dropna(subset="srcc_median").sort_values("srcc_median")
     if known.empty:
         return "SRCC is not defined"
-    ends = known.iloc[[0]] if len(known) == 1 else known.iloc[[0, -1]]
-    return "SRCC " + " to ".join(
-        f"{decimal(row['srcc_median'])} ({where(row)})" for row in ends.to_dict("records")
-    )
+    ends = (known if len(known) == 1 else known.iloc[[0, -1]]).to_dict("records")
+    return "SRCC " + " to ".join(f"{decimal(row['srcc_median'])} ({where(row)})" for row in ends)
 
 
 def where(row: dict[Any, Any]) -> str:

@@ -1,5 +1,7 @@
 """A network that is made ready for inference gives the scores that it gave."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -50,7 +52,8 @@ def test_scores_stay_and_nothing_is_composed_again(
 @pytest.mark.parametrize("branch", ["texture", "superpixels"])
 def test_a_constant_branch_stays_constant(branch: str, inputs: tuple[Tensor, ...]) -> None:
     torch.manual_seed(0)
-    net = DPAM("test_vit", image_size=64, embed_dim=16, dropout=0, **{branch: "constant"})  # type: ignore[arg-type]
+    constant: dict[str, Any] = {branch: "constant"}
+    net = DPAM("test_vit", image_size=64, embed_dim=16, dropout=0, **constant)
     net.double().eval()
     image, texture, mean, covariance = inputs
     other = (
