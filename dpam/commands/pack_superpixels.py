@@ -247,6 +247,8 @@ def run(args: argparse.Namespace) -> None:
         "dataset_fingerprint": read_json(args.verified)["fingerprint"],
         "made_by": record(),
     }
+    how = "converted to sRGB" if preparation.colour_profiles == "converted" else "ignored"
+    log.info("colour profiles that are embedded in images are %s", how)
     identity = identity_of(settings, labels)
     paths = [Path(args.root, image) for image in labels["image"]]
     part = args.output.with_name(f".{args.output.stem}.part.h5")

@@ -27,8 +27,9 @@ A photograph that cannot be read is one line; the others are scored. The exit st
 3 if any failed; with --failures, which writes these lines to a file, it is 0.
 
 --labels names a CSV (columns image, label) or lines "image label", on the dataset's scale, and adds
-SRCC, PLCC, KRCC and RMSE; --scatter plots them. Images are found by their name, or by the end of
-their path. What is wrong with the labels is said before anything is scored.
+SRCC, PLCC, KRCC and RMSE; with a column group also the mean SRCC within groups of at least five
+images; --scatter plots them. Images are found by their name, or by the end of their path. What is
+wrong with the labels is said before anything is scored.
 
 --page writes all of it as one HTML page of thumbnails, to be ordered and filtered by score.
 
@@ -54,7 +55,7 @@ from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
@@ -77,7 +78,8 @@ from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 
 if TYPE_CHECKING:
-    from dpam.inference.labelled import Labels
+    import numpy as np
+
     from dpam.inference.scorer import Scorer
     from dpam.inference.sources import Source
     from dpam.pack.preparation import Prepared
@@ -204,13 +206,6 @@ def run(args: argparse.Namespace) -> int:
             deque(chosen, maxlen=0)
         else:
             show(chosen, scorer)
-    if args.page:
-        from dpam.inference.gallery import gallery
-
-        made_with = f"Scored by {args.checkpoint.name}; its labels: {scorer.scale}."
-        write_text(args.page, gallery(run.on_page, made_with))
-    if labels is not None:
-        compare(labels, scorer, args)
     if passed:
         log.info("%s", passed)
     seconds = time.monotonic() - run.started
@@ -223,8 +218,15 @@ def run(args: argparse.Namespace) -> int:
     if args.failures:
         lines = "".join(f"{failure}\n" for failure in run.failures)
         write_text(args.failures, lines, ours=b"")  # looked at when this began
-        return 0
-    return SOME_FAILED if run.failures else 0
+    if args.page:
+        from dpam.inference.gallery import gallery
+
+        made_with = f"Scored by {args.checkpoint.name}; its labels: {scorer.scale}."
+        write_text(args.page, gallery(run.on_page, made_with))
+    compared = None if labels is None else labels.compare(scorer)
+    if args.scatter and compared is not None:
+        plot(compared, args)
+    return SOME_FAILED if run.failures and not args.failures else 0
 
 
 def refuse_arguments(args: argparse.Namespace, places: list[str]) -> None:
@@ -325,17 +327,15 @@ def show(rows: Iterable[Row], scorer: Scorer) -> None:
         tqdm.write(f"{words:<{width}}  ({row.score:.4f})  {row.image}", file=sys.stdout)
 
 
-def compare(labels: Labels, scorer: Scorer, args: argparse.Namespace) -> None:
-    """Say how well scores agree with labels, and plot them if `args.scatter` names a file.
+def plot(compared: tuple[np.ndarray, np.ndarray, dict[str, Any]], args: argparse.Namespace) -> None:
+    """Plot scores and labels, as `Labels.compare` returns them, in the file of `args.scatter`.
 
     Raises:
-        DpamError: no photograph with a label was scored, or the plot cannot be written.
+        DpamError: it cannot be written.
     """
-    prediction, label, result = labels.compare(scorer)
-    if args.scatter is None:
-        return
     from dpam.figures import curves, style  # only these need matplotlib
 
+    prediction, label, result = compared
     with style.style():
         srcc = float("nan") if result["srcc"] is None else result["srcc"]
         title = args.checkpoint.name

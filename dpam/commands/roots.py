@@ -7,7 +7,7 @@ from typing import Any
 from dpam.commands.arguments import json_object
 from dpam.datasets import MADE_HERE
 from dpam.experiments.configuration import read_over
-from dpam.experiments.runs import root_of
+from dpam.experiments.places import root_of
 
 
 def add_roots(parser: argparse.ArgumentParser) -> None:

@@ -91,7 +91,7 @@ def labels_of_photographs(
     photographs: Collection[str],
     folders: Iterable[str],
     score_range: tuple[float, float],
-) -> dict[str, float]:
+) -> dict[str, int]:
     """The labels of photographs, found by the rule of `dpam.datasets.image_names`.
 
     Args:
@@ -102,8 +102,8 @@ def labels_of_photographs(
         score_range: lowest and highest label that there can be.
 
     Returns:
-        Absolute path of a photograph -> label; photographs without one are left out, and so are
-        labels that name no photograph.
+        Absolute path of a photograph -> row of the table; photographs without a label are left
+        out, and so are labels that name no photograph.
 
     Raises:
         DpamError: a label is no number or outside the range, a name may mean several photographs,
@@ -113,14 +113,14 @@ def labels_of_photographs(
     names = ImageNames(absolute, map(os.path.abspath, folders))
     raw = numbers(table["label"])
     offenders = wrong_labels(table["image"], raw, score_range)
-    labels: dict[str, list[tuple[str, float]]] = defaultdict(list)
-    for name, value in zip(table["image"], raw.tolist(), strict=True):
+    labels: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for row, name in enumerate(table["image"]):
         found = names.find(name)
         if len(found) > 1:
             meant = " or ".join(absolute[image] for image in found[:2])
             offenders.append(f"{name}: may mean {meant}; write the path")
         elif found:
-            labels[found[0]].append((name, value))
+            labels[found[0]].append((name, row))
     offenders += [
         f"{absolute[image]}: labelled {len(found)} times, as {', '.join(name for name, _ in found)}"
         for image, found in labels.items()

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from dpam.errors import DpamError, listed
 
 AUTHORS_SEED = 20
+FEWEST_TO_DRAW = 3  # clusters: one to train, one to validate, one to test
 FEWEST_TO_SELECT = 5  # images; their order is right by luck in one of 24 epochs if they are four
 
 
@@ -49,10 +50,11 @@ def draw(
     """
     cluster = clusters(labels, near)
     names = sorted(set(cluster))
-    if len(names) < 3:
+    if len(names) < FEWEST_TO_DRAW:
         raise DpamError(
-            "labels: expected at least 3 references (or images without one; near-duplicates count "
-            f"as one) to draw training, validation and test sets from, found {len(names)}"
+            f"labels: expected at least {FEWEST_TO_DRAW} references (or images without one; "
+            "near-duplicates count as one) to draw training, validation and test sets from, found "
+            f"{len(names)}"
         )
     splits = pd.DataFrame({"image": labels["image"]})
     for number in range(count):

@@ -29,8 +29,9 @@ def from_release(path: str | Path, dataset: str | None) -> tuple[DPAM, dict[str,
         DpamError: the file is missing or holds something else, or no dataset has that name.
     """
     trained_on = None if dataset is None else find(dataset)
+    tensors = read_tensors(path)
     try:
-        state = from_authors(read_tensors(path))
+        state = from_authors(tensors)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
     net = DPAM()

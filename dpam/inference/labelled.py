@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dpam.datasets.labels import labels_of_photographs
-from dpam.datasets.native import read_labels
+from dpam.datasets.native import numbers, read_labels
 from dpam.errors import DpamError
 from dpam.evaluation import metrics
 from dpam.inference.score_table import Row
@@ -27,8 +27,8 @@ class Labels:
 
     def __init__(self, file: Path) -> None:
         self.file, self.table = file, read_labels(file)
-        self.of: dict[str, float] = {}  # by absolute path
-        self.pairs: list[tuple[float, float]] = []  # a score in [0, 1] and a label on its own scale
+        self.of: dict[str, int] = {}  # row of the table, by absolute path
+        self.scored: list[tuple[float, int]] = []  # a score in [0, 1], and the row of its label
 
     def match(
         self, photographs: Collection[str], folders: Iterable[str], scale: tuple[float, float]
@@ -45,13 +45,13 @@ class Labels:
     def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The rows, of which the labelled ones are kept to be compared."""
         for row in rows:
-            label = self.of.get(os.path.abspath(row.image))
-            if label is not None:
-                self.pairs.append((row.score_100 / 100, label))
+            place = self.of.get(os.path.abspath(row.image))
+            if place is not None:
+                self.scored.append((row.score_100 / 100, place))
             yield row
 
     def compare(self, scorer: Scorer) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        """Say how well scores and labels agree.
+        """Say how well scores and labels agree, within groups too if the labels name them.
 
         Args:
             scorer: made the scores.
@@ -62,26 +62,31 @@ class Labels:
         Raises:
             DpamError: no photograph with a label was scored.
         """
-        if not self.pairs:
+        if not self.scored:
             raise DpamError("--labels: no photograph that has one could be scored")
-        prediction, label = np.array(self.pairs).T
-        label = scorer.labels.quality(label)
-        result = metrics.evaluate(prediction, label)
+        rows = self.table.iloc[[place for _, place in self.scored]]
+        prediction = np.array([score for score, _ in self.scored])
+        label = scorer.labels.quality(numbers(rows["label"]))
+        group = rows["group"].tolist() if "group" in rows else None
+        result = metrics.evaluate(prediction, label, group=group)
         if scorer.learned_range is None:
             result["rmse"] = None  # labels and scores have no scale in common
+        said = [
+            ("SRCC", "srcc", 1),
+            ("PLCC", "plcc", 1),
+            ("PLCC fitted", "plcc_fitted", 1),
+            ("KRCC", "krcc", 1),
+            ("RMSE", "rmse", scorer.labels.high - scorer.labels.low),
+        ]
+        if group is not None:
+            said.insert(1, ("SRCC within groups", "srcc_within", 1))
         texts = [
             f"{name} "
             f"{'not defined' if result[key] is None else format(factor * result[key], '.4f')}"
-            for name, key, factor in (
-                ("SRCC", "srcc", 1),
-                ("PLCC", "plcc", 1),
-                ("PLCC fitted", "plcc_fitted", 1),
-                ("KRCC", "krcc", 1),
-                ("RMSE", "rmse", scorer.labels.high - scorer.labels.low),
-            )
+            for name, key, factor in said
         ]
         log.info(
             "%s (%d labelled by %s; RMSE: on a scale from %g to %g)",
-            *(", ".join(texts), len(self.pairs), self.file, *scorer.labels.range),
+            *(", ".join(texts), len(self.scored), self.file, *scorer.labels.range),
         )
         return prediction, label, result

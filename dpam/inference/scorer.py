@@ -207,6 +207,8 @@ def load(
     where = device_of(device)
     if views is not None and views not in VIEWS:
         raise DpamError(f"views: expected {', '.join(map(str, VIEWS))}; found {views}")
+    if not isinstance(path, str | Path | None):
+        raise DpamError(f"expected the name of a checkpoint; found {type(path).__name__}")
     path = judge() if path is None else path
     if Path(path).suffix == ".safetensors":
         net, metadata = load_checkpoint(path)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from samples import photograph, save_network
+from scipy.stats import spearmanr
 
 import dpam
 from dpam.cli import main
@@ -233,6 +234,39 @@ def test_labels_are_compared_with_and_the_authors_flags_are_understood(
     (tmp_path / "l.csv").write_text("image,label\nx.png,3\n")
     assert call("predict", photos, "--checkpoint", model, "--labels", "l.csv") == 1
     assert "no photograph has a label" in capsys.readouterr().err
+
+
+def test_numbers_are_said_although_the_plot_cannot_be_written(model, photos, tmp_path, capsys):
+    (tmp_path / "l.csv").write_text("image,label\n0.png,2\n1.png,3\n")
+    (tmp_path / "file").write_text("")
+    flags = "--labels", tmp_path / "l.csv", "--scatter", tmp_path / "file/scatter.svg"
+    assert call("predict", photos, "--checkpoint", model, *flags) == 1
+    err = capsys.readouterr().err
+    assert "5 scored" in err
+    assert "(2 labelled" in err
+    assert "file/scatter.svg: cannot be written" in err
+
+
+def test_labels_with_groups_are_compared_within_them_too(model, tmp_path, capsys):
+    """Of a group of fewer than five photographs SRCC says nothing."""
+    rng = np.random.default_rng(4)
+    names = [f"{number}.png" for number in range(12)]
+    for number, name in enumerate(names):
+        Image.fromarray(photograph(number)).save(tmp_path / name)
+    groups = ["snapshots"] * 5 + ["faults"] * 5 + ["few"] * 2
+    table = pd.DataFrame({"image": names, "label": rng.uniform(1, 5, 12), "group": groups})
+    table.sample(frac=1, random_state=1).to_csv(tmp_path / "labels.csv")
+    flags = "--checkpoint", model, "--labels", tmp_path / "labels.csv"
+    assert call("predict", tmp_path, *flags) == 0
+    out, err = capsys.readouterr()
+    score = pd.read_csv(io.StringIO(out)).sort_values("image", key=natural)["score_100"].to_numpy()
+    label = table["label"].to_numpy()
+    within = [spearmanr(score[rows], label[rows])[0] for rows in (slice(5), slice(5, 10))]
+    assert f"SRCC within groups {np.mean(within):.4f}, PLCC" in err
+
+
+def natural(names: pd.Series) -> pd.Series:
+    return names.str.extract(r"(\d+)\.png$")[0].astype(int)
 
 
 def test_scores_that_differ_by_less_than_is_printed_keep_their_order(tmp_path, capsys):

@@ -9,8 +9,10 @@ import yaml
 
 from dpam.datasets import DATASETS
 from dpam.errors import DpamError
+from dpam.experiments.checks import DEPTHS, refuse_impossible_backbone
 from dpam.experiments.configuration import REPOSITORY, validate
-from dpam.experiments.runs import DEPTHS, Run, refuse_impossible_backbone, root_of, runs_of
+from dpam.experiments.places import root_of
+from dpam.experiments.runs import Run, runs_of
 from dpam.experiments.settings import JUDGE
 from dpam.model.vit import SHAPES
 
@@ -20,6 +22,7 @@ OWN = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
 
 def configured(*experiments: dict, **more: object) -> dict:
     base = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    base["training"]["batch_size"] = 1  # as `mine` has four images
     blocks = [{"name": "a", "test_on": "self", **experiment} for experiment in experiments]
     return validate({**base, **json.loads(json.dumps(more)), "experiments": blocks}, SCHEMA)
 
@@ -107,6 +110,19 @@ def test_experiments_that_would_vanish_or_fail_late(experiment, line):
     assert f"\n  - experiment a: {line}" in str(caught.value)
 
 
+def test_a_batch_that_no_split_fills_is_refused():
+    """Of four references three are not tested; half of the images are of each type."""
+    experiment = {"datasets": ["mine"], "distortions": "every", "splits": ["split00", "whole"]}
+    experiment["test_on"] = ["koniq10k"]
+    own = {"custom": custom("mine"), "training": {"batch_size": 3}}
+    with pytest.raises(DpamError) as caught:
+        runs_of(configured(experiment, **own))
+    lines = [line for line in str(caught.value).splitlines() if "batch_size" in line]
+    assert len(lines) == 4
+    assert "batch_size: 3, but whole of mine leaves 2 images of type JPEG to learn from" in lines[2]
+    assert runs_of(configured(experiment | {"distortions": ["all"]}, **own))
+
+
 @pytest.mark.parametrize(
     ("more", "line"),
     [
@@ -126,6 +142,8 @@ def test_experiments_that_would_vanish_or_fail_late(experiment, line):
         ({"allow": {"lives": ["odd_size"]}}, "allow.lives: no such dataset; known are live"),
         ({"pathvars": {"results": ".", "logs": "l", "benchmarks": "b"}},
          "pathvars.results: .: name a folder of its own"),
+        ({"pathvars": {"results": "r", "logs": "..", "benchmarks": "b"}},
+         "pathvars.logs: ..: name a folder of its own"),
         ({"roots": {"live": "results/data/live"}},
          "live: results/data/live lies where the workflow writes"),
         ({"scoring": {"photographs": ["a.txt", "results/photographs/lists"]}},
@@ -139,7 +157,7 @@ def test_settings_that_would_fail_late_or_write_over_data(more, line):
 
 
 def test_a_backend_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr("dpam.experiments.runs.find_spec", lambda name: None)
+    monkeypatch.setattr("dpam.experiments.checks.find_spec", lambda name: None)
     asked = {"superpixels": {"backend": "opencv"}}
     with pytest.raises(DpamError, match=r"superpixels.backend: opencv .* 'dpam-iqa\[opencv\]'"):
         runs_of(configured({"datasets": ["live"]}, **asked))

@@ -384,3 +384,15 @@ def test_the_texture_shown_is_the_networks(tmp_path, kind):
     np.testing.assert_array_equal(shown.texture, expected)
     assert shown.signed == (kind == "signed") == (shown.texture.min() < 0)
     assert shown.texture.max() <= 1
+
+
+@pytest.mark.parametrize("path", [5, b"model.safetensors"])
+def test_what_is_no_name_of_a_checkpoint_is_refused(path):
+    with pytest.raises(DpamError, match="expected the name of a checkpoint; found (int|bytes)"):
+        dpam.load(path)
+
+
+def test_a_folder_is_no_checkpoint_and_is_named_once(tmp_path):
+    with pytest.raises(DpamError) as caught:
+        dpam.load(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory"

@@ -211,6 +211,7 @@ def test_a_dataset_whose_key_begins_as_the_demonstration_s_is_left_alone(tmp_pat
     (tmp_path / "mine.yaml").write_text(
         "custom:\n  demo_mine: {labels: scores.csv, score_range: [0, 5], higher_is_better: true}\n"
         "experiments: [{name: a, datasets: [demo_mine], test_on: self}]\n"
+        "training: {batch_size: 2}\n"
     )
     before = {path: path.read_bytes() for path in folder.iterdir()}
     target = "results/data/demo_mine/splits.csv"

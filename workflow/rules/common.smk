@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 from snakemake.utils import update_config
 
-from dpam.experiments import runs
+from dpam.experiments import checks, places
 from dpam.experiments.configuration import validate
 from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
@@ -20,7 +20,8 @@ from dpam.experiments.variants import config_of, pack_of
 from dpam.inference.judge import judge
 from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, find_edits, remember
-from dpam.experiments.runs import facts_of, is_made_here, runs_of
+from dpam.experiments.places import facts_of, is_made_here
+from dpam.experiments.runs import runs_of
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.methods import BASE, parts_of
 
@@ -48,7 +49,7 @@ except DpamError as error:
 try:
     RUNS = runs_of(config)
     if workflow.is_main_process:  # jobs need not look again
-        runs.refuse_impossible_backbone(config)
+        checks.refuse_impossible_backbone(config)
 except DpamError as error:
     stop(error)
 PLANNED = len({(folder, run.test_dataset) for run in RUNS for folder in run.folders(config)})
@@ -118,7 +119,7 @@ def made(wildcards):
 @cache
 def root_of(name):
     """Where a dataset should lie."""
-    return runs.root_of(config, name)
+    return places.root_of(config, name)
 
 
 def state(wildcards):
