@@ -80,6 +80,8 @@ from dpam.utils.progress import track
 if TYPE_CHECKING:
     import numpy as np
 
+    from dpam.inference.explanations import Explanation
+    from dpam.inference.gallery import Shown
     from dpam.inference.scorer import Scorer
     from dpam.inference.sources import Source
     from dpam.pack.preparation import Prepared
@@ -164,8 +166,6 @@ def run(args: argparse.Namespace) -> int:
 
         labels = Labels(args.labels)
     scorer = load(args.checkpoint, args.dataset, device(args.device), args.views)
-    if args.maps:
-        scorer.refuse_without_maps()
 
     if args.output:
         how = {
@@ -275,7 +275,7 @@ class Run:
         self.args, self.scorer, self.total = args, scorer, total
         self.scored = 0
         self.failures: list[str] = []
-        self.on_page: list[tuple[Row, bytes]] = []  # and their thumbnails, for --page
+        self.on_page: list[Shown] = []  # for --page
         self.started = time.monotonic()
 
     def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
@@ -284,8 +284,6 @@ class Run:
         from dpam.inference.jobs import Job, job
 
         args, scorer = self.args, self.scorer
-        if args.maps:
-            from dpam.figures import quality_maps  # only these need matplotlib
         on_gpu = scorer.preparation.uses_gpu and scorer.device.type == "cuda"
         work = partial(job, scorer=scorer, maps=bool(args.maps), page=bool(args.page))
         jobs = in_order(work, found, 1 if on_gpu else args.workers)
@@ -304,13 +302,22 @@ class Run:
             done = waiting.popleft()
             rated = scorer.score_of(prediction)
             self.scored += 1
-            if done.picture is not None:
-                explanation = Explanation(rated, prediction, done.picture)
-                quality_maps.write(args.maps, done.name, explanation, scorer.scale)
             row = Row(done.name, **vars(rated))
-            if done.thumbnail is not None:
-                self.on_page.append((row, done.thumbnail))
+            if done.picture is not None:
+                self.explain(row, Explanation(rated, prediction, done.picture))
             yield row
+
+    def explain(self, row: Row, explanation: Explanation) -> None:
+        """Draw the maps of a photograph, or keep what the page shows of it, or both."""
+        if self.args.maps:
+            from dpam.figures import quality_maps  # only these need matplotlib
+
+            quality_maps.write(self.args.maps, row.image, explanation, self.scorer.scale)
+        if self.args.page:
+            from dpam.inference.gallery import Shown, lost_quality, thumbnail
+
+            small = thumbnail(explanation.picture.photo)
+            self.on_page.append(Shown(row, small, lost_quality(explanation)))
 
 
 def show(rows: Iterable[Row], scorer: Scorer) -> None:

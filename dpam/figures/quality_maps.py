@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from dpam.figures.photographs import draw_borders
 from dpam.figures.style import style
-from dpam.inference.explanations import Explanation
+from dpam.inference.explanations import FLAT, Explanation
 from dpam.utils.files import atomic
 
 WIDTH = 12.0  # inches
@@ -27,7 +27,7 @@ def file_name(image: str) -> str:
 
 
 def draw(explanation: Explanation, title: str, scale: object) -> Figure:
-    """Photograph, lost quality, scores; superpixels, texture, weights, side by side.
+    """Photograph and lost quality; of DPAM also scores, superpixels, texture and weights.
 
     Args:
         explanation: what to draw.
@@ -36,32 +36,40 @@ def draw(explanation: Explanation, title: str, scale: object) -> Figure:
     """
     shown, score = explanation.picture, explanation.score
     height, width = shown.photo.shape[:2]
-    tall = min(max(height / width, 0.3), 1.5) * WIDTH / 3
-    figure = Figure(figsize=(WIDTH, 1.75 * tall + 1.2), layout="constrained")
-    grid = figure.subplots(2, 3)
-    pictures = [shown.photo, None, None, draw_borders(shown.photo, shown.label_map), None, None]
-    for axes, heading, image in zip(grid.flat, PANELS + MORE, pictures, strict=True):
+    rows, columns = (1, 2) if shown.texture is None else (2, 3)
+    tall = min(max(height / width, 0.3), 1.5) * WIDTH / columns
+    figure = Figure(figsize=(WIDTH, 0.875 * rows * tall + 1.2), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, heading in zip(grid.flat, PANELS + MORE, strict=False):
         axes.set_title(heading)
         axes.set_axis_off()
-        if image is not None:
-            axes.imshow(image)
-    darkest = -1 if shown.signed else 0
-    grid[1, 1].imshow(shown.texture, cmap="gray", vmin=darkest, vmax=1, interpolation="none")
+    grid[0, 0].imshow(shown.photo)
 
     lost = explanation.lost_map
-    most = max(float(np.nanmax(lost)), 1e-6)
-    overlay(
-        figure, grid[0, 1], shown.photo, lost, "inferno", (min(0.0, float(np.nanmin(lost))), most)
-    )
-    overlay(figure, grid[0, 2], shown.photo, explanation.score_map, "viridis", (0, 1))
-    weight = explanation.weight_map
-    overlay(figure, grid[1, 2], shown.photo, weight, "cividis", (0, float(np.nanmax(weight))))
+    least, most = float(np.nanmin(lost)), float(np.nanmax(lost))
+    if shown.texture is None:  # patches differ little, as each has seen all of the photograph
+        limits = least, max(most, least + FLAT)
+    else:
+        limits = min(0.0, least), max(most, 1e-6)
+    overlay(figure, grid[0, 1], shown.photo, lost, "inferno", limits)
+    if shown.texture is not None:
+        draw_more(figure, grid, explanation)
     figure.suptitle(
         f"{title}\n{score.score:.3f} ({scale}); {score.score_100:.1f} of 100",
         fontsize=10,
         parse_math=False,  # a $ in a file's name is no formula
     )
     return figure
+
+
+def draw_more(figure: Figure, grid: np.ndarray, explanation: Explanation) -> None:
+    """What only DPAM knows of a photograph, in axes (2, 3) of a figure."""
+    shown, weight = explanation.picture, explanation.weight_map
+    grid[1, 0].imshow(draw_borders(shown.photo, shown.label_map))
+    darkest = -1 if shown.signed else 0
+    grid[1, 1].imshow(shown.texture, cmap="gray", vmin=darkest, vmax=1, interpolation="none")
+    overlay(figure, grid[0, 2], shown.photo, explanation.score_map, "viridis", (0, 1))
+    overlay(figure, grid[1, 2], shown.photo, weight, "cividis", (0, float(np.nanmax(weight))))
 
 
 def overlay(

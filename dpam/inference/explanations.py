@@ -15,6 +15,7 @@ from dpam.pack.views import Views
 from dpam.superpixels.methods import Segmentation
 
 SHOWN = 1024  # pixels, the longer side of a photograph in an explanation
+FLAT = 0.1  # of quality: maps that differ by less are shown as pale as they are
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,15 @@ class Picture:
     Attributes:
         photo: (h, w, 3) uint8 RGB, the longer side at most SHOWN.
         label_map: (h, w) integers, its superpixels.
-        texture: (h, w) float32, as the network sees it: in [0, 1], or [-1, 1] if signed.
+        texture: (h, w) float32, as the network sees it: in [0, 1], or [-1, 1] if signed; None of a
+            network that reads the image alone: there are no superpixels either.
         signed: whether it is.
         boxes: (V, 4) top, left, bottom, right of each view, in pixels of `photo`.
     """
 
     photo: np.ndarray
     label_map: np.ndarray
-    texture: np.ndarray
+    texture: np.ndarray | None
     signed: bool
     boxes: np.ndarray
 
@@ -49,7 +51,7 @@ class Explanation:
 
     @cached_property
     def score_map(self) -> np.ndarray:
-        """The patches' scores; 1 is the best label, 0 the worst."""
+        """The patches' scores; 1 is the best label, 0 the worst. They may pass both."""
         return self.over_photo(self.prediction.token_score)
 
     @cached_property
@@ -74,7 +76,12 @@ class Explanation:
 
 
 def picture(
-    rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation, size: int, views: Views
+    rgb: np.ndarray,
+    prepared: Prepared,
+    segmentation: Segmentation,
+    size: int,
+    views: Views,
+    shown: int = SHOWN,
 ) -> Picture:
     """What there is to show of a photograph, (H, W, 3) uint8, and of its superpixels.
 
@@ -84,9 +91,10 @@ def picture(
         segmentation: its superpixels.
         size: side of the network's input.
         views: see `dpam.pack.batches.fixed_views`.
+        shown: pixels of its longer side, at most.
     """
     height, width = rgb.shape[:2]
-    scale = min(1.0, SHOWN / max(height, width))
+    scale = min(1.0, shown / max(height, width))
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
     small = Image.fromarray(rgb).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
     squares = fixed_views(prepared, size, views)
@@ -99,12 +107,12 @@ def picture(
     )
     boxes *= [height / tall, width / wide, height / tall, width / wide]
     grain = cut.texture
-    if grain is None:
+    if grain is None and cut.kind != "none":
         grain = texture(planes(cut.pixels)[None], cut.kind)[0].numpy()
     return Picture(
         photo=np.asarray(small),
         label_map=stretch(segmentation.label_map, height, width),
-        texture=stretch(grain[0], height, width),
+        texture=None if grain is None else stretch(grain[0], height, width),
         signed=cut.kind == "signed",
         boxes=boxes.round().astype(int),
     )

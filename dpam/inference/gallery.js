@@ -14,7 +14,22 @@
     for (const figure of figures) figure.hidden = score(figure) < from || score(figure) > to;
     shown.textContent = `${figures.filter(figure => !figure.hidden).length} shown`;
   };
-  grid.addEventListener("click", event => event.target.closest("button")?.parentElement.classList.toggle("large"));
+  const enlarge = button => {
+    const figure = button.parentElement;
+    if (!button.querySelector(".lost")) {
+      const both = document.createElement("span"), map = new Image();
+      both.className = "lost";
+      map.src = figure.dataset.lost;
+      map.alt = "where quality is lost";
+      both.append(button.querySelector("img").cloneNode(), map);
+      button.append(both);
+    }
+    figure.classList.toggle("large");
+  };
+  grid.addEventListener("click", event => {
+    const button = event.target.closest("button");
+    if (button) enlarge(button);
+  });
   order.addEventListener("change", arrange);
   low.addEventListener("input", filter);
   high.addEventListener("input", filter);

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from dpam.errors import DpamError
-from dpam.inference.explanations import Picture, picture
-from dpam.inference.gallery import thumbnail
+from dpam.inference.explanations import SHOWN, Picture, picture
+from dpam.inference.gallery import SIDE
 from dpam.inference.scorer import Scorer
 from dpam.inference.sources import Source
 from dpam.pack.preparation import CPU, Prepared, prepare
@@ -17,7 +17,6 @@ class Job:
     name: str
     prepared: Prepared
     picture: Picture | None
-    thumbnail: bytes | None
 
 
 def job(source: Source | DpamError, scorer: Scorer, maps: bool, page: bool) -> Job | DpamError:
@@ -30,7 +29,8 @@ def job(source: Source | DpamError, scorer: Scorer, maps: bool, page: bool) -> J
         return error
     where = scorer.device if scorer.preparation.uses_gpu else CPU
     prepared, segmentation = prepare(rgb, scorer.preparation, where)
-    shown = None
-    if maps:
-        shown = picture(rgb, prepared, segmentation, scorer.preparation.image_size, scorer.views)
-    return Job(source.name, prepared, shown, thumbnail(rgb) if page else None)
+    shown, size = None, scorer.preparation.image_size
+    if maps or page:
+        side = SHOWN if maps else SIDE
+        shown = picture(rgb, prepared, segmentation, size, scorer.views, side)
+    return Job(source.name, prepared, shown)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dpam.model import DPAM, Network
+from dpam.model import Network
 from dpam.pack.batches import Batch, View, collate, fixed_views
 from dpam.pack.preparation import Prepared
 from dpam.pack.views import Views
@@ -39,10 +39,8 @@ class Prediction:
 
     Attributes:
         quality: (V,) float64, on the scale of the labels that the network was trained with.
-        token_score: (V, g, g) float32, of each patch, at least 0; (V, 0, 0) of a network that
-            knows none.
-        token_weight: (V, g, g) float32, in (0, 1), or (V, 0, 0); the quality is the weighted mean
-            of the scores.
+        token_score: (V, g, g) float32, of each patch; it may pass the ends of that scale.
+        token_weight: (V, g, g) float32; the quality is the weighted mean of the scores.
     """
 
     quality: np.ndarray
@@ -125,12 +123,8 @@ def beside_each_other(
 
 def predict_batch(net: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """What the network says of a batch: quality (B,), patches' scores and weights (B, g, g)."""
-    if isinstance(net, DPAM):
-        image, texture, mean, covariance = network_inputs(net, batch)
-        return net(image, texture, mean, covariance, return_maps=True)
-    quality = net(*network_inputs(net, batch))
-    nothing = quality.new_empty(len(quality), 0, 0)
-    return quality, nothing, nothing
+    call: Callable[..., tuple[Tensor, Tensor, Tensor]] = net
+    return call(*network_inputs(net, batch), return_maps=True)
 
 
 def numbered_views(

@@ -119,12 +119,7 @@ class Scorer:
         return map(self.score_of, self.predict_views(prepared))
 
     def explain(self, photo: Photo) -> Explanation:
-        """Where the score of a photograph comes from; errors as of `score`.
-
-        Raises:
-            DpamError: the network does not know.
-        """
-        self.refuse_without_maps()
+        """Where the score of a photograph comes from; errors as of `score`."""
         rgb = rgb_array(photo, self.preparation)
         return self.explain_prepared(rgb, *prepare(rgb, self.preparation, self.device))
 
@@ -132,19 +127,10 @@ class Scorer:
         self, rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation
     ) -> Explanation:
         """As `explain`, of a photograph (H, W, 3) uint8 that is prepared already."""
-        self.refuse_without_maps()
         (prediction,) = self.predict_views([prepared])
         size = self.preparation.image_size
         shown = picture(rgb, prepared, segmentation, size, self.views)
         return Explanation(self.score_of(prediction), prediction, shown)
-
-    def refuse_without_maps(self) -> None:
-        """Raise a DpamError if the network does not know where quality is lost."""
-        if not self.net.has_maps:
-            raise DpamError(
-                "this network scores a photograph as a whole: it has no maps of where quality is "
-                "lost; take a checkpoint of the network dpam for them"
-            )
 
     def predict_views(
         self, images: Iterable[Prepared], batch_size: int | None = None

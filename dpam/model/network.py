@@ -60,7 +60,6 @@ class DPAM(nn.Module):
     """
 
     reads = ("image", "texture", "mean", "covariance")  # of a batch
-    has_maps = True
 
     def __init__(
         self,

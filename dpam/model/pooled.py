@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,6 @@ class PooledViT(Backbone):
     """
 
     reads = ("image",)
-    has_maps = False
 
     def __init__(
         self,
@@ -70,26 +69,70 @@ class PooledViT(Backbone):
         self.fold_layer_scale()
         return self
 
-    def __call__(self, image: Tensor) -> Tensor:
+    @overload
+    def __call__(self, image: Tensor, return_maps: Literal[False] = False) -> Tensor: ...
+    @overload
+    def __call__(
+        self, image: Tensor, return_maps: Literal[True]
+    ) -> tuple[Tensor, Tensor, Tensor]: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """See `forward`."""
-        score: Tensor = super().__call__(image)
-        return score
+        return super().__call__(*args, **kwargs)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(  # type: ignore[override] # of the backbone, which gives features
+        self, image: Tensor, return_maps: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         """Score a batch.
 
         Args:
             image: (B, 3, H, W), RGB, normalised with `mean` and `std`; H = W = `image_size`.
+            return_maps: also return the pictures of where the score comes from.
 
         Returns:
-            quality (B,), in (0, 1).
+            quality (B,), in (0, 1); with `return_maps` also the patches' scores and weights, (B, g,
+            g) each, g = `grid`. The quality is the mean of the scores, which may pass 0 and 1, and
+            the weights are 1.
         """
-        logit: Tensor = self.out(self.dropout(self.norm(self.pool(image))))
-        return logit.squeeze(1).sigmoid()
+        tokens = self.tokens(image)
+        pooled = torch.cat([part for x in tokens for part in moments(x)], dim=1)
+        logit: Tensor = self.out(self.dropout(self.norm(pooled)))
+        quality = logit.squeeze(1).sigmoid()
+        if not return_maps:
+            return quality
+        slope = quality * (1 - quality)  # of the sigmoid
+        score = quality[:, None] + slope[:, None] * self.shares(tokens, pooled)
+        score = score.reshape(-1, self.grid, self.grid)
+        return quality, score, torch.ones_like(score)
 
-    def pool(self, image: Tensor) -> Tensor:
-        """Mean and spread of the tokens of each tapped block, (B, 2 * `channels`)."""
-        return torch.cat([part for x in self.tokens(image) for part in moments(x)], dim=1)
+    def shares(self, tokens: Sequence[Tensor], pooled: Tensor) -> Tensor:
+        """What each patch adds to the logit more or less than the others do.
+
+        Means and variances are sums over patches, so what is linear in them is one, too. The
+        standard deviation is taken as its square over itself, and the mean and variance in the
+        LayerNorm as those of this image.
+
+        Args:
+            tokens: (B, T, width of the ViT) of each tapped block.
+            pooled: (B, 2 * `channels`), their moments.
+
+        Returns:
+            (B, T), its mean over the patches 0.
+        """
+        slope = self.out.weight[0] * self.norm.weight
+        scale = (pooled.var(dim=1, unbiased=False, keepdim=True) + self.norm.eps).sqrt()
+        slopes = ((slope - slope.mean()) / scale).chunk(2 * len(tokens), dim=1)
+        moments_of = pooled.chunk(2 * len(tokens), dim=1)
+        total = pooled.new_zeros(tokens[0].shape[:2])
+        for number, x in enumerate(tokens):
+            mean, spread = moments_of[2 * number : 2 * number + 2]
+            of_mean, of_spread = slopes[2 * number : 2 * number + 2]
+            apart = x - mean[:, None]
+            count = x.shape[1]
+            total += torch.einsum("btc,bc->bt", apart, of_mean)
+            square = apart.square() * count / (count - 1)
+            total += torch.einsum("btc,bc->bt", square, of_spread / spread)
+            total -= (of_spread * spread).sum(dim=1, keepdim=True)
+        return total
 
 
 def moments(tokens: Tensor) -> tuple[Tensor, Tensor]:

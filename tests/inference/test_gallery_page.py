@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image
 from samples import photograph
 
 from dpam.cli import main
-from dpam.inference.gallery import SIDE, gallery, thumbnail
+from dpam.inference.explanations import Explanation, Picture
+from dpam.inference.gallery import MAP_SIDE, OPAQUE, SIDE, Shown, gallery, lost_quality, thumbnail
+from dpam.inference.predict import Prediction
 from dpam.inference.score_table import Row
 
 HOSTILE = "<script>alert(1)</script> \"&'.jpg"
@@ -21,10 +24,24 @@ def row(name, score):
     return Row(name, score / 100, score, 1.0, max(0, score - 15), min(100, score + 15))
 
 
+def explanation(rgb, score):
+    """Of a network that sees all of a photograph, in patches (g, g) of these scores."""
+    height, width = rgb.shape[:2]
+    labels, boxes = np.zeros((height, width), int), np.array([[0, 0, height, width]])
+    prediction = Prediction(np.array([score.mean()]), score[None], np.ones_like(score)[None])
+    return Explanation(None, prediction, Picture(rgb, labels, None, False, boxes))
+
+
+def shown_of(one):
+    rgb = photograph(int(one.score_100), 120, 160)
+    patches = np.linspace(0.2, 0.8, 16).reshape(4, 4)
+    return Shown(one, thumbnail(rgb), lost_quality(explanation(rgb, patches)))
+
+
 @pytest.fixture
 def page(tmp_path):
     rows = [row("b 2.png", 20.0), row("a 10.png", 80.4), row("a 9.png", 50.0)]
-    shown = [(one, thumbnail(photograph(int(one.score_100)))) for one in rows]
+    shown = [shown_of(one) for one in rows]
     path = tmp_path / "page.html"
     path.write_text(gallery(shown, "Scored by x < y."), encoding="utf-8")
     return path
@@ -49,9 +66,22 @@ def test_the_page_has_every_photograph_best_first(page):
     assert len(found) == 3
 
 
+def test_the_map_is_red_where_most_is_lost_and_clear_where_least():
+    score = np.full((4, 4), 0.9)
+    score[1, 2] = 0.3
+    image = Image.open(io.BytesIO(lost_quality(explanation(photograph(0, 120, 240), score))))
+    assert image.size == (MAP_SIDE, MAP_SIDE // 2)
+    alpha = np.asarray(image.resize((4, 4), Image.Resampling.BOX))[..., 3]
+    assert np.argwhere(alpha == OPAQUE).tolist() == [[1, 2]]
+    assert (alpha == 0).sum() == 15
+    alike = lost_quality(explanation(photograph(0, 120, 240), score.clip(0.88)))
+    faint = np.asarray(Image.open(io.BytesIO(alike)))[..., 3]
+    assert faint.max() <= 0.2 * OPAQUE, "differences that mean little are shown as much"
+
+
 def test_hostile_names_are_text_and_unknown_intervals_are_left_out():
     one = Row(HOSTILE, 0.5, 50.0, 0.0, None, None)
-    text = gallery([(one, thumbnail(photograph(1)))], "")
+    text = gallery([shown_of(one)], "")
     assert text.count("<script>") == 1
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &quot;&amp;&#x27;.jpg" in text
     assert "likely" not in text.partition("<main>")[2].partition("</main>")[0]
@@ -98,6 +128,15 @@ def test_ordering_filtering_and_enlarging_in_a_browser(page):
         small = browser.run(width)
         browser.run("document.querySelector('figure button').click()")
         assert browser.run(width) > 2 * small
+        over = "[...document.querySelectorAll('figure.large .lost img')].map(i => {}).join()"
+        box = "JSON.stringify(i.getBoundingClientRect())"
+        first, second = json.loads(f"[{browser.run(over.format(box))}]")
+        assert first == second, "the map does not lie on the photograph"
+        assert first["width"] > 200
+        browser.run("document.querySelector('figure button').click()")
+        assert browser.run(width) == small
+        browser.run("document.querySelector('figure button').click()")
+        assert browser.run("document.querySelectorAll('.lost').length") == 1
         said = ("Runtime.exceptionThrown", "Log.entryAdded", "Network.requestWillBeSent")
         asked = [one for one in browser.said(*said) if "request" not in one]
         assert asked == []

@@ -57,6 +57,40 @@ def test_it_computes_what_it_says() -> None:
     torch.testing.assert_close(net(x), 1 / (1 + torch.exp(-line)))
 
 
+def test_maps_add_up_to_the_score_and_tell_the_patches_apart() -> None:
+    """To first order: a patch's share is the slope of the score along its own part of it."""
+    net, x = pooled(), images()
+    quality, score, weight = net(x, return_maps=True)
+    assert torch.equal(quality, net(x))
+    assert score.shape == weight.shape == (3, net.grid, net.grid)
+    assert torch.equal(weight, torch.ones_like(weight))
+    torch.testing.assert_close(score.mean((1, 2)), quality)
+    assert score.std() > 1e-4
+    for tokens, shares in zip(zip(*net.tokens(x), strict=True), score, strict=True):
+        torch.testing.assert_close(
+            shares.flatten(), plain_shares(net, [t.double() for t in tokens])
+        )
+
+
+def plain_shares(net: PooledViT, tokens: list[Tensor]) -> Tensor:
+    """The score of one image, put together again from sums over its patches, one by one."""
+    parts = [part for t in tokens for part in (t.mean(0), t.std(0))]
+    pooled = torch.cat(parts)
+    deviation = (pooled.var(unbiased=False) + net.norm.eps).sqrt()
+    count, shares = len(tokens[0]), []
+    for patch in range(count):
+        alone = [
+            part
+            for t in tokens
+            for part in (t[patch], (t[patch] - t.mean(0)) ** 2 / t.std(0) * count / (count - 1))
+        ]
+        z = (torch.cat(alone) - torch.cat(alone).mean()) / deviation
+        shares.append((z * net.norm.weight) @ net.out.weight[0].double())
+    logit = torch.stack(shares)
+    whole = net.out(net.norm(pooled.float()))[0].sigmoid().double()
+    return (whole + whole * (1 - whole) * (logit - logit.mean())).float()
+
+
 @pytest.mark.parametrize(
     ("backbone", "side"),
     [

@@ -307,15 +307,8 @@ def packs():
 
 
 def paths_of_maps():
-    """Quality maps of one network on each tested dataset: its own, with its first split, if any.
-
-    The network pooled has none.
-    """
-    candidates = [
-        run
-        for run in NETWORKS
-        if run.distortion == "all" and settings_of(run.method)["model"]["network"] != "pooled"
-    ]
+    """Quality maps of one network on each tested dataset: its own, with its first split, if any."""
+    candidates = [run for run in NETWORKS if run.distortion == "all"]
     candidates.sort(key=lambda run: run.dataset != run.test_dataset)
     first = {run.test_dataset: run for run in reversed(candidates)}
     return [f"{run.folder(config)}/maps-on-{name}.npz" for name, run in sorted(first.items())]
