@@ -56,8 +56,13 @@ def small(judge, monkeypatch):
     monkeypatch.setattr(judge.ladders, "PHOTOGRAPHS", judge.ladders.PHOTOGRAPHS[1:6])
     monkeypatch.setattr(judge.ladders, "CROPS", {"whole": (0, 1), "lower right": (0.25, 0.75)})
     monkeypatch.setattr(judge.ladders, "SIDE", 72)
-    monkeypatch.setattr(judge.ladders, "DEFECTS", {k: judge.ladders.DEFECTS[k] for k in ("noise",)})
+    monkeypatch.setattr(
+        judge.ladders, "DEFECTS", {k: judge.ladders.DEFECTS[k] for k in ("noise", "blur")}
+    )
     monkeypatch.setattr(judge.ladders, "UNSEEN", ("pixelate",))
+    monkeypatch.setattr(judge.maps, "PHOTOGRAPHS", judge.maps.PHOTOGRAPHS[2:4])
+    monkeypatch.setattr(judge.maps, "DEFECTS", {"noise": judge.maps.DEFECTS["noise"]})
+    monkeypatch.setattr(judge.maps, "UNSEEN", ("pixelate",))
     monkeypatch.setattr(judge.sizes, "NAMES", ("coffee",))
     monkeypatch.setattr(judge.sizes, "SIDES", (64, 128))
     monkeypatch.setattr(judge.absurd, "STEPS", 4)
@@ -127,7 +132,7 @@ def test_a_judge_that_likes_noise_is_found_out(judge, small):
     assert bad["kinds"]["noise"]["right_order"] == 0
     assert good["kinds"]["noise"]["auc"]["5"] == 1
     assert good["photographs"][:2] == [["coffee", "whole"], ["coffee", "lower right"]]
-    assert [k["seen"] for k in good["kinds"].values()] == [True, False]
+    assert [k["seen"] for k in good["kinds"].values()] == [True, True, False]
     assert good["kinds"]["noise"]["strengths"] == [6, 11, 19, 31, 50]
 
 
@@ -203,6 +208,17 @@ def test_coverage_counts_labels_within_intervals(judge):
     assert found["deciles"][9]["highest"] == score.max()
 
 
+def test_a_half_is_told_by_what_is_lost_there(judge):
+    lost = np.zeros((5, 5))
+    lost[:, :2], lost[:, 2] = 0.3, 9  # the middle column is in both halves
+    assert judge.maps.between_halves(lost, "left") == pytest.approx(0.3)
+    assert judge.maps.between_halves(lost, "right") == pytest.approx(-0.3)
+    rgb = photograph(1, 80, 120)
+    changed = judge.maps.half_degraded(rgb, "a", "noise", "right")
+    assert np.array_equal(changed[:, :60], rgb[:, :60])
+    assert (changed[:, 60:] != rgb[:, 60:]).mean() > 0.5
+
+
 def test_sizes_compare_the_same_photograph(judge, small):
     found = judge.sizes.measure(ByNumbers(judge, lambda rgb: rgb.mean() / 2.56))
     by_form = found["photographs"]["coffee"]
@@ -274,7 +290,7 @@ def test_all_sections_of_a_network_and_a_baseline_and_the_page(
 
     page = tmp_path / "docs/judge.md"
     page.parent.mkdir()
-    names = ("card", "test", "within", "ladders", "sizes", "coverage", "absurd", "speed")
+    names = ("card", "test", "within", "ladders", "maps", "sizes", "coverage", "absurd", "speed")
     names += ("examples",)
     marks = "\n\n".join(f"<!-- begin {name} -->\nold\n<!-- end {name} -->" for name in names)
     page.write_text(f"# The judge\n\nBy hand.\n\n{marks}\n\nThe end.\n")
@@ -286,7 +302,13 @@ def test_all_sections_of_a_network_and_a_baseline_and_the_page(
     assert text.endswith("The end.\n")
     assert decimal(ours["test"]["all"]["srcc"]) in text
     assert "MetaQAP, as published | 0.877 | 0.884" in text
-    for name in ("judge_ladders.png", "judge_sizes.png", "judge_80.jpg", "judge_20.jpg"):
+    for name in (
+        "judge_ladders.png",
+        "judge_sizes.png",
+        "judge_map.jpg",
+        "judge_80.jpg",
+        "judge_20.jpg",
+    ):
         assert f"images/{name}" in text
         assert 0 < (page.parent / "images" / name).stat().st_size < 150_000
     run(judge, monkeypatch, *words)

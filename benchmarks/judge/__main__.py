@@ -15,11 +15,11 @@ from dpam.utils.files import read_json, write_json
 from dpam.utils.runtime import record
 
 from . import __doc__ as about
-from . import absurd, heldout, ladders, page, sizes, speed
+from . import absurd, heldout, ladders, maps, page, sizes, speed
 from .dataset import Judged
 from .judges import SEED, Baseline, Judge, Network
 
-SECTIONS = ("test", "ladders", "sizes", "absurd", "speed")
+SECTIONS = ("test", "ladders", "maps", "sizes", "absurd", "speed")
 
 
 def measured(args: argparse.Namespace) -> None:
@@ -30,7 +30,11 @@ def measured(args: argparse.Namespace) -> None:
     """
     judged = Judged.read(args.data, args.root) if args.data and args.root else None
     judge = judge_of(args, judged)
-    wanted = args.sections or [name for name in SECTIONS if judged or name != "test"]
+    wanted = args.sections or [
+        name
+        for name in SECTIONS
+        if (judged or name != "test") and (isinstance(judge, Network) or name != "maps")
+    ]
     known: dict[str, Any] = read_json(args.output) if args.output.exists() else {}
     if known and known.get("about", {}).get("id") != judge.about["id"]:
         raise DpamError(f"{args.output}: holds numbers of another judge; give another --output")
@@ -54,6 +58,10 @@ def section(name: str, judge: Judge, judged: Judged | None, file: str) -> dict[s
         return heldout.measure(judge, judged)
     if name == "speed":
         return speed.measure(judge, Path(file))
+    if name == "maps":
+        if not isinstance(judge, Network):
+            raise DpamError("the section maps needs a network, as baselines have none")
+        return maps.measure(judge)
     measures = {"ladders": ladders.measure, "sizes": sizes.measure, "absurd": absurd.measure}
     return measures[name](judge)
 

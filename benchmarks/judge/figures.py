@@ -7,11 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dpam.demo.photographs import PHOTOGRAPHS
+from dpam.figures.quality_maps import overlay
 from dpam.figures.style import COLOURS, small_multiples, style
+from dpam.inference.explanations import stretch
 from dpam.utils.files import atomic
 
-LADDERS, SIZES = "judge_ladders.png", "judge_sizes.png"  # files
-PNG = b"\x89PNG"
+from .ladders import photograph
+from .maps import EXAMPLE, half_degraded
+
+LADDERS, SIZES, MAP = "judge_ladders.png", "judge_sizes.png", "judge_map.jpg"  # files
+STARTS = {".png": b"\x89PNG", ".jpg": b"\xff\xd8"}
 LINES = ("first", "second", "ink", "muted")  # colours of up to four judges, by their order
 FORMS: dict[str, dict[str, Any]] = {
     "PNG": {"color": COLOURS["ink"]},
@@ -23,9 +29,10 @@ FORMS: dict[str, dict[str, Any]] = {
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG on white; an earlier one is replaced."""
-    with atomic(path, ours=PNG) as temporary:
-        figure.savefig(temporary, dpi=100, facecolor="white", metadata={"Software": None})
+    """Write a figure as PNG or JPEG on white; an earlier one is replaced."""
+    with atomic(path, ours=STARTS[path.suffix]) as temporary:
+        metadata = {"Software": None} if path.suffix == ".png" else None
+        figure.savefig(temporary, dpi=100, facecolor="white", metadata=metadata)
 
 
 def ladders(judges: list[dict[str, Any]], path: Path) -> None:
@@ -69,6 +76,27 @@ def sizes(judge: dict[str, Any], path: Path) -> None:
             finish(axes, index, columns, "longer side, pixels")
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=5, frameon=False)
+        save(figure, path)
+
+
+def map_of_example(judge: dict[str, Any], path: Path) -> None:
+    """A photograph with a defect in one half, and where the judge sees quality lost."""
+    name, kind, half = EXAMPLE
+    (which,) = (one for one in PHOTOGRAPHS if one.name == name)
+    rgb = half_degraded(photograph(which), name, kind, half)
+    lost = np.array(judge["maps"]["example"]["lost"])
+    with style():
+        figure = Figure(figsize=(8.0, 2.9), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for axes, title in (
+            (left, f"{judge['maps']['example']['score']:.0f} of 100"),
+            (right, "where quality is lost"),
+        ):
+            axes.set_title(title)
+            axes.set_axis_off()
+        left.imshow(rgb)
+        limits = float(lost.min()), float(lost.max())
+        overlay(figure, right, rgb, stretch(lost, *rgb.shape[:2]), "inferno", limits)
         save(figure, path)
 
 

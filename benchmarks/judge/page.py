@@ -9,7 +9,7 @@ from dpam.utils.files import read_json, write_text
 
 from . import examples, figures, tables
 
-MEASURED = ("test", "ladders", "sizes", "absurd", "speed")
+MEASURED = ("test", "ladders", "maps", "sizes", "absurd", "speed")
 
 
 def write(files: Sequence[Path], page: Path, images: Path) -> None:
@@ -24,9 +24,7 @@ def write(files: Sequence[Path], page: Path, images: Path) -> None:
         DpamError: a section was not measured, or a marker is missing.
     """
     judges = [read_json(file) for file in files]
-    missing = [
-        name for name in ("test", "ladders", "sizes", "absurd", "speed") if name not in judges[0]
-    ]
+    missing = [name for name in MEASURED if name not in judges[0]]
     if missing:
         raise DpamError(
             f"{files[0]}: expected all sections, found none of {', '.join(missing)}; measure them "
@@ -37,6 +35,7 @@ def write(files: Sequence[Path], page: Path, images: Path) -> None:
     filled = replaced(text, made, page)
     figures.ladders([judge for judge in judges if "ladders" in judge], images / figures.LADDERS)
     figures.sizes(judges[0], images / figures.SIZES)
+    figures.map_of_example(judges[0], images / figures.MAP)
     examples.write(judges[0], images)
     write_text(page, filled, ours=text.partition("\n")[0].encode())
 
@@ -49,6 +48,7 @@ def sections(judges: Sequence[dict[str, Any]], images: str) -> dict[str, str]:
         "test": tables.test(judges),
         "within": tables.within(judges),
         "ladders": tables.ladders(judges, images),
+        "maps": tables.maps(ours, images),
         "sizes": tables.sizes(ours, images),
         "coverage": tables.coverage(ours),
         "absurd": tables.absurd(judges),

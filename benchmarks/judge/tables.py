@@ -11,7 +11,8 @@ from dpam.evaluation.formatting import DASH, decimal
 from dpam.evaluation.published import published
 from dpam.experiments.settings import TrainingSettings
 
-from .figures import LADDERS, SIZES
+from .figures import LADDERS, MAP, SIZES
+from .maps import EXAMPLE
 from .sizes import BLUR, NOISE, QUALITY
 
 
@@ -145,6 +146,26 @@ def ladders(judges: Sequence[Mapping[str, Any]], images: str) -> str:
         + f"\nShare of pairs in the right order: {shown}, the original and five levels of each, 15 "
         "pairs a photograph. "
         "\\* A defect that no training here has seen."
+    )
+
+
+def maps(judge: Mapping[str, Any], images: str) -> str:
+    """The figure, and how often the half with the defect stands out."""
+    found, (name, kind, half) = judge["maps"], EXAMPLE
+    rows, total = [], []
+    for defect, pairs in found["kinds"].items():
+        plain, changed = np.array(pairs).T
+        total.append(np.mean(changed > plain))
+        cells = [percent(float(share)) for share in (total[-1], np.mean(changed > 0))]
+        star = "" if judge["ladders"]["kinds"][defect]["seen"] else "*"
+        rows.append([defect.replace("_", " ") + star, *cells, f"{np.mean(changed - plain):.3f}"])
+    head = ["defect", "more is lost there than before", "than in the other half", "by, of 1"]
+    return (
+        f"![{name}, the {half} half with {kind}; its map]({images}/{MAP})\n\n"
+        + table(head, rows)
+        + f"\n{found['photographs']} photographs, the left or the right half with level 3 of each "
+        f"defect; over all kinds {percent(float(np.mean(total)))}. The map of a plain grey field "
+        f"spans {found['grey']:.2f}: so much comes from a patch's place alone."
     )
 
 
