@@ -83,6 +83,31 @@ def test_files_that_are_missing_are_named_before_what_is_slow_is_imported(tmp_pa
     assert done.stderr == f"dpam test: 3 files cannot be read:\n{missing}"
 
 
+def test_commands_that_compute_no_network_import_no_torch(tmp_path, monkeypatch):
+    """It takes seconds, and a job of a pipeline waits for them."""
+    monkeypatch.chdir(tmp_path)
+    Path("p.csv").write_text("image,subset,label,prediction,spread\n")
+    Path("v.json").write_text("{}")
+    files = ["--splits", "p.csv", "--verified", "v.json", "--test-verified", "v.json"]
+    calls = [
+        ["info"],
+        ["datasets"],
+        ["datasets", "koniq10k"],
+        ["evaluate", "p.csv", "--identity", "{}", *files, "--output", "o.json"],
+        ["tabulate", "--help"],
+    ]
+    code = (
+        "import sys; from contextlib import suppress; from dpam import cli\n"
+        f"for words in {calls}:\n"
+        "    with suppress(SystemExit): cli.main(words)\n"
+        "    print('torch' in sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if line in ("True", "False")]
+    assert said == ["False"] * len(calls), done.stderr
+    assert "parameters" in done.stdout
+
+
 @pytest.mark.parametrize("command", READING)
 def test_each_file_that_a_command_reads_is_looked_for(command):
     actions, inputs = arguments_of(command)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dpam.commands.arguments import add_input
+from dpam.errors import DpamError
 from dpam.inference.judge import judge
 from dpam.inference.scores import Scale, half_width, learned_range
+from dpam.model.header import metadata_of, open_checkpoint, read_header, read_settings
+from dpam.model.shapes import SHAPES
 
-if TYPE_CHECKING:
-    from dpam.model import Network
-
+# Ends of the names of tensors that are no parameters: what batch norms count.
+COUNTED = ("running_mean", "running_var", "num_batches_tracked")
 # Line of the card, and the entry of the metadata that it shows.
 TRAINING = {
     "dataset": "title",
@@ -44,25 +47,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    from dpam.model.checkpoint import load_checkpoint
-
     checkpoint = args.checkpoint or judge()
-    net, metadata = load_checkpoint(checkpoint)
-    lines = [("checkpoint", str(checkpoint)), *card(net, metadata)]
+    with open_checkpoint(checkpoint, "np") as file:
+        header = read_header(checkpoint, file)
+        names = [name for name in file.keys() if not name.endswith(COUNTED)]  # noqa: SIM118
+        count = sum(prod(file.get_slice(name).get_shape()) for name in names)
+    settings = read_settings(header)
+    if not isinstance(settings, dict) or not {"backbone", "image_size"} <= settings.keys():
+        raise DpamError(f"{checkpoint}: expected the settings of a network, found {settings!r:.80}")
+    found = card(settings, count, metadata_of(header))
+    lines = [("checkpoint", str(checkpoint)), *found]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         print(f"{name:<{width}}  {text}")
 
 
-def card(net: Network, metadata: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The lines of the card, as far as the metadata tells."""
-    size = net.image_size
-    count = sum(parameter.numel() for parameter in net.parameters())
-    settings = {key: value for key, value in net.settings.items() if key != "network"}
-    name = net.settings.get("network", "DPAM")
-    yield "network", f"{name}, {pairs({**settings, 'input': f'{size}x{size}'})}"
+def card(
+    settings: dict[str, Any], count: int, metadata: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """The lines of the card, as far as settings, metadata and the count of parameters tell."""
+    shown = {key: value for key, value in settings.items() if key not in ("network", "image_size")}
+    size = settings["image_size"]
+    name = settings.get("network", "DPAM")
+    yield "network", f"{name}, {pairs({**shown, 'input': f'{size}x{size}'})}"
     yield "parameters", f"{count:,}"
-    yield "normalisation", f"mean {join_numbers(net.mean)}; std {join_numbers(net.std)} (RGB, of 1)"
+    if settings["backbone"] in SHAPES:
+        mean, std = map(join_numbers, SHAPES[settings["backbone"]].colours)
+        yield "normalisation", f"mean {mean}; std {std} (RGB, of 1)"
     if "preparation" in metadata:
         yield "preparation", pairs(metadata["preparation"])
     if "score_range" in metadata:

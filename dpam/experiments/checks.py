@@ -28,12 +28,11 @@ from dpam.experiments.places import (
 )
 from dpam.experiments.settings import JUDGE
 from dpam.experiments.variants import config_of
+from dpam.model.shapes import SHAPES
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
 LEAST_GRID = 4  # patches along a side of the network's input
-# Blocks of the backbones that are used most.
-DEPTHS = {"vit_base_patch8_224": 12, "vit_small_patch14_dinov2": 12, "test_vit": 6}
 
 
 def wrong_in_block(
@@ -215,12 +214,12 @@ def refuse_impossible_backbone(config: Mapping[str, Any]) -> None:
     """Raise a DpamError if a backbone is not there, or has not the blocks to be read.
 
     A training would say so, after the packing. Backbones are built, without weights, but for those
-    of DEPTHS whose blocks are there: timm and PyTorch take six seconds to import.
+    of SHAPES whose blocks are there: timm and PyTorch take six seconds to import.
     """
     for variant in (BASE, *config["variants"]):
         changed = config_of(config, variant)
         name, blocks = changed["model"]["backbone"], changed["model"]["out_indices"]
-        there = range(DEPTHS.get(name, 0))
+        there = range(SHAPES[name].depth if name in SHAPES else 0)
         if there and (blocks is None or blocks == sorted(set(blocks) & set(there))):
             continue
         import torch

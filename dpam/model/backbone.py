@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from dpam.errors import DpamError
-from dpam.model.vit import SHAPES, ViT
+from dpam.model.shapes import SHAPES
+from dpam.model.vit import ViT
 from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import read_tensors, refuse_misfit
 

@@ -11,27 +11,17 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dpam.errors import DpamError, listed
 from dpam.model.backbone import is_unused
+from dpam.model.header import FORMAT, metadata_of, open_checkpoint, read_header, read_settings
 from dpam.model.network import DPAM
 from dpam.model.networks import Network, backbone_of, create
-from dpam.utils.files import refuse_unreadable
 from dpam.utils.tensors import refuse_misfit, shape_text, write_tensors
-
-FORMAT = "dpam-model-2"
-# In older checkpoints -> what it is called now; None: nothing reads it any more.
-RENAMED = {
-    "part": "distortion",
-    "ruler": "compactness",
-    "taps": "out_indices",
-    "released_padding": None,
-}
 
 # Our names -> the authors': each is the beginning of the names of the tensors of one part.
 PARTS = {
@@ -209,29 +199,6 @@ def load_checkpoint(path: str | Path) -> tuple[Network, dict[str, Any]]:
     return net, metadata_of(header)
 
 
-def read_settings(header: Mapping[str, str]) -> Any:
-    """The settings in a header, by the names that they have today."""
-    return rename(json.loads(header["settings"]))
-
-
-def metadata_of(header: Mapping[str, str]) -> dict[str, Any]:
-    """The metadata in a header, by the names that they have today."""
-    metadata = rename(json.loads(header["metadata"]))
-    if isinstance(metadata, dict):
-        rename(metadata.get("preparation"))
-    return cast(dict[str, Any], metadata)
-
-
-def rename(found: Any) -> Any:
-    """An object of JSON with today's names, changed in place; what is none stays as it is."""
-    if isinstance(found, dict):  # another value is refused by whoever wants to know something
-        for old in RENAMED.keys() & found:
-            value, new = found.pop(old), RENAMED[old]
-            if new is not None:
-                found[new] = value
-    return found
-
-
 def checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over settings, metadata and tensors, hexadecimal."""
     digest = hashlib.sha256(f"{header.get('settings')}\n{header.get('metadata')}".encode())
@@ -269,26 +236,3 @@ def rebuild(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
     net = create(**settings) if computed else empty
     net.load_state_dict(filled, assign=True)
     return net
-
-
-def open_checkpoint(path: str | Path) -> Any:
-    """Open a safetensors file; its tensors are read only when asked for."""
-    refuse_unreadable(path)
-    try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise DpamError(
-            f"{path}: expected a checkpoint of dpam (safetensors), found something else or a "
-            f"damaged file ({error})"
-        ) from error
-
-
-def read_header(path: str | Path, file: Any) -> dict[str, str]:
-    """The header of a checkpoint, refused if it is not ours."""
-    header: dict[str, str] = file.metadata() or {}
-    if header.get("format") != FORMAT:
-        raise DpamError(
-            f"{path}: expected a checkpoint of dpam (format {FORMAT}), found "
-            f"{header.get('format', 'none')}; `dpam import-checkpoint` reads those of the authors"
-        )
-    return header

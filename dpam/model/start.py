@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dpam.errors import DpamError
 from dpam.model.backbone import fill, is_unused, vit_part
-from dpam.model.checkpoint import FORMAT, metadata_of, read_settings
+from dpam.model.header import FORMAT, metadata_of, read_settings
 from dpam.model.networks import Network, backbone_of
 from dpam.model.pooled import from_linear
 from dpam.utils.tensors import read_tensors

@@ -9,12 +9,12 @@ import yaml
 
 from dpam.datasets import DATASETS
 from dpam.errors import DpamError
-from dpam.experiments.checks import DEPTHS, refuse_impossible_backbone
+from dpam.experiments.checks import refuse_impossible_backbone
 from dpam.experiments.configuration import REPOSITORY, validate
 from dpam.experiments.places import root_of
 from dpam.experiments.runs import Run, runs_of
 from dpam.experiments.settings import JUDGE
-from dpam.model.vit import SHAPES
+from dpam.model.shapes import SHAPES
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 OWN = {"labels": "scores.csv", "score_range": [0, 5], "higher_is_better": True}
@@ -215,13 +215,9 @@ def test_a_backbone_that_is_there(model):
     refuse_impossible_backbone(configured({"datasets": ["live"]}, model=model))
 
 
-def test_depths_are_those_of_the_backbones():
-    assert {name: shape.depth for name, shape in SHAPES.items()} == DEPTHS
-
-
 def test_backbones_used_most_are_not_built(monkeypatch):
     monkeypatch.setattr("dpam.model.backbone.Backbone", lambda *_: pytest.fail("built"))
-    for name, depth in DEPTHS.items():
+    for name, depth in ((name, shape.depth) for name, shape in SHAPES.items()):
         for blocks in (None, [0, depth - 1]):
             refuse_impossible_backbone(
                 configured({"datasets": ["live"]}, model={"backbone": name, "out_indices": blocks})

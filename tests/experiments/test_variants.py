@@ -9,8 +9,9 @@ import yaml
 from dpam.errors import DpamError
 from dpam.evaluation.formatting import method_name
 from dpam.evaluation.methods import method_of, parts_of
+from dpam.experiments.checks import refuse_impossible_backbone
 from dpam.experiments.configuration import REPOSITORY, validate
-from dpam.experiments.runs import refuse_impossible_backbone, runs_of
+from dpam.experiments.runs import runs_of
 from dpam.experiments.variants import VARIED, config_of, pack_of
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"

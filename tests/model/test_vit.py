@@ -8,7 +8,8 @@ from timm.models import vision_transformer
 from timm.models.vision_transformer import VisionTransformer
 
 from dpam.model.backbone import fill
-from dpam.model.vit import SHAPES, Block, Shape, ViT
+from dpam.model.shapes import SHAPES, Shape
+from dpam.model.vit import Block, ViT
 
 SMALL = Shape(48, depth=4, heads=3, patch=8, image_size=32, layer_scale=True, classes=0)
 SIZES = {
