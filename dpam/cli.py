@@ -19,7 +19,13 @@ from dpam import __version__
 from dpam.errors import DpamError, Interrupted, listed
 from dpam.experiments.fingerprint import STARTED, code_fingerprint, find_edits
 from dpam.utils.cards import own_card
-from dpam.utils.files import refuse_existing, refuse_other, refuse_same, refuse_unreadable
+from dpam.utils.files import (
+    refuse_existing,
+    refuse_other,
+    refuse_same,
+    refuse_unreadable,
+    refuse_unwritable,
+)
 from dpam.utils.locks import exclusive
 from dpam.utils.progress import SHARED_TERMINAL, OneOfMany
 
@@ -186,9 +192,11 @@ def main(arguments: list[str] | None = None) -> int:
             own_card()
         output = getattr(args, "output", None)
         with exclusive(output) if output else nullcontext():
-            outputs = [getattr(args, name) for name in getattr(args, "outputs", ())]
-            refuse_existing([path for path in outputs if path])
-            refuse_same([path for path in outputs if path])
+            named = [getattr(args, name) for name in getattr(args, "outputs", ())]
+            outputs = [path for path in named if path]
+            refuse_existing(outputs)
+            refuse_same(outputs)
+            refuse_unwritable(outputs)
             return args.run(args) or 0
     except DpamError as error:
         logging.error("dpam %s: %s", command, error)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dpam import cli
+from dpam.commands.arguments import natural, positive
 from dpam.errors import DpamError
 
 
@@ -122,6 +123,27 @@ def test_each_file_that_a_command_reads_is_looked_for(command):
                 cli.refuse_missing(Namespace(**there | {action.dest: value}, inputs=inputs))
 
 
+def numbers(command):
+    """The options of a command that are whole numbers, and the least that each may be."""
+    subparsers = cli.build_parser(command)._subparsers._group_actions[0]
+    for action in subparsers.choices[command]._actions:
+        assert action.type is not int, f"{action.dest}: unbounded"
+        if action.type in (natural, positive):
+            yield action.option_strings[0], 0 if action.type is natural else 1
+
+
+NUMBERS = [(command, *found) for command in cli.COMMANDS for found in numbers(command)]
+
+
+@pytest.mark.parametrize(("command", "option", "least"), NUMBERS)
+def test_numbers_out_of_range_are_wrong_use(command, option, least, capsys):
+    for number in (str(least - 1), "many"):
+        with pytest.raises(SystemExit, match="2"):
+            cli.main([command, option, number])
+        expected = f"{option}: expected a whole number of at least {least}, found {number!r}"
+        assert expected in capsys.readouterr().err
+
+
 def test_what_is_not_given_is_not_looked_for():
     parser = cli.build_parser("predict")
     cli.refuse_missing(parser.parse_args(["predict", "photo.jpg"]))
@@ -134,7 +156,7 @@ def test_a_folder_as_output_is_one_line(tmp_path, monkeypatch, capsys):
              "--test-verified", "p.csv", "--output"]  # fmt: skip
     for name in (".", "..", "/"):
         assert cli.main([*words, name]) == 1
-        expected = f"dpam evaluate: {name}: expected the name of a file to write, found a folder\n"
+        expected = f"dpam evaluate: {name}: expected a new name, found a folder that is there\n"
         assert capsys.readouterr().err == expected
 
 

@@ -10,6 +10,33 @@ from dpam.pack.views import VIEWS, Views, number_of_views
 from dpam.superpixels.methods import NAMES
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1 on the command line."""
+    return at_least(1, text)
+
+
+def natural(text: str) -> int:
+    """A whole number of at least 0 on the command line."""
+    return at_least(0, text)
+
+
+def at_least(least: int, text: str) -> int:
+    """A whole number that is not too small.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is something else.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least {least}, found {text!r}"
+        )
+    return number
+
+
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object on the command line.
 

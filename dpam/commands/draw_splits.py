@@ -11,7 +11,7 @@ import logging
 
 import pandas as pd
 
-from dpam.commands.arguments import add_input, add_output
+from dpam.commands.arguments import add_input, add_output, natural
 from dpam.datasets import splits
 from dpam.utils.files import read_csv, read_json, write_csv
 
@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this stage."""
     add_input(parser, "labels", metavar="LABELS", help="labels.csv of normalise-labels")
     add_input(parser, "--verified", metavar="JSON", required=True, help="of verify-download")
-    parser.add_argument("--seed", type=int, required=True, help="of the shuffles; not negative")
-    parser.add_argument("--count", type=int, default=10, help="number of random splits")
+    parser.add_argument("--seed", type=natural, required=True, help="of the shuffles; not negative")
+    parser.add_argument("--count", type=natural, default=10, help="number of random splits")
     parser.add_argument(
         "--no-validation",
         action="store_true",

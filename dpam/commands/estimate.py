@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dpam.commands.arguments import add_input, add_output, json_object
+from dpam.commands.arguments import add_input, add_output, json_object, positive
 from dpam.datasets import find
 from dpam.experiments.resources import (
     ASSUMED_TFLOPS,
@@ -51,11 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=json_object, default={}, help="JSON: network, and arguments of it"
     )
-    parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
-    parser.add_argument("--epochs", type=int, default=200, help="of training")
+    parser.add_argument(
+        "--image-size", type=positive, default=224, help="the network's input, pixels"
+    )
+    parser.add_argument("--epochs", type=positive, default=200, help="of training")
     parser.add_argument(
         "--images-per-job",
-        type=int,
+        type=positive,
         default=IMAGES_PER_JOB,
         help="those of a larger dataset are packed by several jobs",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dpam.baselines.brisque import FEATURES, SMALLEST, brisque_features
-from dpam.commands.arguments import add_input, add_output
+from dpam.commands.arguments import add_input, add_output, positive
 from dpam.errors import DpamError, listed
 from dpam.imaging.images import decode
 from dpam.utils.files import read_csv, write_array
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     add_input(parser, "labels", type=Path, help="labels.csv of normalise-labels")
     parser.add_argument("--root", type=Path, required=True, help="the dataset's folder")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
+    parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="worker processes")
     add_output(parser, "--output", required=True, help="the features to write (.npy)")
 
 

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from dpam.commands.arguments import add_dataset, add_device, add_input, add_output, json_object
+from dpam.commands.arguments import (
+    add_dataset,
+    add_device,
+    add_input,
+    add_output,
+    json_object,
+    positive,
+)
 from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.imaging.images import decode
@@ -27,8 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
     add_input(parser, "--labels", type=Path, required=True, help="labels.csv of normalise-labels")
     parser.add_argument("--model", type=json_object, required=True, help=f"JSON: {', '.join(KEYS)}")
-    parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
-    parser.add_argument("--threads", type=int, help="processor threads; default: all")
+    parser.add_argument(
+        "--image-size", type=positive, default=224, help="the network's input, pixels"
+    )
+    parser.add_argument("--threads", type=positive, help="processor threads; default: all")
     add_output(parser, "--output", required=True, help="the features to write (.npy)")
     add_device(parser)
 

@@ -86,9 +86,10 @@ def card(
         elif learned != (0, 1):
             worst, best = map(scale.native, learned)
             yield "learned labels", f"stretched from {worst:g} (worst) to {best:g} (best)"
+    whole = metadata.get("preparation", {}).get("network_input") == "whole"
     for line, key in TRAINING.items():
         if key in metadata:
-            yield line, str(metadata[key])
+            yield line, "whole" if key == "views" and whole else str(metadata[key])
     if "validation" in metadata:
         found = metadata["validation"]
         yield "validation", "{images} images, SRCC {srcc:.3f}, PLCC {plcc:.3f}".format(**found)

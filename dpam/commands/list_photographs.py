@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+from dpam.commands.arguments import positive
 from dpam.errors import DpamError, listed
 from dpam.imaging.folders import SkippedFiles, files, is_archive
 from dpam.utils.files import cannot_be_read, new_folder, printable
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("places", nargs="+", help="lists (.txt) and folders")
-    parser.add_argument("--per-job", type=int, default=5000, metavar="N", help="of each chunk")
+    parser.add_argument("--per-job", type=positive, default=5000, metavar="N", help="of each chunk")
     parser.add_argument(
         "--output-dir", type=Path, required=True, metavar="DIR", help="folder for the chunks"
     )

@@ -7,7 +7,7 @@ has KonIQ-10k's (crops with random camera faults). Labels are pseudo-MOS: HaarPS
 import argparse
 import logging
 
-from dpam.commands.arguments import add_output
+from dpam.commands.arguments import add_output, natural, positive
 from dpam.demo import make as demo
 from dpam.demo.photographs import NAMES
 
@@ -20,12 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--photographs", nargs="+", metavar="NAME", default=list(NAMES), help="which to use"
     )
     parser.add_argument(
-        "--crops", type=int, default=40, help="images per photograph (demo_authentic)"
+        "--crops", type=positive, default=40, help="images per photograph (demo_authentic)"
     )
     parser.add_argument(
-        "--levels", type=int, default=5, help="strengths per distortion type (demo_synthetic)"
+        "--levels", type=positive, default=5, help="strengths per distortion type (demo_synthetic)"
     )
-    parser.add_argument("--seed", type=int, default=20, help="of all that is drawn")
+    parser.add_argument("--seed", type=natural, default=20, help="of all that is drawn")
 
 
 def run(args: argparse.Namespace) -> None:

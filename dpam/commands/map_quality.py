@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from dpam.commands.arguments import add_input, add_output, add_views
+from dpam.commands.arguments import add_input, add_output, add_views, positive
 from dpam.errors import DpamError
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
 from dpam.utils.files import read_csv
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input(parser, "--predictions", type=Path, required=True, help="table of test (.csv)")
     add_output(parser, "--output", required=True, help="photographs and maps (.npz)")
     add_views(parser)
-    parser.add_argument("--threads", type=int, help="processor threads; default: all")
+    parser.add_argument("--threads", type=positive, help="processor threads; default: all")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dpam.commands.arguments import add_dataset, add_input, add_output, add_superpixels
+from dpam.commands.arguments import add_dataset, add_input, add_output, add_superpixels, positive
 from dpam.datasets import find
 from dpam.errors import DpamError, listed
 from dpam.experiments.fingerprint import code_fingerprint
@@ -69,10 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="converted",
         help="those embedded in image files: converted to sRGB, or ignored, as released",
     )
-    parser.add_argument("--image-size", type=int, default=224, help="the network's input, pixels")
+    parser.add_argument(
+        "--image-size", type=positive, default=224, help="the network's input, pixels"
+    )
     parser.add_argument(
         "--stored-side",
-        type=int,
+        type=positive,
         metavar="PIXELS",
         help="keep whole images in full, at most so many pixels on the shorter side, to be resized "
         "when they are read, for crops and degraded copies; default: keep what the network reads",
@@ -82,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="cubic",
         help="of pixels: cubic, as released, or antialias, better where images are much larger",
     )
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="worker processes")
+    parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="worker processes")
     parser.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="K/N", help="pack the K-th of N shards only"
     )

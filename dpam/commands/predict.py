@@ -59,12 +59,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
-from dpam.commands.arguments import add_device, add_input, add_views
+from dpam.commands.arguments import add_device, add_input, add_views, positive
 from dpam.errors import SOME_FAILED, DpamError
 from dpam.imaging.folders import SkippedFiles
 from dpam.inference.judge import judge
 from dpam.inference.score_table import (
     Row,
+    about_table,
     begun_table,
     csv_line,
     growing,
@@ -73,7 +74,7 @@ from dpam.inference.score_table import (
     sign_table,
 )
 from dpam.inference.scores import in_words
-from dpam.utils.files import refuse_existing, refuse_same, write_text
+from dpam.utils.files import refuse_existing, refuse_same, refuse_unwritable, write_text
 from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 
@@ -118,7 +119,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="pass over what --output has")
     parser.add_argument("--sort", choices=["best", "worst"], help="print these first, at the end")
-    parser.add_argument("--top", type=int, metavar="N", help="print only the first N, best first")
+    parser.add_argument(
+        "--top", type=positive, metavar="N", help="print only the first N, best first"
+    )
     parser.add_argument(
         "--threshold", type=float, metavar="S", help="print only those with at least S of 100"
     )
@@ -138,11 +141,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scatter", type=Path, metavar="FILE", help="with --labels: also plot them (.svg)"
     )
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="threads that decode and prepare"
+        "--workers", type=positive, default=os.cpu_count(), help="threads that decode and prepare"
     )
     parser.add_argument(
         "--batch-size",
-        type=int,
+        type=positive,
         help="views per batch; default: 32 on a GPU, 2 for each thread of a processor",
     )
     add_views(parser)
@@ -215,6 +218,18 @@ def run(args: argparse.Namespace) -> int:
         f", {len(done)} passed over" if args.resume else "",
         len(run.failures),
     )
+    try:
+        compared = None if labels is None else labels.compare(scorer)
+    finally:  # the numbers are said, if there are any, whatever comes of the files
+        write_lists(run, scorer)
+    if args.scatter and compared is not None:
+        plot(compared, args)
+    return SOME_FAILED if run.failures and not args.failures else 0
+
+
+def write_lists(run: Run, scorer: Scorer) -> None:
+    """Write what --failures and --page ask for."""
+    args = run.args
     if args.failures:
         lines = "".join(f"{failure}\n" for failure in run.failures)
         write_text(args.failures, lines, ours=b"")  # looked at when this began
@@ -223,19 +238,12 @@ def run(args: argparse.Namespace) -> int:
 
         made_with = f"Scored by {args.checkpoint.name}; its labels: {scorer.scale}."
         write_text(args.page, gallery(run.on_page, made_with))
-    compared = None if labels is None else labels.compare(scorer)
-    if args.scatter and compared is not None:
-        plot(compared, args)
-    return SOME_FAILED if run.failures and not args.failures else 0
 
 
 def refuse_arguments(args: argparse.Namespace, places: list[str]) -> None:
     """Raise a DpamError if the arguments do not fit together."""
     if not places:
         raise DpamError("no photographs: name files, folders, patterns or archives, or - ")
-    for name in ("top", "workers", "batch_size"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise DpamError(f"--{name.replace('_', '-')}: expected at least 1")
     if args.resume and not args.output:
         raise DpamError("--resume needs --output, the table to go on with")
     if args.page and (args.resume or args.page.suffix != ".html"):
@@ -260,7 +268,10 @@ def refuse_to_replace(args: argparse.Namespace) -> None:
     With --resume it goes on with what it wrote: the table, its failures and maps.
     """
     begun = begun_table(args.output, args.resume) if args.output else None
-    refuse_same(path for path in (args.output, args.failures, args.scatter, args.page) if path)
+    table = (args.output, about_table(args.output)) if args.output else ()
+    written = [*table, *(path for path in (args.failures, args.scatter, args.page) if path)]
+    refuse_same(written)
+    refuse_unwritable([*written, *([args.maps / "*.png"] if args.maps else [])])
     if args.failures and not (begun and begun.get("failures") == os.path.abspath(args.failures)):
         refuse_existing([args.failures])
     refuse_existing(path for path in (args.scatter, args.page) if path)

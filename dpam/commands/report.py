@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dpam.commands.arguments import add_input, add_output
+from dpam.commands.arguments import add_input, add_output, natural
 from dpam.errors import DpamError
 from dpam.utils.files import read_yaml, refuse_existing, write_text
 
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gpu-rules", metavar="RULE", nargs="*", default=[], help="rules that ask for a GPU"
     )
     parser.add_argument(
-        "--planned", type=int, metavar="N", help="tests to be made; the page tells if fewer are"
+        "--planned", type=natural, metavar="N", help="tests to be made; the page tells if fewer are"
     )
     add_output(parser, "--output", metavar="HTML", required=True, help="file to write")
 

@@ -21,14 +21,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dpam.commands.arguments import add_superpixels
+from dpam.commands.arguments import add_superpixels, positive
 from dpam.errors import SOME_FAILED, DpamError, listed
 from dpam.figures.photographs import draw_borders
 from dpam.imaging.folders import image_files
 from dpam.pack.preparation import Preparation, read_photograph
 from dpam.superpixels.methods import segment
 from dpam.superpixels.quality import compactness, explained_variation
-from dpam.utils.files import atomic, refuse_existing
+from dpam.utils.files import atomic, printable, refuse_existing
 from dpam.utils.progress import track
 from dpam.utils.runtime import device
 
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_superpixels(parser)
     parser.add_argument(
         "--region-size",
-        type=int,
+        type=positive,
         default=45,
         help="of slic and ainet: side of a superpixel, pixels",
     )
@@ -50,8 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the stage; returns the exit status."""
-    if args.region_size < 1:
-        raise DpamError(f"--region-size: expected at least 1 pixel, found {args.region_size}")
     preparation = Preparation(
         network_input="whole",
         image_size=224,
@@ -85,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
                 Image.fromarray(pixels).save(temporary)
         rows.append(
             {
-                "image": path.name,
+                "image": printable(path.name),
                 "width": labels.shape[1],
                 "height": labels.shape[0],
                 "superpixels": int(labels.max()) + 1,

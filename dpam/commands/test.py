@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dpam.commands.arguments import add_device, add_input, add_output, add_views
+from dpam.commands.arguments import add_device, add_input, add_output, add_views, positive
 from dpam.datasets.scaling import stretch, stretch_in_subsets
 from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_views(parser)
     add_output(parser, "--output", required=True, help="one row per image (.csv)")
     add_device(parser)
-    parser.add_argument("--threads", type=int, help="processor threads; default: all")
+    parser.add_argument("--threads", type=positive, help="processor threads; default: all")
 
 
 def run(args: argparse.Namespace) -> None:

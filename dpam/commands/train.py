@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dpam.commands.arguments import add_device, add_input, add_output, add_views
+from dpam.commands.arguments import add_device, add_input, add_output, add_views, natural, positive
 from dpam.datasets.scaling import extremes, stretch_in_subsets
 from dpam.errors import DpamError
 from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
@@ -64,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input(parser, "--splits", type=Path, required=True, help="splits.csv of draw-splits")
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--distortion", default="all", help="all, or one distortion type")
-    parser.add_argument("--seed", type=int, default=20, help="of weights, order, crops, dropout")
+    parser.add_argument(
+        "--seed", type=natural, default=20, help="of weights, order, crops, dropout"
+    )
     add_input(
         parser,
         "--config",
@@ -88,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_views(parser, USUAL)
     add_device(parser)
-    parser.add_argument("--threads", type=int, help="processor threads; default: all")
+    parser.add_argument("--threads", type=positive, help="processor threads; default: all")
     add_output(parser, "--output", required=True, help="weights (.safetensors)")
     add_output(
         parser, "--test-selected", required=True, help="weights of the epoch best on the test set"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dpam.commands.arguments import add_output
+from dpam.commands.arguments import add_output, natural, positive
 from dpam.errors import DpamError
 from dpam.imaging.folders import image_files
 from dpam.pack.preparation import read_photograph
@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     default = AINetSettings()
     parser.add_argument("images", nargs="+", type=Path, help="image files, or folders of them")
-    parser.add_argument("--steps", type=int, default=default.steps, help="steps of Adam")
-    parser.add_argument("--batch-size", type=int, default=default.batch_size, help="per step")
+    parser.add_argument("--steps", type=positive, default=default.steps, help="steps of Adam")
+    parser.add_argument("--batch-size", type=positive, default=default.batch_size, help="per step")
     parser.add_argument("--learning-rate", type=float, default=default.learning_rate, help="Adam's")
-    parser.add_argument("--seed", type=int, default=default.seed, help="of all that is drawn")
+    parser.add_argument("--seed", type=natural, default=default.seed, help="of all that is drawn")
     parser.add_argument(
-        "--region-size", type=int, default=40, help="side of SLIC's superpixels, pixels"
+        "--region-size", type=positive, default=40, help="side of SLIC's superpixels, pixels"
     )
     add_output(parser, "--output", required=True, help="weights (.safetensors)")
 
@@ -45,8 +45,6 @@ def run(args: argparse.Namespace) -> None:
     """Run the stage."""
     if args.output.suffix != ".safetensors":
         raise DpamError(f"{args.output}: expected a name that ends in .safetensors")
-    if min(args.steps, args.batch_size, args.region_size) < 1:
-        raise DpamError("--steps, --batch-size and --region-size: expected at least 1")
     files, passed = image_files(args.images)
     if passed:
         log.info("%s", passed)

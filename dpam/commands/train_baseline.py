@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dpam.commands.arguments import add_input, add_output
+from dpam.commands.arguments import add_input, add_output, natural
 from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
 from dpam.evaluation.baselines import BASELINES
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             add_input(parser, f"--{side}{name}", type=Path, required=True, help=text)
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--distortion", default="all", help="all, or one distortion type")
-    parser.add_argument("--seed", type=int, default=20, help="of the draw of that eighth")
+    parser.add_argument("--seed", type=natural, default=20, help="of the draw of that eighth")
     add_output(parser, "--output", required=True, help="one row per image (.csv)")
 
 

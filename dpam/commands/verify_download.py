@@ -12,7 +12,7 @@ with the labels themselves is said before any image is decoded.
 import argparse
 import logging
 
-from dpam.commands.arguments import add_dataset, add_output
+from dpam.commands.arguments import add_dataset, add_output, positive
 from dpam.datasets import find, unpack_archives
 from dpam.datasets.labels import normalise
 from dpam.datasets.verification import verify
@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow", metavar="FINDING", nargs="*", default=[], help="findings to accept"
     )
-    parser.add_argument("--threads", type=int, help="processes that decode; default: all cores")
+    parser.add_argument(
+        "--threads", type=positive, help="processes that decode; default: all cores"
+    )
     add_output(parser, "--output", metavar="JSON", required=True, help="what was found")
 
 

@@ -84,10 +84,10 @@ class IqaMetric(nn.Module):
         weights = next(self.net.parameters())
         self.scorer.device = weights.device  # `metric.to(device)` moves it
         where = photos.device if isinstance(photos, Tensor) else weights.device
-        many = cast(Iterable[Photo], [photos] if is_one(photos) else photos)
         if not self.as_loss:
-            rated = [score.score for score in self.scorer.rate(many)]
+            rated = [score.score for score in self.scorer.rate(photos)]
             return torch.tensor(rated, dtype=torch.float32, device=where)
+        many = cast(Iterable[Photo], [photos] if is_one(photos) else photos)
         images = (unit_tensor(photo, self.scorer.preparation) for photo in many)
         with torch.autocast(weights.device.type, enabled=False):
             scores = [self.one(image.to(weights), self.fixed_inputs(image)) for image in images]

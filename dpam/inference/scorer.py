@@ -87,9 +87,10 @@ class Scorer:
         size, trained = self.preparation.image_size, self.metadata
         name = self.net.settings.get("network", "DPAM")
         dataset = trained.get("title", trained.get("dataset", "a dataset that is not said"))
+        views = "whole" if self.preparation.network_input == "whole" else self.views
         return (
             f"Scorer({name} with {self.net.settings['backbone']} at {size}x{size}, trained on "
-            f"{dataset}; {self.scale}; views: {self.views}; on {self.device})"
+            f"{dataset}; {self.scale}; views: {views}; on {self.device})"
         )
 
     def score(self, photos: Photo | Iterable[Photo]) -> float | np.ndarray:
@@ -107,15 +108,17 @@ class Scorer:
         Raises:
             DpamError: it is something else, a file cannot be decoded, or one is too small.
         """
-        if is_one(photos):
-            (rated,) = self.rate([cast(Photo, photos)])
-            return rated.score
-        return np.array([rated.score for rated in self.rate(cast(Iterable[Photo], photos))])
+        found = [rated.score for rated in self.rate(photos)]
+        return found[0] if is_one(photos) else np.array(found)
 
-    def rate(self, photos: Iterable[Photo]) -> Iterator[Score]:
-        """Scores on both scales, with their spread; of any number of photographs."""
+    def rate(self, photos: Photo | Iterable[Photo]) -> Iterator[Score]:
+        """Scores on both scales, with their spread, one by one; arguments and errors as of `score`.
+
+        Any number of photographs is taken, and read as it is asked for.
+        """
         how = self.preparation
-        prepared = (prepare(rgb_array(photo, how), how, self.device)[0] for photo in photos)
+        many = cast(Iterable[Photo], [photos] if is_one(photos) else photos)
+        prepared = (prepare(rgb_array(photo, how), how, self.device)[0] for photo in many)
         return map(self.score_of, self.predict_views(prepared))
 
     def explain(self, photo: Photo) -> Explanation:

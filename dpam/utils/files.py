@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,9 +68,10 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
     """Yield a folder with a temporary name beside `folder`; rename it if the block ends well.
 
     Raises:
-        DpamError: `folder` is there and not empty, or it cannot be written.
+        DpamError: `folder` is there and not empty, has no name, or cannot be written.
     """
     folder = Path(folder)
+    refuse_nameless(folder)
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     with writing(folder):
         if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
@@ -124,9 +126,9 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 def refuse_nameless(path: Path) -> None:
-    """Raise a DpamError if a file to be written has no name of its own, as . and .. have none."""
+    """Raise a DpamError if what is to be written has no name of its own, as . and .. have none."""
     if path.name in ("", ".."):
-        raise DpamError(f"{path}: expected the name of a file to write, found a folder")
+        raise DpamError(f"{path}: expected a new name, found a folder that is there")
 
 
 def refuse_existing(paths: Iterable[str | Path]) -> None:
@@ -141,12 +143,20 @@ def refuse_existing(paths: Iterable[str | Path]) -> None:
 
 
 def refuse_same(paths: Iterable[str | Path]) -> None:
-    """Raise a DpamError if two of the files to be written are one."""
+    """Raise a DpamError if two of the files to be written are one, also by way of a link."""
     seen = set()
     for path in paths:
-        if os.path.abspath(path) in seen:
+        if os.path.realpath(path) in seen:
             raise DpamError(f"{path}: named for two things to write; name two files")
-        seen.add(os.path.abspath(path))
+        seen.add(os.path.realpath(path))
+
+
+def refuse_unwritable(paths: Iterable[str | Path]) -> None:
+    """Raise a DpamError if a file cannot be made; said before what takes hours, not after."""
+    for path in map(Path, paths):
+        there = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+        with writing(path), TemporaryFile(dir=there):
+            pass
 
 
 def refuse_other(path: str | Path, *starts: bytes) -> None:

@@ -18,6 +18,7 @@ from scipy.stats import spearmanr
 
 import dpam
 from dpam.cli import main
+from dpam.errors import DpamError
 from dpam.evaluation.metrics import evaluate as metrics_of
 from dpam.model import DPAM
 from dpam.model.checkpoint import load_checkpoint, save_checkpoint, to_authors
@@ -236,15 +237,44 @@ def test_labels_are_compared_with_and_the_authors_flags_are_understood(
     assert "no photograph has a label" in capsys.readouterr().err
 
 
-def test_numbers_are_said_although_the_plot_cannot_be_written(model, photos, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("option", "name", "writer"),
+    [
+        ("--scatter", "new/a.svg", "dpam.figures.style.save"),
+        ("--page", "new/a.html", "dpam.commands.predict.write_text"),
+        ("--failures", "new/a.txt", "dpam.commands.predict.write_text"),
+    ],
+)
+def test_numbers_are_said_whatever_comes_of_the_files(
+    model, photos, tmp_path, capsys, monkeypatch, option, name, writer
+):
+    def fill_disk(*_, **__):
+        raise DpamError("the disk is full")
+
+    monkeypatch.setattr(writer, fill_disk)
     (tmp_path / "l.csv").write_text("image,label\n0.png,2\n1.png,3\n")
-    (tmp_path / "file").write_text("")
-    flags = "--labels", tmp_path / "l.csv", "--scatter", tmp_path / "file/scatter.svg"
+    flags = "--labels", tmp_path / "l.csv", option, tmp_path / name
     assert call("predict", photos, "--checkpoint", model, *flags) == 1
     err = capsys.readouterr().err
     assert "5 scored" in err
     assert "(2 labelled" in err
-    assert "file/scatter.svg: cannot be written" in err
+    assert "the disk is full" in err
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [("--scatter", "a.svg"), ("--page", "a.html"), ("--failures", "a.txt"), ("--maps", "maps")],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_scored(
+    model, photos, tmp_path, capsys, option, name
+):
+    (tmp_path / "l.csv").write_text("image,label\n0.png,2\n1.png,3\n")
+    (tmp_path / "file").write_text("")
+    flags = "--labels", tmp_path / "l.csv", option, tmp_path / "file" / name
+    assert call("predict", photos, "--checkpoint", model, *flags) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{name}: cannot be written: Not a directory" in said.err.replace("/*.png:", ":")
 
 
 def test_labels_with_groups_are_compared_within_them_too(model, tmp_path, capsys):
@@ -386,7 +416,7 @@ def test_maps_are_drawn_for_each_photograph(model, photos, tmp_path):
     ("more", "words"),
     [
         ([], "no photographs"),
-        (["a.jpg", "--top", "0"], "--top: expected at least 1"),
+        (["a.jpg", "--output", "a.csv", "--failures", "a.csv.json"], "named for two things"),
         (["a.jpg", "--resume"], "--resume needs --output"),
         (["a.jpg", "--output", "a.xls"], "a.xls: expected a name that ends in"),
         (["a.jpg", "--labels", "none.csv"], "none.csv: no such file"),

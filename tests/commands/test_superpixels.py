@@ -1,5 +1,7 @@
 """`dpam superpixels`, and the preparation of images by each method."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,6 +44,13 @@ def test_pictures_label_maps_and_numbers(tmp_path, capsys):
     assert len(list(out.iterdir())) == 2
 
 
+def test_a_name_that_is_not_utf_8_is_escaped(tmp_path, capsys):
+    picture = tmp_path / os.fsdecode(b"caf\xe9.png")
+    Image.fromarray(photograph(0)).save(picture)
+    assert main(["superpixels", str(picture), "--output-dir", str(tmp_path)]) == 0
+    assert r"caf\xe9.png" in capsys.readouterr().out
+
+
 def test_photographs_of_one_name_are_refused_before_any_is_drawn(tmp_path, capsys):
     for name in ("a.png", "b.png", "b.jpg"):
         Image.fromarray(photograph(0)).save(tmp_path / name)
@@ -56,7 +65,6 @@ def test_unknown_choices_are_refused(tmp_path, capsys):
         (["--method", "snic"], "superpixel method 'snic' is not available; choose from: slic, rim"),
         (["--backend", "gpu"], "superpixel backend 'gpu' is not available; choose from: numba"),
         (["--rim", "slow"], "settings of RIM 'slow' is not available; choose from: paper, dpam"),
-        (["--region-size", "0"], "--region-size: expected at least 1 pixel, found 0"),
     ):
         assert main(["superpixels", str(tmp_path / "a.png"), *option]) == 1
         assert message in capsys.readouterr().err

@@ -281,6 +281,18 @@ def test_models_say_what_they_are(tmp_path):
         "views: 5; on cpu)"
     )
     assert repr(dpam.create_metric(path, device="cpu")) == f"IqaMetric({said}, as_loss=False)"
+    whole = checkpoint(tmp_path, "whole", title="Tiny")
+    assert "views: whole" in repr(dpam.load(whole, device="cpu")), "it is scored in one piece"
+
+
+def test_one_photograph_is_rated_as_well_as_several(path, tmp_path):
+    model, rgb = dpam.load(path), photograph(0)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    (expected,) = model.rate([rgb])
+    for one in (rgb, str(tmp_path / "a.png"), (tmp_path / "a.png").read_bytes()):
+        assert list(model.rate(one)) == [expected]
+    with pytest.raises(DpamError, match="found NoneType"):
+        model.rate(None)
 
 
 def test_a_module_gives_the_scores(path):

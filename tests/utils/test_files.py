@@ -20,7 +20,16 @@ from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.store import Pack
 from dpam.report.runs import header
 from dpam.report.table import read_tex
-from dpam.utils.files import atomic, read_array, read_csv, read_json, write_text
+from dpam.utils.files import (
+    atomic,
+    new_folder,
+    read_array,
+    read_csv,
+    read_json,
+    refuse_same,
+    refuse_unwritable,
+    write_text,
+)
 from dpam.utils.locks import exclusive
 from dpam.utils.tensors import read_tensors, write_tensors
 
@@ -56,8 +65,8 @@ def test_weights_follow_the_umask(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/", "a/.."])
 def test_what_is_written_has_a_name(name: str) -> None:
-    for write in (atomic, exclusive):
-        with pytest.raises(DpamError, match="expected the name of a file to write"), write(name):
+    for write in (atomic, exclusive, new_folder):
+        with pytest.raises(DpamError, match="expected a new name"), write(name):
             pytest.fail("begun")
 
 
@@ -86,6 +95,24 @@ def test_only_errors_of_writing_are_called_that(
     assert (raised.value is error) == (not is_of_writing)
     assert is_of_writing == ("a.csv: cannot be written: " in str(raised.value))
     assert not any(tmp_path.iterdir())
+
+
+def test_one_file_by_two_names_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    refuse_same([tmp_path / "folder" / "a.csv", tmp_path / "link" / "b.csv"])
+    with pytest.raises(DpamError, match="named for two things"):
+        refuse_same([tmp_path / "folder" / "a.csv", tmp_path / "link" / "a.csv"])
+
+
+def test_what_cannot_be_written_is_said_beforehand(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refuse_unwritable([tmp_path / "a.csv", tmp_path / "new" / "folder" / "a.csv"])
+    with pytest.raises(DpamError, match=r"a\.csv: cannot be written: Not a directory"):
+        refuse_unwritable([tmp_path / "file" / "a.csv"])
+    with nobody(), pytest.raises(DpamError, match=r"a\.csv: cannot be written: Permission denied"):
+        refuse_unwritable([tmp_path / "new" / "a.csv"])
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
