@@ -62,6 +62,7 @@ COMMANDS = {
         "dpam.commands.export_checkpoint",
         "write a small checkpoint, or one of the authors",
     ),
+    "export-onnx": ("dpam.commands.export_onnx", "write a network for programs without PyTorch"),
 }
 
 LOG = "# dpam "  # what a log begins with

@@ -73,9 +73,12 @@ class DynamicConvolution(nn.Module):
         summary = self.coarse(F.max_pool2d(summary, 2))  # (B, w, g/4, g/4)
         summary = summary.mean(dim=(2, 3), keepdim=True)  # (B, w, 1, 1)
         kernels = self.to_kernel(summary).reshape(-1, 1, 3, 3)  # (B·w, 1, 3, 3)
+        return self.convolve(x, kernels) + self.bias[:, None, None]
+
+    def convolve(self, x: Tensor, kernels: Tensor) -> Tensor:
+        """Each channel of each image, (B, w, g, g), with its own kernel, (B·w, 1, 3, 3)."""
         maps = x.reshape(1, -1, *x.shape[2:])  # (1, B·w, g, g)
-        result = F.conv2d(maps, kernels, padding=1, groups=len(kernels))
-        return result.reshape(x.shape) + self.bias[:, None, None]
+        return F.conv2d(maps, kernels, padding=1, groups=len(kernels)).reshape(x.shape)
 
 
 def depthwise(width: int) -> nn.Conv2d:

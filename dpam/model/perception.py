@@ -211,7 +211,7 @@ class LowRankCrossAttention(CrossAttention):
             (B, C, T).
         """
         left = torch.cat([left, left.new_ones(len(left), 1)], dim=1)  # (C, r + 1)
-        bias = self.query.bias.expand(len(right), 1, -1)  # (B, 1, T)
+        bias = self.query.bias.expand(right.shape[0], 1, -1)  # (B, 1, T)
         right = torch.cat([F.linear(right, self.query.weight), bias], dim=1)  # (B, r + 1, T)
         by_key = (right @ self.key.weight) @ x.mT + (right @ self.key.bias)[..., None]
         scaled = left * x.shape[2] ** -0.5

@@ -73,7 +73,7 @@ class ViT(nn.Module):
             (B, T, width) each, T patches.
         """
         x = self.patch_embed(image)  # (B, T, w)
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
         outputs = []
         for number in range(out_indices[-1] + 1):
             block = self.blocks[number]
