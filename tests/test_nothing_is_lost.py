@@ -191,6 +191,9 @@ CASES = {
     "export-checkpoint": Case(
         (f"{RUN}/model.safetensors", "authors.pt"), ("authors.pt",), status=1  # too small a network
     ),
+    "export-onnx": Case(
+        (f"{RUN}/model.safetensors", "--output", "model.onnx"), ("model.onnx",)
+    ),
 }  # fmt: skip
 
 

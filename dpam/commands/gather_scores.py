@@ -1,17 +1,19 @@
 """Gather the scores of all chunks of a list of photographs into one table (.parquet).
 
 A row per line of the list, in its order: image, score, score_100, spread_100, low, high, error. A
-photograph that could not be read has no score; its error says why.
+photograph that could not be read has no score; its error says why. An archive in the list has a row
+for each of its images, those that could not be read behind the others.
 """
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dpam.commands.arguments import add_input, add_output
 from dpam.errors import DpamError
+from dpam.imaging.folders import is_archive
 from dpam.inference.score_table import INSTALL, Row, read_rows
 from dpam.utils.files import atomic, printable
 from dpam.utils.progress import track
@@ -59,6 +61,9 @@ def rows_of(chunk: Path, scores: Path) -> Iterator[dict[str, Any]]:
     failures = (scores / f"{chunk.stem}.failures.txt").read_text(encoding="utf-8").splitlines()
     lines = chunk.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     for line in filter(None, lines):
+        if is_archive(Path(line)):
+            yield from rows_of_archive(line, found, failures, scores / chunk.stem)
+            continue
         # Sources have the name of their path, which may be written otherwise (a//b.png).
         name, path = printable(line), printable(Path(line))
         row = found.get(name) or found.get(path)
@@ -68,8 +73,31 @@ def rows_of(chunk: Path, scores: Path) -> Iterator[dict[str, Any]]:
         starts = tuple(f"{' '.join(text.splitlines())}: " for text in (name, path))
         error = next((text for text in failures if text.startswith(starts)), None)
         if error is None:
-            raise DpamError(
-                f"{scores / chunk.stem}.csv: no row for {name}; remove this file, its photographs "
-                "are scored again"
-            )
+            raise no_row(scores / chunk.stem, name)
         yield {**dict.fromkeys(Row._fields), "image": name, "error": error}
+
+
+def rows_of_archive(
+    archive: str, found: Mapping[str, Row], failures: Sequence[str], stem: Path
+) -> Iterator[dict[str, Any]]:
+    """The rows of the images in an archive; arguments as of the chunk that names it.
+
+    Raises:
+        DpamError: there is none, and no error of the archive either.
+    """
+    path = printable(Path(archive))  # which its members' names begin with
+    rows = [row for name, row in found.items() if name.startswith(f"{path}/")]
+    wrong = [text for text in failures if text.startswith((f"{path}/", f"{path}: "))]
+    if not rows and not wrong:
+        raise no_row(stem, path)
+    for row in rows:
+        yield {**row._asdict(), "error": None}
+    for text in wrong:
+        yield {**dict.fromkeys(Row._fields), "image": text.partition(": ")[0], "error": text}
+
+
+def no_row(stem: Path, name: str) -> DpamError:
+    """The error about a photograph of which nothing is known."""
+    return DpamError(
+        f"{stem}.csv: no row for {name}; remove this file, its photographs are scored again"
+    )

@@ -1,9 +1,11 @@
 """Cut a list of photographs into chunks that several jobs score.
 
 Photographs are named by text files with one path per line and by folders (with the folders in
-them), in any number. Archives are for `dpam predict`. Writes DIR/00000.txt, 00001.txt, ... in the
-order of the list. No photograph is opened: what cannot be read is said when it is to be scored. A
-folder that cannot be read is said now. How many files are no images by their names is said, too.
+them), in any number. An archive (zip, tar), such as a shard of WebDataset, is a chunk of its own:
+the images in it are scored without unpacking. Writes DIR/00000.txt, 00001.txt, ... in the order of
+the list. No photograph and no archive is opened: what cannot be read is said when it is to be
+scored. A folder that cannot be read is said now. How many files are no images by their names is
+said, too.
 """
 
 import argparse
@@ -11,7 +13,7 @@ import glob
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 from dpam.commands.arguments import positive
@@ -34,19 +36,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    count, passed = 0, SkippedFiles()
+    count, archives, passed = 0, 0, SkippedFiles()
     with new_folder(args.output_dir) as folder:
-        found = iter(track(photographs(args.places, passed), "listing", unit="photograph"))
-        while chunk := list(islice(found, args.per_job)):
+        found = track(photographs(args.places, passed), "listing", unit="photograph")
+        for number, chunk in enumerate(cut(found, args.per_job)):
             lines = "".join(f"{name}\n" for name in chunk)
-            file = folder / f"{count // args.per_job:05}.txt"
+            file = folder / f"{number:05}.txt"
             file.write_text(lines, encoding="utf-8", errors="surrogateescape")
             count += len(chunk)
+            archives += is_archive(Path(chunk[0]))
         if not count:
             raise DpamError(f"{', '.join(args.places)}: no photograph is named there")
     if passed:
         log.info("%s", passed)
-    log.info("%d photographs", count)
+    log.info("%d photographs%s", count - archives, f", {archives} archives" if archives else "")
+
+
+def cut(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Chunks of up to `size` names, in order; each archive is one alone."""
+    for is_alone, run in groupby(names, key=lambda name: is_archive(Path(name))):
+        while chunk := list(islice(run, 1 if is_alone else size)):
+            yield chunk
 
 
 def of_line(line: str, passed: SkippedFiles, errors: list[str]) -> Iterator[str]:
@@ -65,8 +75,6 @@ def of_place(place: str, passed: SkippedFiles, errors: list[str]) -> Iterator[st
     for file in files([place], recursive=True, passed=passed):
         if isinstance(file, DpamError):
             errors.append(str(file))
-        elif is_archive(file):
-            errors.append(f"{printable(file)}: an archive; unpack it, or use `dpam predict`")
         elif {"\n", "\r"} & set(str(file)):
             errors.append(f"a line break in the name: {printable(file)!r}")
         else:
@@ -78,7 +86,7 @@ def photographs(places: Iterable[str], passed: SkippedFiles) -> Iterator[str]:
 
     Raises:
         DpamError: a list is missing, or, after all others, folders have no image or cannot be
-            read, archives are named, or names hold a line break, which a list cannot.
+            read, or names hold a line break, which a list cannot.
     """
     errors: list[str] = []
     for place in places:

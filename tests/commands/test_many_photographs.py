@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tarfile
 from pathlib import Path
 
 import pandas as pd
@@ -67,6 +68,44 @@ def test_every_line_of_the_list_has_a_row_in_its_order(model, tmp_path, monkeypa
     assert len(pd.read_parquet(table)) == len(lines)
 
 
+def test_shards_are_chunks_whose_images_are_scored_where_they_are(
+    model, tmp_path, monkeypatch, capsys
+):
+    """As img2dataset writes them: images and what is known of them in tar files."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "1.png", "2.png", "3.png")
+    files = {"0: a.png": "1.png", "0.json": "1.png", "1.png": None, "2.png": "2.png"}
+    Path("broken").write_bytes(b"broken")
+    for shard in ("shard-0.tar", "shard-1.tar"):
+        with tarfile.open(shard, "w") as archive:
+            for name, source in files.items():
+                archive.add(source or "broken", name)
+    Path("none.tar").write_bytes(b"no archive")
+    Path("list.txt").write_text("3.png\n./shard-0.tar\nshard-1.tar\nnone.tar\n2.png\n1.png\n")
+    assert call("list-photographs", "list.txt", "--per-job", 5, "--output-dir", "lists") == 0
+    assert "3 photographs, 3 archives" in capsys.readouterr().err
+    chunks = sorted(Path("lists").iterdir())
+    assert [len(chunk.read_text().splitlines()) for chunk in chunks] == [1, 1, 1, 1, 2]
+    for chunk in chunks:
+        output, failures = f"scores/{chunk.stem}.csv", f"scores/{chunk.stem}.failures.txt"
+        with monkeypatch.context() as patch, chunk.open() as names:
+            patch.setattr(sys, "stdin", names)
+            written = "--output", output, "--failures", failures
+            assert call("predict", "-", "--checkpoint", model, *written) == 0
+    assert call("gather-scores", "lists", "scores", "--output", "scores.parquet") == 0
+    found = pd.read_parquet("scores.parquet")
+    inside = ["0: a.png", "2.png", "1.png"]  # what cannot be read is behind the others
+    shards = [f"shard-{number}.tar/{name}" for number in "01" for name in inside]
+    assert found["image"].tolist() == ["3.png", *shards, "none.tar", "2.png", "1.png"]
+    wrong = found[found["score"].isna()]
+    assert wrong["image"].tolist() == ["shard-0.tar/1.png", "shard-1.tar/1.png", "none.tar"]
+    assert wrong["error"].str.contains("expected an (?:image|archive)").all()
+    Path("scores/00001.csv").write_text("image,score,score_100,spread_100,low,high\n")
+    Path("scores/00001.failures.txt").write_text("")
+    assert call("gather-scores", "lists", "scores", "--output", "again.parquet") == 1
+    assert "no row for shard-0.tar; remove this file" in capsys.readouterr().err
+
+
 def test_names_that_are_not_utf_8_stay_what_they_are_and_are_shown_escaped(
     model, tmp_path, monkeypatch
 ):
@@ -116,11 +155,7 @@ def test_folders_and_patterns_in_a_list_stand_for_their_images(tmp_path, capsys)
     assert call("list-photographs", tmp_path / "list.txt", "--output-dir", tmp_path / "lists") == 0
     names = (tmp_path / "lists/00000.txt").read_text().splitlines()
     assert [Path(name).name for name in names] == ["1.png", "2.png", "gone [1].png", "3.png"]
-    (tmp_path / "list.txt").write_text(f"{tmp_path}/photos.zip\n{tmp_path}\n")
     (tmp_path / "empty").mkdir()
-    for place in ("list.txt", "photos.zip"):
-        assert call("list-photographs", tmp_path / place, "--output-dir", tmp_path / "no") == 1
-        assert "photos.zip: an archive; unpack it" in capsys.readouterr().err
     (tmp_path / "list.txt").write_text(f"{tmp_path}/empty\n")
     assert call("list-photographs", tmp_path / "list.txt", "--output-dir", tmp_path / "no") == 1
     assert "empty: no image in this folder" in capsys.readouterr().err
