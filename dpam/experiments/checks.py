@@ -184,10 +184,10 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
             "superpixels.backend: opencv is not installed; pip install 'dpam-iqa[opencv]', or take "
             "numba or scikit-image"
         )
-    for key in ("weights", "start"):
-        file = config["model"][key]
-        if file and (key, file) != ("start", JUDGE) and not Path(file).is_file():
-            yield f"model.{key}: {file}: no such file"
+    for key, files in read_files(config).items():
+        for file in files:
+            if file and (key, file) != ("model.start", JUDGE) and not os.path.exists(file):
+                yield f"{key}: {file}: no such file"
     results = Path(os.path.abspath(config["pathvars"]["results"]))
     for key, place in config["pathvars"].items():
         if Path.cwd().is_relative_to(os.path.abspath(place)):
@@ -208,6 +208,20 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: {root_of(config, name)} lies where the workflow writes, its files would "
                 "be replaced; move it, and name the place as data_root or under roots"
             )
+
+
+def read_files(config: Mapping[str, Any]) -> dict[str, list[str | None]]:
+    """The files that the configuration names, beside the datasets, by the key that names them.
+
+    Where what is made of one is there, Snakemake does not miss it: nothing would be done, or said.
+    """
+    return {
+        **{f"model.{key}": [config["model"][key]] for key in ("weights", "start")},
+        "training.teacher": [config["training"]["teacher"]],
+        "superpixels.ainet": [config["superpixels"]["ainet"]],
+        "scoring.checkpoint": [config["scoring"]["checkpoint"]],
+        "scoring.photographs": config["scoring"]["photographs"],
+    }
 
 
 def refuse_impossible_backbone(config: Mapping[str, Any]) -> None:
