@@ -181,6 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
     # still at work need, where a machine has more to do. PyTorch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     start_logging(None)
+    if sys.stdout is None:  # closed by who started this, as `>&-` does
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot show must end nothing
         sys.stdout.reconfigure(errors="backslashreplace")
     threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)

@@ -10,7 +10,7 @@ import pytest
 
 from dpam import cli
 from dpam.commands.arguments import natural, positive
-from dpam.errors import DpamError
+from dpam.errors import SOME_FAILED, DpamError
 
 
 def test_help_names_every_stage_without_importing_torch():
@@ -123,6 +123,11 @@ def test_each_file_that_a_command_reads_is_looked_for(command):
                 cli.refuse_missing(Namespace(**there | {action.dest: value}, inputs=inputs))
 
 
+def test_output_that_is_closed_stops_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as Python has it after `>&-`
+    assert cli.main(["predict", "none.jpg"]) == SOME_FAILED
+
+
 def numbers(command):
     """The options of a command that are whole numbers, and the least that each may be."""
     subparsers = cli.build_parser(command)._subparsers._group_actions[0]
@@ -180,8 +185,9 @@ def test_a_bug_is_called_one_and_leaves_its_traceback(tmp_path, monkeypatch):
 
 def test_unknown_arguments_of_the_training_are_named(capsys):
     there = __file__
-    status = cli.main(["train", there, "--splits", there, "--output", "o", "--history", "h",
-                       "--test-selected", "r", "--set", "training.lr=1"])  # fmt: skip
+    status = cli.main(["train", there, "--splits", there, "--output", "o.safetensors",
+                       "--test-selected", "r.safetensors", "--history", "h",
+                       "--set", "training.lr=1"])  # fmt: skip
     assert status == 1
     assert "training: unknown key lr; known: epochs" in capsys.readouterr().err
 

@@ -41,7 +41,7 @@ from dpam.experiments.configuration import settings_of_run
 from dpam.experiments.settings import JUDGE
 from dpam.inference.judge import judge
 from dpam.pack.views import USUAL
-from dpam.utils.files import read_csv, write_csv, writing
+from dpam.utils.files import read_csv, refuse_other_ending, write_csv, writing
 from dpam.utils.progress import PROGRESS, duration, roughly
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    for path in (args.output, args.test_selected):
+        refuse_other_ending(path, ".safetensors")
     model, settings = settings_of_run(args.config, args.set)  # before what takes seconds to import
     import torch
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from dpam.commands.arguments import add_output, natural, positive
-from dpam.errors import DpamError
 from dpam.imaging.folders import image_files
 from dpam.pack.preparation import read_photograph
 from dpam.superpixels.ainet import save_ainet
 from dpam.superpixels.ainet_training import AINetSettings, train_ainet
 from dpam.superpixels.slico import slico
+from dpam.utils.files import refuse_other_ending
 from dpam.utils.progress import track
 from dpam.utils.runtime import device, record
 
@@ -43,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    if args.output.suffix != ".safetensors":
-        raise DpamError(f"{args.output}: expected a name that ends in .safetensors")
+    refuse_other_ending(args.output, ".safetensors")
     files, passed = image_files(args.images)
     if passed:
         log.info("%s", passed)

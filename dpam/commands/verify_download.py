@@ -48,4 +48,9 @@ def run(args: argparse.Namespace) -> None:
         logging.warning("accepted: %s", finding)
     if found["near_duplicates"]:
         logging.warning("%d pairs of near-duplicates", len(found["near_duplicates"]))
-    logging.info("%s: %d images verified", found["title"], found["counts"]["images"])
+    left_out = len(found["left_out"])
+    logging.info(
+        "%s: %d images verified%s",
+        *(found["title"], found["counts"]["images"] - left_out),
+        f"; {left_out} with a label are left out, as allowed" * bool(left_out),
+    )

@@ -10,7 +10,7 @@ from dpam.datasets.image_names import ImageNames, as_written
 from dpam.errors import DpamError
 from dpam.imaging.folders import SkippedFiles, images_below
 from dpam.imaging.images import reader_of
-from dpam.utils.files import cannot_be_read
+from dpam.utils.files import cannot_be_read, printable
 
 
 def locate(root: Path, homes: Sequence[str], alternatives: Sequence[str]) -> Path | None:
@@ -95,9 +95,12 @@ class Files:
 
     @cached_property
     def images(self) -> list[str]:
-        """Every image file in the image folders: POSIX paths relative to the root, sorted."""
+        """Every image file in the image folders: POSIX paths relative to the root, sorted.
+
+        What in them is not UTF-8 is escaped: no label, which is text, names such an image.
+        """
         found = {path for folder in self.folders for path in list_images(folder)}
-        return sorted(path.relative_to(self.root).as_posix() for path in found)
+        return sorted(printable(path.relative_to(self.root).as_posix()) for path in found)
 
     @cached_property
     def _names(self) -> ImageNames:

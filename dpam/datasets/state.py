@@ -6,7 +6,9 @@ from pathlib import Path
 
 from dpam.datasets.archives import stem
 from dpam.datasets.inspection import Inspection, read_cache
+from dpam.errors import DpamError
 from dpam.imaging.images import is_image_name
+from dpam.utils.files import refuse_special
 
 LARGE = 2**24  # bytes; an archive rather than labels
 
@@ -34,16 +36,22 @@ def folder_state(root: str | Path, cache: Path) -> str:
         for name in sorted(name for name in files if name[0] != "."):
             path = os.path.join(folder, name)
             image = os.path.relpath(path, root)
-            digest.update(f"{image} {_state_of(path, known.get(image))}\n".encode())
+            line = f"{image} {_state_of(path, known.get(image))}\n"
+            digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
 def _state_of(path: str, before: Inspection | None) -> str:
-    status = os.stat(path)
-    size, modified = status.st_size, status.st_mtime_ns
-    if not is_image_name(path) and size <= LARGE:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    if before and before.size == size and before.modified != modified:
-        same = hashlib.sha256(Path(path).read_bytes()).hexdigest() == before.digest
-        modified = before.modified if same else modified
-    return f"{size} {modified}"
+    """What tells whether a file changed; of a pipe or what cannot be read, that it is so."""
+    try:
+        refuse_special(path)
+        status = os.stat(path)
+        size, modified = status.st_size, status.st_mtime_ns
+        if not is_image_name(path) and size <= LARGE:
+            return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        if before and before.size == size and before.modified != modified:
+            same = hashlib.sha256(Path(path).read_bytes()).hexdigest() == before.digest
+            modified = before.modified if same else modified
+        return f"{size} {modified}"
+    except (OSError, DpamError) as error:
+        return type(error).__name__

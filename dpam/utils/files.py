@@ -97,6 +97,8 @@ def is_of_writing(error: Exception, temporary: Path) -> bool:
 def cannot_be_written(path: str | Path, error: Exception) -> DpamError:
     """The error about a file that the system, or the library that writes it, does not take."""
     reason = getattr(error, "strerror", None)
+    if isinstance(error, FileExistsError) and error.filename != str(path):  # where a folder goes
+        reason = f"{error.filename} is no folder"
     if reason is None:  # a library's own, which does not say why
         free = shutil.disk_usage(Path(path).parent).free
         reason = f"{str(error).partition(chr(10))[0]} ({free / 1e6:.3g} MB are free there)"
@@ -129,6 +131,12 @@ def refuse_nameless(path: Path) -> None:
     """Raise a DpamError if what is to be written has no name of its own, as . and .. have none."""
     if path.name in ("", ".."):
         raise DpamError(f"{path}: expected a new name, found a folder that is there")
+
+
+def refuse_other_ending(path: Path, ending: str) -> None:
+    """Raise a DpamError if a file to be written has not the ending that its readers go by."""
+    if path.suffix != ending:
+        raise DpamError(f"{path}: expected a name that ends in {ending}")
 
 
 def refuse_existing(paths: Iterable[str | Path]) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 from shutil import rmtree
 
 import numpy as np
@@ -372,6 +373,15 @@ def test_the_size_of_the_input_is_the_pack_s(photos, tmp_path, capsys):
     pack(photos, out)
     assert train(out, "--set", "model.image_size=64") == 1
     assert "model: unknown key image_size" in capsys.readouterr().err
+
+
+def test_weights_have_the_ending_that_their_readers_go_by(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.h5", "b.csv"):
+        Path(name).touch()
+    words = ("a.h5", "--splits", "b.csv", "--history", "h.csv", "--test-selected", "t.safetensors")
+    assert main(["train", *words, "--output", "model.pt"]) == 1
+    assert "model.pt: expected a name that ends in .safetensors" in capsys.readouterr().err
 
 
 def test_settings_of_a_training_stand_in_a_file_and_are_changed_one_by_one(photos, tmp_path):

@@ -73,3 +73,14 @@ def test_a_second_verification_keeps_the_state(root, cache):
     before = folder_state(root, cache)
     inspect_all(root, [f"deep/{number}.bmp" for number in range(3)], 1, cache)
     assert folder_state(root, cache) == before
+
+
+def test_files_of_any_name_or_kind_are_no_harm(root, cache):
+    found = {folder_state(root, cache)}
+    (root / os.fsdecode(b"caf\xe9.png")).write_text("x")
+    found.add(folder_state(root, cache))
+    (root / "broken.txt").symlink_to("nothing")
+    found.add(folder_state(root, cache))
+    os.mkfifo(root / "pipe.txt")
+    found.add(folder_state(root, cache))
+    assert len(found) == 4

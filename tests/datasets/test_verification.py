@@ -155,6 +155,14 @@ def test_findings_are_accepted_by_kind_or_one_by_one(root):
     assert found["findings"] == ["undecodable other.png: is allowed, but was not found"]
 
 
+def test_an_image_whose_name_is_not_utf_8_has_no_label(root):
+    scene(9).save(root / os.fsdecode(b"caf\xe9.png"))
+    mine = find("mine", OWN)
+    with pytest.raises(DpamError, match=r"caf\\xe9.png: has no label \[unlabelled_image\]"):
+        verify(mine, root, threads=1)
+    assert verify(mine, root, ["unlabelled_image"], threads=1)["counts"]["without_label"] == 1
+
+
 def test_an_unknown_finding_cannot_be_allowed(root):
     with pytest.raises(DpamError, match=r"unknown finding.*\n  - odd_sizes\n.*odd_size"):
         verify(find("mine", OWN), root, ["odd_sizes"])

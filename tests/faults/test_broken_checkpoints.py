@@ -180,8 +180,8 @@ READERS = {
         *("--ainet", "{}.pt"),
     ),
     "train, the backbone's weights": (
-        *("train", "tiny.h5", "--splits", "splits.csv", "--output", "m", "--test-selected", "r"),
-        *("--history", "h", "--set"),
+        *("train", "tiny.h5", "--splits", "splits.csv", "--history", "h"),
+        *("--output", "m.safetensors", "--test-selected", "r.safetensors", "--set"),
         'model={{"backbone": "test_vit", "embed_dim": 16, "weights": "{}.pt"}}',
     ),
     "inspect": ("inspect", "{}.h5"),

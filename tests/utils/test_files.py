@@ -119,3 +119,5 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DpamError, match=r"a\.csv: cannot be written: Not a directory"):
         write_text(tmp_path / "file" / "folder" / "a.csv", "")
+    with pytest.raises(DpamError, match=r"a\.csv: cannot be written: .*/file is no folder"):
+        write_text(tmp_path / "file" / "a.csv", "")
