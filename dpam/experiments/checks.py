@@ -184,10 +184,7 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
             "superpixels.backend: opencv is not installed; pip install 'dpam-iqa[opencv]', or take "
             "numba or scikit-image"
         )
-    for key, files in read_files(config).items():
-        for file in files:
-            if file and (key, file) != ("model.start", JUDGE) and not os.path.exists(file):
-                yield f"{key}: {file}: no such file"
+    yield from wrong_files(config)
     results = Path(os.path.abspath(config["pathvars"]["results"]))
     for key, place in config["pathvars"].items():
         if Path.cwd().is_relative_to(os.path.abspath(place)):
@@ -208,6 +205,18 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: {root_of(config, name)} lies where the workflow writes, its files would "
                 "be replaced; move it, and name the place as data_root or under roots"
             )
+
+
+def wrong_files(config: Mapping[str, Any]) -> Iterator[str]:
+    """Files and folders that are not there or that Snakemake cannot take, a line each."""
+    roots = {f"roots.{name}": [place] for name, place in config["roots"].items()}
+    for key, places in ({"data_root": [config["data_root"]]} | roots | read_files(config)).items():
+        if odd := [place for place in places if place and {"{", "}"} & set(place)]:
+            yield f"{key}: {odd[0]}: Snakemake takes braces for wildcards; rename it, or link to it"
+    for key, files in read_files(config).items():
+        for file in files:
+            if file and (key, file) != ("model.start", JUDGE) and not os.path.exists(file):
+                yield f"{key}: {file}: no such file"
 
 
 def read_files(config: Mapping[str, Any]) -> dict[str, list[str | None]]:

@@ -143,6 +143,8 @@ def test_a_batch_that_no_split_fills_is_refused():
         ({"scoring": {"photographs": ["none"]}}, "scoring.photographs: none: no such file"),
         ({"training": {"crop": 0.5}},
          "training.crop, training.degraded: expected packs that keep images larger"),
+        ({"roots": {"live": "my {x}"}}, "roots.live: my {x}: Snakemake takes braces for wildcards"),
+        ({"data_root": "{x}"}, "data_root: {x}: Snakemake takes braces for wildcards"),
         ({"roots": {"lives": "x"}}, "roots.lives: no such dataset; known are live"),
         ({"allow": {"lives": ["odd_size"]}}, "allow.lives: no such dataset; known are live"),
         ({"pathvars": {"results": ".", "logs": "l", "benchmarks": "b"}},
