@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from dpam.commands.arguments import add_input, add_output, add_views, positive
+from dpam.commands.arguments import add_device, add_input, add_output, add_views, positive
 from dpam.errors import DpamError
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
 from dpam.utils.files import read_csv
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input(parser, "--predictions", type=Path, required=True, help="table of test (.csv)")
     add_output(parser, "--output", required=True, help="photographs and maps (.npz)")
     add_views(parser)
+    add_device(parser)
     parser.add_argument("--threads", type=positive, help="processor threads; default: all")
 
 
@@ -43,13 +44,15 @@ def run(args: argparse.Namespace) -> None:
     from dpam.model.checkpoint import load_checkpoint
     from dpam.pack.store import Pack
     from dpam.superpixels.methods import Segmentation
+    from dpam.utils.runtime import device
 
+    where = device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     table = read_csv(args.predictions, ["image", "subset", "label", "prediction"])
     table = table[table["subset"] == "test"].reset_index(drop=True)
     net, trained = load_checkpoint(args.checkpoint)
-    scorer = Scorer(net, trained, views=args.views)
+    scorer = Scorer(net, trained, where, args.views)
     examples = []
     with Pack(args.pack) as pack:
         rows = {image: row for row, image in enumerate(pack.labels["image"])}

@@ -1,13 +1,15 @@
 """Each job has a GPU of its own; the GPUs are pretended."""
 
 import os
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from dpam.cli import main
+from dpam.cli import build_parser, main
 from dpam.experiments.fingerprint import STARTED
 from dpam.utils import cards
 from dpam.utils.cards import VISIBLE, own_card, take_card
@@ -104,3 +106,18 @@ def test_only_jobs_of_the_workflow_take_one(pretended, monkeypatch, tmp_path):
             monkeypatch.setenv(name, value)
         assert main([*asked, *options]) == 0
         assert os.environ[VISIBLE] == expected
+
+
+def test_each_job_that_counts_as_one_with_a_card_takes_one():
+    """`dpam.cli` lets the commands take one that may be told the device."""
+    rules = Path(__file__).parents[2] / "workflow/rules"
+    jobs = [job for file in rules.glob("*.smk") for job in re.split(r"\nrule ", file.read_text())]
+    commands = [
+        re.findall(r"\bdpam ([\w-]+)", job.partition("shell:")[2])[0]
+        for job in jobs
+        if "    gpu=1,\n" in job
+    ]
+    assert {"train", "test", "map-quality", "extract-vit", "predict"} <= set(commands)
+    for command in commands:
+        (subparsers,) = build_parser(command)._subparsers._group_actions
+        assert "device" in {action.dest for action in subparsers.choices[command]._actions}, command
