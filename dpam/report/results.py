@@ -28,6 +28,8 @@ ABOUT_BOLD = (
     "the corrected t-test (see Differences between methods)."
 )
 ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every other."
+# Columns that become a sentence where all rows say the same.
+SAID_ONCE = ("labels", "epoch selected on", "images", "splits", "runs")
 ON_TEST = "Epoch selected on test, as in the released code, which favours it"
 FAIR = "Epoch selected on validation, or the last one"
 
@@ -61,9 +63,9 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     shown = []
     for heading, rows in ((FAIR, table[~on_test]), (ON_TEST, table[on_test])):
         if len(rows):
-            text = with_difference(rows, readable(rows))
+            text, same = without_constants(with_difference(rows, readable(rows)))
             best = best_of_setting(rows, text, pairs)
-            about = caption(name, rows)
+            about = f"{caption(name, rows)}{same}"
             if len(set(rows["method"])) > 1:
                 about += f" {ABOUT_BOLD if best.any(axis=None) else ABOUT_NO_BOLD}"
             tex = read_tex(path) if len(rows) == len(table) else ""
@@ -97,6 +99,16 @@ def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
             text.insert(place, published, text.pop(published))
             text.insert(place + 1, f"{name} {MINUS} published", difference.map(with_sign))
     return text
+
+
+def without_constants(text: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """A table's text without the columns that say the same in all of several rows, and a sentence
+    that says it for all of them."""
+    alike = [name for name in SAID_ONCE if name in text and len(set(text[name])) == 1]
+    if len(text) < 2 or not alike:
+        return text, ""
+    said = "; ".join(f"{name}: {text[name].iloc[0]}" for name in alike)
+    return text.drop(columns=alike), f" In all rows, {said}."
 
 
 def best_of_setting(table: pd.DataFrame, text: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:

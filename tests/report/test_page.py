@@ -515,3 +515,13 @@ def test_variants_and_ensembles_have_rows_of_their_own(tmp_path: Path) -> None:
     assert beside["srcc_difference"].notna().tolist() == [False, True]
     pairs = pd.read_csv(tmp_path / "tables/significance.csv")
     assert set(pairs["second"]) == {"slic+no_texture", "slic+ensemble"}
+
+
+def test_columns_that_say_the_same_everywhere_are_a_sentence():
+    rows = pd.DataFrame({"dataset": ["a", "b"], "labels": ["MOS", "MOS"], "splits": ["10", "5"]})
+    text, said = without_constants(rows)
+    assert list(text.columns) == ["dataset", "splits"]
+    assert said == " In all rows, labels: MOS."
+    one, nothing = without_constants(rows.iloc[:1])
+    assert list(one.columns) == list(rows.columns)
+    assert nothing == ""
