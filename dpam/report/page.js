@@ -44,6 +44,25 @@
     setTimeout(() => { button.textContent = "Copy as LaTeX"; }, 2000);
   };
 
+  // What a link points to is shown, also within what is folded.
+  const reveal = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    for (let part = target?.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+    target?.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  addEventListener("beforeprint", () => {
+    for (const part of document.querySelectorAll("details")) part.open = true;
+  });
+  for (const image of document.querySelectorAll(".thumbnails img")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.setAttribute("aria-label", `enlarge ${image.alt}`);
+    image.replaceWith(button);
+    button.append(image);
+    button.addEventListener("click", () => button.parentElement.classList.toggle("large"));
+  }
+
   for (const heading of document.querySelectorAll("thead th")) {
     const button = document.createElement("button");
     button.type = "button";
@@ -55,4 +74,5 @@
     button.hidden = false;
     button.addEventListener("click", () => copy(button));
   }
+  reveal();
 })();

@@ -28,8 +28,8 @@ ABOUT_BOLD = (
     "the corrected t-test (see Differences between methods)."
 )
 ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every other."
-# Columns that become a sentence where all rows say the same.
-SAID_ONCE = ("labels", "epoch selected on", "images", "splits", "runs")
+# Columns behind the numbers; they become a sentence where all rows say the same.
+LAST = ("labels", "epoch selected on", "images", "splits", "runs")
 ON_TEST = "Epoch selected on test, as in the released code, which favours it"
 FAIR = "Epoch selected on validation, or the last one"
 
@@ -64,6 +64,7 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
     for heading, rows in ((FAIR, table[~on_test]), (ON_TEST, table[on_test])):
         if len(rows):
             text, same = without_constants(with_difference(rows, readable(rows)))
+            text = text[sorted(text.columns, key=lambda name: name in LAST)]
             best = best_of_setting(rows, text, pairs)
             about = f"{caption(name, rows)}{same}"
             if len(set(rows["method"])) > 1:
@@ -104,7 +105,7 @@ def with_difference(table: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
 def without_constants(text: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """A table's text without the columns that say the same in all of several rows, and a sentence
     that says it for all of them."""
-    alike = [name for name in SAID_ONCE if name in text and len(set(text[name])) == 1]
+    alike = [name for name in LAST if name in text and len(set(text[name])) == 1]
     if len(text) < 2 or not alike:
         return text, ""
     said = "; ".join(f"{name}: {text[name].iloc[0]}" for name in alike)

@@ -102,11 +102,22 @@ def test_the_keyboard_reaches_and_sorts(browser: Browser, page: Path) -> None:
     for kind in ("keyDown", "keyUp"):
         browser.send("Input.dispatchKeyEvent", type=kind, **key)
     assert browser.run("document.activeElement.className") == "skip"
+    browser.run("document.getElementById('cost').closest('details').open = true")
     browser.run(f"{PRESS.format(column=2)}.querySelector('button').focus()")
     enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
     for kind in ("keyDown", "keyUp"):
         browser.send("Input.dispatchKeyEvent", type=kind, **enter)
     assert browser.run(CELLS.format(column=2))[0] == "0.4 s"
+
+
+def test_a_link_opens_the_part_that_it_points_to(browser: Browser, page: Path) -> None:
+    browser.open(page.as_uri(), 800)
+    is_open = "document.getElementById('cost').closest('details').open"
+    assert browser.run(is_open) is False
+    browser.run("document.querySelector('nav a[href=\"#cost\"]').click()")
+    browser.run("new Promise(done => setTimeout(done, 100))")
+    assert browser.run(is_open) is True
+    assert browser.run("document.querySelectorAll('details.part[open]').length") == 1
 
 
 def test_a_table_is_copied_as_latex(browser: Browser, page: Path) -> None:

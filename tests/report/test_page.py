@@ -19,6 +19,7 @@ from dpam.errors import DpamError
 from dpam.evaluation.formatting import readable, readable_types
 from dpam.evaluation.tables import SETTING
 from dpam.report import page as page_module
+from dpam.report.results import without_constants
 from dpam.report.runs import flatten
 from dpam.report.table import read_table
 from dpam.utils.progress import duration
@@ -329,7 +330,7 @@ def test_epochs_selected_on_test_stand_apart_beside_the_published(tmp_path: Path
     fake_results.add_pack(tmp_path, "live", "LIVE", table)
     html = make_page(tmp_path).read_text(encoding="utf-8")
     others, on_test = (
-        html[html.index(f"<h4>Epoch selected on {part}") :].split("</table>")[0]
+        html[html.index(f">Epoch selected on {part}") :].split("</table>")[0]
         for part in ("validation", "test")
     )
     found = pd.read_csv(tmp_path / "tables" / "individual.csv")
