@@ -95,6 +95,7 @@ bench-reading: $(DEVELOP) ##- time reading training batches from a pack, beside 
 
 docs: $(DEVELOP) ##- make the pictures of README and docs/ from the finished demonstration
 	$(BIN)/python docs/make.py $(DEMO_RESULTS)
+	$(IN) python docs/diagrams.py
 
 bench-joining: $(DEVELOP) ##- join shards of a pack by copying, beside HDF5's virtual datasets
 	$(BIN)/python benchmarks/joining.py

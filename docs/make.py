@@ -53,10 +53,11 @@ def main(results: Path) -> None:
         page = (results / "report/index.html").resolve().as_uri()
         browser.open(page, 1200)
         save("report", shown(browser, longest=1500))
+        browser.open(f"{page}#maps", 1200)
         save("report_maps", shown(browser, "#maps figure svg"))
         browser.open(page, 780, dark=True)
         dark = shown(browser, "#results", longest=900)
-        browser.open(page, 390)
+        browser.open(f"{page}#maps", 390)
         save("report_narrow", beside(dark, shown(browser, "#maps", longest=900)))
 
 

@@ -69,6 +69,7 @@ def test_a_large_dataset_is_packed_by_several_jobs(tmp_path):
         "allow": {"mine": ["odd_size"]},
         "image_size": 64,
         "superpixels": {"images_per_job": 4},
+        "training": {"batch_size": 2},
     }
     said = snakemake(tmp_path, configuration, "results/data/mine/slic.h5")
     assert done(said, "pack_shard") == 2
