@@ -191,7 +191,8 @@ def load(
 
     Raises:
         DpamError: the file is missing, damaged or of another kind, it is not known what the
-            network was trained on, or there is no such device or number of views.
+            network was trained on, or there is no such device or number of views, or squares are
+            asked of a network that reads photographs whole.
     """
     where = device_of(device)
     if views is not None and views not in VIEWS:
@@ -213,6 +214,9 @@ def load(
 
         net, metadata = from_release(path, dataset)
     try:
-        return Scorer(net, metadata, where, views)
+        scorer = Scorer(net, metadata, where, views)
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
+    if views not in (None, "whole") and scorer.preparation.network_input == "whole":
+        raise DpamError(f"views: {views}, but this network reads photographs whole; leave it out")
+    return scorer

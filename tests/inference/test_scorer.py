@@ -185,6 +185,15 @@ def test_views_are_those_of_the_checkpoint(tmp_path):
         dpam.load(checkpoint(tmp_path, "crop", views=7))
 
 
+def test_a_network_that_reads_all_of_a_photograph_has_no_other_views(tmp_path):
+    path = checkpoint(tmp_path, "whole")
+    with pytest.raises(DpamError, match="views: 9, but this network reads photographs whole"):
+        dpam.load(path, views=9)
+    assert dpam.load(path, views="whole").score(photograph(0)) == dpam.load(path).score(
+        photograph(0)
+    )
+
+
 def test_a_view_of_the_whole_photograph(tmp_path):
     path = checkpoint(tmp_path, "crop", views="whole")
     explanation = dpam.load(path).explain(photograph(0, 100, 120))
