@@ -249,8 +249,6 @@ def run(args: argparse.Namespace) -> None:
         "dataset_fingerprint": read_json(args.verified)["fingerprint"],
         "made_by": record(),
     }
-    how = "converted to sRGB" if preparation.colour_profiles == "converted" else "ignored"
-    log.info("colour profiles that are embedded in images are %s", how)
     identity = identity_of(settings, labels)
     paths = [Path(args.root, image) for image in labels["image"]]
     part = args.output.with_name(f".{args.output.stem}.part.h5")
@@ -285,3 +283,5 @@ def run(args: argparse.Namespace) -> None:
                 title = f"{len(failures)} of {len(paths)} images cannot be packed"
                 raise listed(title, sorted(failures))
             writer.finish(args.output)
+    how = "converted to sRGB" if preparation.colour_profiles == "converted" else "ignored"
+    log.info("%d images packed; colour profiles in their files: %s", len(paths), how)
