@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -39,8 +39,10 @@ class Prediction:
 
     Attributes:
         quality: (V,) float64, on the scale of the labels that the network was trained with.
-        token_score: (V, g, g) float32, of each patch; it may pass the ends of that scale.
-        token_weight: (V, g, g) float32; the quality is the weighted mean of the scores.
+        token_score: (V, g, g) float32, of each patch; it may pass the ends of that scale. (V, 0, 0)
+            if not asked for.
+        token_weight: (V, g, g) float32, or (V, 0, 0); the quality is the weighted mean of the
+            scores.
     """
 
     quality: np.ndarray
@@ -55,6 +57,7 @@ def predict_views(
     views: Views,
     device: torch.device,
     batch_size: int | None = None,
+    maps: bool = True,
 ) -> Iterator[Prediction]:
     """Answers about images, in their order, as soon as the batch with an image's last view is done.
 
@@ -65,6 +68,7 @@ def predict_views(
         views: see `dpam.pack.batches.fixed_views`.
         device: where the network lies.
         batch_size: views per batch; None: as many as are best there.
+        maps: whether to ask for patches' scores and weights, which take a little time.
     """
     net.eval()
     where = device.type
@@ -74,9 +78,9 @@ def predict_views(
     def compute(chunk: list[tuple[int, View]]) -> Iterator[ViewPrediction]:
         with torch.inference_mode(), torch.autocast(where, dtype, enabled):
             batch = collate([view for _, view in chunk], size).to(device)
-            quality, score, weight = predict_batch(net, batch)
-        maps = [tensor.float().cpu().numpy() for tensor in (score, weight)]
-        return map(ViewPrediction, (left for left, _ in chunk), quality.tolist(), *maps)
+            quality, score, weight = predict_batch(net, batch, maps)
+        found = [tensor.float().cpu().numpy() for tensor in (score, weight)]
+        return map(ViewPrediction, (left for left, _ in chunk), quality.tolist(), *found)
 
     pieces = chunks(numbered_views(images, size, views), batch_size or BATCH[where != "cpu"])
     spread = beside_each_other if where == "cpu" else map
@@ -121,10 +125,19 @@ def beside_each_other(
         torch.set_num_threads(threads)
 
 
-def predict_batch(net: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """What the network says of a batch: quality (B,), patches' scores and weights (B, g, g)."""
-    call: Callable[..., tuple[Tensor, Tensor, Tensor]] = net
-    return call(*network_inputs(net, batch), return_maps=True)
+def predict_batch(net: Network, batch: Batch, maps: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """What the network says of a batch: quality (B,), patches' scores and weights (B, g, g).
+
+    Without `maps` the latter two are (B, 0, 0).
+    """
+    call: Callable[..., Any] = net
+    inputs = network_inputs(net, batch)
+    if maps:
+        found: tuple[Tensor, Tensor, Tensor] = call(*inputs, return_maps=True)
+        return found
+    quality: Tensor = call(*inputs)
+    nothing = quality.new_empty(len(quality), 0, 0)
+    return quality, nothing, nothing
 
 
 def numbered_views(
@@ -152,7 +165,7 @@ def predict(
     """
     found = [
         (prediction.quality.mean(), prediction.quality.std())
-        for prediction in predict_views(net, images, size, views, device, batch_size)
+        for prediction in predict_views(net, images, size, views, device, batch_size, maps=False)
     ]
     mean, spread = np.array(found, dtype=np.float64).reshape(-1, 2).T
     return mean, spread

@@ -93,8 +93,8 @@ class PooledViT(Backbone):
             g) each, g = `grid`. The quality is the mean of the scores, which may pass 0 and 1, and
             the weights are 1.
         """
-        tokens = self.tokens(image)
-        pooled = torch.cat([part for x in tokens for part in moments(x)], dim=1)
+        tokens = self.tokens(image) if return_maps else []
+        pooled = pool_tokens(tokens) if return_maps else self.pool(image)
         logit: Tensor = self.out(self.dropout(self.norm(pooled)))
         quality = logit.squeeze(1).sigmoid()
         if not return_maps:
@@ -103,6 +103,10 @@ class PooledViT(Backbone):
         score = quality[:, None] + slope[:, None] * self.shares(tokens, pooled)
         score = score.reshape(-1, self.grid, self.grid)
         return quality, score, torch.ones_like(score)
+
+    def pool(self, image: Tensor) -> Tensor:
+        """Mean and spread of the tokens of each tapped block, (B, 2 * `channels`)."""
+        return pool_tokens(self.tokens(image))
 
     def shares(self, tokens: Sequence[Tensor], pooled: Tensor) -> Tensor:
         """What each patch adds to the logit more or less than the others do.
@@ -133,6 +137,11 @@ class PooledViT(Backbone):
             total += torch.einsum("btc,bc->bt", square, of_spread / spread)
             total -= (of_spread * spread).sum(dim=1, keepdim=True)
         return total
+
+
+def pool_tokens(tokens: Sequence[Tensor]) -> Tensor:
+    """The `moments` of the tokens of several blocks, (B, 2 * the sum of their widths)."""
+    return torch.cat([part for x in tokens for part in moments(x)], dim=1)
 
 
 def moments(tokens: Tensor) -> tuple[Tensor, Tensor]:
