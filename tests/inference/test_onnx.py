@@ -7,7 +7,6 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
 from samples import ABOUT, in_full, photograph
 
 import dpam
@@ -80,16 +79,3 @@ def test_the_model_says_how_photographs_are_prepared(tmp_path, capsys):
     ):
         assert main(["export-onnx", str(path), "--output", str(tmp_path / name)]) == 1
         assert words in capsys.readouterr().err
-
-
-def test_the_judge_is_exported_when_no_checkpoint_is_named(tmp_path):
-    output = tmp_path / "judge.onnx"
-    assert main(["export-onnx", "--output", str(output)]) == 0
-    Image.fromarray(photograph(1, 300, 400)).save(tmp_path / "a.png")
-    scorer = dpam.load()
-    prepared, _ = prepare(photograph(1, 300, 400), scorer.preparation)
-    batch = collate(list(fixed_views(prepared, scorer.preparation.image_size, scorer.views)),
-                    scorer.preparation.image_size)  # fmt: skip
-    (quality,) = session(output).run(None, {"image": batch.image.numpy() / np.float32(255)})
-    (rated,) = scorer.rate([tmp_path / "a.png"])
-    assert quality.mean() == pytest.approx(rated.score_100 / 100, abs=1e-4)
