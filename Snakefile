@@ -12,6 +12,7 @@
 #   <results>/data/{dataset}/labels.csv                one row per image, label in [0, 1]
 #   <results>/data/{dataset}/splits.csv                train, validation, test per image and split
 #   <results>/data/{dataset}/near_duplicates.csv       images alike on different sides of a split
+#     of {dataset}+{dataset}, on which one network is trained, these two tables of all their images
 #   <results>/data/{dataset}/{method}.h5               pixels, texture, superpixel statistics; of a
 #     variant only if it packs otherwise than those before it
 #   <results>/data/{dataset}/{method}-{shard}of{shards}.h5   for a while, a shard of a large one
@@ -24,6 +25,7 @@
 #       test_selected/on-{test_dataset}.csv, .json     the same of the epoch best on the test set
 #       maps-on-{test_dataset}.npz                     quality maps of a few images, of some runs
 #     {method}+ensemble/{split}/seed{seed}+{seed}+.../ has on-{test_dataset}.csv and .json of several seeds' mean
+#     of a network of several datasets, {dataset} is their names: koniq10k+spaq
 #     baselines have on-{test_dataset}.csv and .json, under their name as method
 #   <results>/runs.csv                                 which runs belong to which experiment
 #   <results>/photographs/lists/{chunk}.txt            your own photographs, in chunks

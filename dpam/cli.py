@@ -37,6 +37,7 @@ COMMANDS = {
     "verify-download": ("dpam.commands.verify_download", "check that a dataset is complete"),
     "normalise-labels": ("dpam.commands.normalise_labels", "bring native labels to one table"),
     "draw-splits": ("dpam.commands.draw_splits", "draw training, validation and test sets"),
+    "join-splits": ("dpam.commands.join_splits", "join the splits of several datasets"),
     "pack-superpixels": ("dpam.commands.pack_superpixels", "images, superpixels, texture to HDF5"),
     "estimate": ("dpam.commands.estimate", "hours and disk that the experiments will take"),
     "inspect": ("dpam.commands.inspect", "what is inside a pack"),

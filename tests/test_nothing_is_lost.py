@@ -97,6 +97,12 @@ CASES = {
          "--output", "data/splits.csv", "--near-duplicates", "data/near.csv"),
         ("data/splits.csv", "data/near.csv"),
     ),
+    "join-splits": Case(
+        (*["data/splits.csv"] * 2, "--labels", *["data/labels.csv"] * 2,
+         "--verified", "data/verified.json", "other.json",
+         "--output", "joined/splits.csv", "--near-duplicates", "joined/near.csv"),
+        ("joined/splits.csv", "joined/near.csv"),
+    ),
     "pack-superpixels": Case(
         (*DATA, "--verified", "data/verified.json", "--labels", "data/labels.csv",
          "--image-size", "64", "--threads", "1", "--output", "data/slic.h5"),
@@ -269,6 +275,9 @@ def begin(folder: Path) -> None:
                               "score": np.linspace(10, 90, 10)})  # fmt: skip
         archive.writestr("scores.csv", table.to_csv(index=False))
     Path("my.yaml").write_text(json.dumps({"roots": {"mine": "photos"}, "custom": {"mine": OWN}}))
+    other = {"dataset": "other", "near_duplicates": []}
+    other["perceptual_hashes"] = {f"photos/{i}.png": "0f" * 32 for i in range(10)}
+    Path("other.json").write_text(json.dumps(other))
     row = {"experiment": "own", **IDENTITY, "method": "slic", "test_dataset": "mine", "run": RUN}
     pd.DataFrame([row]).to_csv("runs.csv", index=False)
     Path("benchmarks").mkdir()

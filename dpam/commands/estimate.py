@@ -20,6 +20,7 @@ import pandas as pd
 
 from dpam.commands.arguments import add_input, add_output, json_object, positive
 from dpam.datasets import find
+from dpam.evaluation.unions import members_of
 from dpam.experiments.resources import (
     ASSUMED_TFLOPS,
     CORE_TFLOPS,
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> None:
     runs = read_csv(args.runs, COLUMNS)
     views = int(args.views) if args.views.isdigit() else 1
     sizes = {}
-    for name in pd.concat([runs["dataset"], runs["test_dataset"]]).unique():
+    named = pd.concat([runs["dataset"], runs["test_dataset"]]).unique()
+    for name in dict.fromkeys(name for each in named for name in members_of(each)):
         dataset = find(name, args.custom.get(name))
         images = args.images.get(name) or dataset.images or 0
         sizes[name] = size_of(dataset, images, args.image_size, views)

@@ -21,11 +21,12 @@ import numpy as np
 import pandas as pd
 
 from dpam.commands.arguments import add_input, add_output, json_object
+from dpam.datasets.joining import read_hashes
 from dpam.datasets.splits import share_tested
 from dpam.errors import DpamError, listed
 from dpam.evaluation import metrics
 from dpam.imaging.perceptual_hash import nearest
-from dpam.utils.files import read_csv, read_json, write_json
+from dpam.utils.files import read_csv, write_json
 
 IDENTITY = ["dataset", "distortion", "method", "split", "seed", "test_dataset"]
 NAMES = ["reference", "distortion", "level", "group"]
@@ -47,14 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--splits",
         metavar="CSV",
         required=True,
-        help="splits of the dataset that was trained on",
+        help="splits of the dataset that was trained on; of several, those of join-splits",
     )
     add_input(
         parser,
         "--verified",
         metavar="JSON",
+        nargs="+",
         required=True,
-        help="of verify-download, of that dataset",
+        help="of verify-download, of that dataset, or of each of several",
     )
     add_input(
         parser,
@@ -79,8 +81,9 @@ def run(args: argparse.Namespace) -> None:
     prediction, label = (numbers(args.predictions, test, name) for name in ("prediction", "label"))
     names = {name: test[name].tolist() for name in NAMES}
     result = metrics.evaluate(prediction, label, **names)
-    learning = splits.loc[splits[split] != "test", "image"]
-    near = nearest(hashes(args.test_verified, test["image"]), hashes(args.verified, learning))
+    learning = splits.loc[splits[split].isin(["train", "validation"]), "image"]
+    tested = read_hashes([args.test_verified], test["image"])
+    near = nearest(tested, read_hashes(args.verified, learning))
     apart = ~test["image"].isin(near["image"]).to_numpy()
     alike = {"images": len(near), "pairs": near.to_numpy().tolist()}
     result["near_duplicates"] = alike | {"without": without(prediction, label, test, apart)}
@@ -96,23 +99,6 @@ def run(args: argparse.Namespace) -> None:
     known = [name for name in ("srcc", "plcc") if result[name] is not None]
     told = ", ".join(f"{name.upper()} {result[name]:.3f}" for name in known)
     logging.info("%s on %d images", told or "no correlation is defined", result["n"])
-
-
-def hashes(path: str, images: pd.Series) -> dict[str, str]:
-    """The perceptual hashes of images, from what verify-download found in their dataset.
-
-    Raises:
-        DpamError: the file does not tell them.
-    """
-    found = read_json(path).get("perceptual_hashes", {})
-    missing = [image for image in images if image not in found]
-    if missing:
-        raise listed(
-            f"{path}: tells no perceptual hash of {len(missing)} image(s)",
-            missing,
-            "Run `dpam verify-download` again.",
-        )
-    return {image: found[image] for image in images}
 
 
 def without(

@@ -42,6 +42,8 @@ def run(args: argparse.Namespace) -> None:
 
     from dpam.inference.scorer import Scorer
     from dpam.model.checkpoint import load_checkpoint
+    from dpam.model.scales import answer_on_scale
+    from dpam.pack.joined import superpixels_seen, thin
     from dpam.pack.store import Pack
     from dpam.superpixels.methods import Segmentation
     from dpam.utils.runtime import device
@@ -55,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
     scorer = Scorer(net, trained, where, args.views)
     examples = []
     with Pack(args.pack) as pack:
+        answer_on_scale(net, pack.settings["dataset"])
         rows = {image: row for row, image in enumerate(pack.labels["image"])}
         for kind, index in track(choose(table), "mapping quality"):
             tested = table.iloc[index]
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
                     f"{args.predictions}: expected images of {args.pack}, found {tested['image']}; "
                     "test again"
                 )
-            prepared = pack.prepared(rows[tested["image"]])
+            prepared = thin(pack.prepared(rows[tested["image"]]), superpixels_seen(pack, trained))
             blank = Segmentation(prepared.pixels, np.zeros((1, 1), dtype=np.uint16))
             explained = scorer.explain_prepared(prepared.pixels, prepared, blank)
             label, prediction = float(tested["label"]), float(tested["prediction"])

@@ -14,7 +14,7 @@ from dpam.commands.arguments import add_input, add_output, natural
 from dpam.errors import DpamError
 from dpam.utils.files import read_yaml, refuse_existing, write_text
 
-LISTS = ("datasets", "methods", "baselines", "splits")  # of an experiment
+LISTS = ("datasets", "methods", "baselines", "splits", "train_on")  # of an experiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,9 @@ whole images are the network's input, there is one view. Where it is crops, the 
 --views says which: 1, the centre; 5, centre and corners; 4, 9, 16 or 25, a grid from corner to
 corner; whole, the image resized to the network's input.
 
+A network that was trained on several datasets has a scale for each of them: on these, predictions
+are on the dataset's own scale, on others on that of the first.
+
 Scores of a network that was trained with `--scaling faithful` are stretched over the images of
 either subset, as released.
 """
@@ -25,6 +28,7 @@ from dpam.datasets.scaling import stretch, stretch_in_subsets
 from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
 from dpam.evaluation.predictions import group_means, predictions_table
+from dpam.evaluation.unions import is_own
 from dpam.pack.views import USUAL
 from dpam.utils.files import read_csv, write_csv
 from dpam.utils.progress import track
@@ -51,6 +55,8 @@ def run(args: argparse.Namespace) -> None:
 
     from dpam.inference.predict import predict
     from dpam.model.checkpoint import load_checkpoint
+    from dpam.model.scales import answer_on_scale
+    from dpam.pack.joined import superpixels_seen, thin
     from dpam.pack.store import Pack
     from dpam.utils.runtime import device
 
@@ -76,15 +82,16 @@ def run(args: argparse.Namespace) -> None:
     splits = read_csv(args.splits, ["image", split])
     with Pack(args.pack) as pack:
         pack.check()
-        own = pack.settings["dataset"] == trained["dataset"]
+        dataset = pack.settings["dataset"]
+        own = is_own(trained["dataset"], dataset)
         try:
             subsets = subsets_to_test(pack.labels, splits, split, trained["distortion"], own)
         except DpamError as error:
             raise DpamError(f"{args.splits}: {error}") from error
         rows = np.flatnonzero(subsets != "")
-        images = (
-            pack.prepared(int(row)) for row in track(rows, f"testing on {pack.settings['dataset']}")
-        )
+        answer_on_scale(net, dataset)
+        seen, steps = superpixels_seen(pack, trained), track(rows, f"testing on {dataset}")
+        images = (thin(pack.prepared(int(row)), seen) for row in steps)
         size = pack.preparation.image_size
         prediction, spread = predict(net.to(where).fuse(), images, size, views, where)
         labels = pack.labels

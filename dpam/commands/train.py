@@ -1,4 +1,4 @@
-"""Train DPAM on one split of one dataset, with one seed.
+"""Train DPAM on one split of one dataset, or of the union of several, with one seed.
 
 Weights of two epochs are kept: for honest results the one with the largest SRCC + PLCC on the
 validation set (or the last one, if the settings say so), and the one with the largest on the test
@@ -13,6 +13,9 @@ loaded from the hub where `model.pretrained` is not given.
 Beside them a checkpoint keeps how far the labels of nine in ten images of the validation set lie
 from what its epoch predicted (central view): `dpam predict` gives scores with that interval. A set
 with less than 20 images tells none.
+
+Several packs make one network of all of them; the splits then are those of join-splits. Its scores
+are on the scale of the first, and it learns a linear map to the scale of each other one.
 
 For an output model.safetensors, progress is kept after every epoch in model.progress.pt beside it:
 a run that was stopped goes on from there when it is started again with the same settings, data and
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
     from dpam.model import Network
-    from dpam.pack.store import Pack
+    from dpam.pack.joined import AnyPack
     from dpam.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -60,8 +63,15 @@ PICTURES = 10  # epochs of a run of which TensorBoard shows pictures
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    add_input(parser, "pack", type=Path, help="the pack of pack-superpixels (.h5)")
-    add_input(parser, "--splits", type=Path, required=True, help="splits.csv of draw-splits")
+    pack = "pack of pack-superpixels (.h5); one, or several"
+    add_input(parser, "packs", metavar="pack", nargs="+", type=Path, help=pack)
+    add_input(
+        parser,
+        "--splits",
+        type=Path,
+        required=True,
+        help="splits.csv of draw-splits, of several packs of join-splits",
+    )
     parser.add_argument("--split", default="split00", help="column of the splits")
     parser.add_argument("--distortion", default="all", help="all, or one distortion type")
     parser.add_argument(
@@ -105,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
     model, settings = settings_of_run(args.config, args.set)  # before what takes seconds to import
     import torch
 
-    from dpam.pack.store import Pack
+    from dpam.pack.joined import open_packs
     from dpam.training.history import history_table, rows_of_subsets
     from dpam.training.trainer import Trainer
     from dpam.utils.runtime import device, record
@@ -116,8 +126,9 @@ def run(args: argparse.Namespace) -> None:
     splits = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
     progress = args.output.with_suffix(".progress.pt")
     events = args.output.with_suffix(".tensorboard")
-    with Pack(args.pack) as pack:
-        pack.check()
+    if len(args.packs) > 1 and args.scaling == "faithful":
+        raise DpamError("--scaling faithful: expected one pack, as released; take declared")
+    with open_packs(args.packs) as pack:
         torch.manual_seed(args.seed)
         net, start = build_network(model, pack)
         rows = rows_of_subsets(pack, splits, args.distortion)
@@ -138,6 +149,7 @@ def run(args: argparse.Namespace) -> None:
             " + ".join(f"{len(rows[name])} {name}" for name in rows),
             settings.epochs,
         )
+        left_out = trainer.datasets.count_left_out(pack, splits)
         with writing(events):
             writer = fresh_events(events)
             writer.add_text("settings", f"```json\n{json.dumps(vars(settings), indent=2)}\n```")
@@ -158,6 +170,7 @@ def run(args: argparse.Namespace) -> None:
             "training": vars(settings),
             "made_by": record(where),
             **({"start": start} if start else {}),
+            **({"left_out": left_out} if len(args.packs) > 1 else {}),
         }
         write_outputs(args, trainer, history, about)
         log.info(summary(history))
@@ -225,16 +238,18 @@ def on_validation(
 
     Returns:
         "validation": number of images, SRCC and PLCC; "interval": how far nine in ten labels lie
-        from the prediction, of 1; without what the subset is too small for.
+        from the prediction, of 1, of several datasets those of the first, on whose scale scores
+        are; without what the subset is too small for.
     """
     rows = trainer.rows["validation"]
     if not len(rows):
         log.info("there is no validation set: scores will have no interval")
         return {}
+    first = dict(trainer.datasets.groups(rows)).get(trainer.datasets.names[0], rows[:0])
     low, high = learned_range
-    told = trainer.predictions["validation"][epoch - 1].numpy().astype(np.float64)
+    told = trainer.predictions["validation"][epoch - 1].numpy()[first].astype(np.float64)
     quality = (low + told * (high - low)).clip(0, 1)  # as `Scorer` has it
-    label = low + trainer.label[rows] * (high - low)
+    label = low + trainer.label[rows[first]] * (high - low)
     agreement = {key: trainer.history[epoch - 1][f"validation_{key}"] for key in ("srcc", "plcc")}
     found: dict[str, Any] = {}
     if all(map(math.isfinite, agreement.values())):  # of one image, say, they are not defined
@@ -244,14 +259,14 @@ def on_validation(
         log.info(
             "scores will have no interval: the validation set has %d images, and at least %d are "
             "needed",
-            *(len(rows), LEAST),
+            *(len(first), LEAST),
         )
         return found
     log.info("epoch %d: nine in ten labels of validation within %.1f of 100", epoch, 100 * reach)
-    return found | {"interval": {"coverage": COVERAGE, "half_width": reach, "images": len(rows)}}
+    return found | {"interval": {"coverage": COVERAGE, "half_width": reach, "images": len(first)}}
 
 
-def build_network(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str, Any]]:
+def build_network(model: dict[str, Any], pack: AnyPack) -> tuple[Network, dict[str, Any]]:
     """The network to train, and what it started from, if from a checkpoint.
 
     Raises:
@@ -259,8 +274,10 @@ def build_network(model: dict[str, Any], pack: Pack) -> tuple[Network, dict[str,
     """
     from dpam.model import create
     from dpam.model.start import start_from
+    from dpam.pack.joined import packs_of
 
-    model = dict(model)
+    names = [each.settings["dataset"] for each in packs_of(pack)]
+    model = dict(model) | ({"scales": names} if len(names) > 1 else {})
     start, sha256 = model.pop("start", None), model.pop("start_sha256", None)
     if start == JUDGE:
         start = judge()
@@ -322,8 +339,9 @@ def draw_epoch(epoch: int, trainer: Trainer) -> dict[str, Figure]:
         title = f"{subset}, epoch {epoch}"
         pictures[f"scatter/{subset}"] = scatter(predictions[-1].numpy(), label, title)
     shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
+    _, where = trainer.datasets.groups(shown)[0]
     if isinstance(trainer.evaluated, DPAM):
         pictures["quality maps"] = quality_maps(
-            trainer.evaluated, trainer.pack, shown, trainer.device
+            trainer.evaluated, trainer.pack, shown[where], trainer.device
         )
     return pictures

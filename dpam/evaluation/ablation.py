@@ -19,6 +19,7 @@ from dpam.evaluation.formatting import decimal, method_name, with_sign
 from dpam.evaluation.methods import BASE, is_ensemble, method_of, parts_of
 from dpam.evaluation.significance import FEWEST_SPLITS, FIXED, corrected_interval, probability
 from dpam.evaluation.tables import statistics
+from dpam.evaluation.unions import dataset_name
 from dpam.utils.files import read_csv
 
 COLUMNS = [
@@ -129,7 +130,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `compare_variants` as text for people: only the columns that tell rows apart."""
     crossed = bool((table["dataset"] != table["test_dataset"]).any())
     text = pd.DataFrame(index=table.index)
-    text["trained on" if crossed else "dataset"] = table["dataset"]
+    text["trained on" if crossed else "dataset"] = table["dataset"].map(dataset_name)
     if crossed:
         text["tested on"] = table["test_dataset"]
     if (table["distortion"] != "all").any():

@@ -10,6 +10,7 @@ from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.bootstrap import FEW_REFERENCES
 from dpam.evaluation.published import SPLIT, published
 from dpam.evaluation.tables import FLOOR, SETTING
+from dpam.evaluation.unions import dataset_name
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 HEADINGS = {
@@ -46,7 +47,7 @@ def readable_types(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `types_and_levels` as text for people; numbers as `over_splits` shows them."""
     text = pd.DataFrame({"experiment": table["experiment"]})
     shown = ["dataset", *(name for name in SETTING[1:] if len(set(table[name])) > 1)]
-    words = table.assign(method=table["method"].map(method_name))
+    words = named(table)
     for name in shown:
         text[HEADINGS[name]] = words[name].astype(str)
     text["by"], text["type or level"] = table["by"], table["name"].astype(str)
@@ -59,6 +60,12 @@ def readable_types(table: pd.DataFrame) -> pd.DataFrame:
             over_splits(row, metric) for row in table.to_dict("records")
         ]
     return text
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose methods and datasets have their names for people."""
+    names = {"method": method_name, "dataset": dataset_name}
+    return table.assign(**{key: table[key].map(name) for key, name in names.items()})
 
 
 def method_name(method: str) -> str:
@@ -84,7 +91,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         "selection": len(rules_of(table)) > 1,
     }
     headings = HEADINGS if crossed else HEADINGS | {"dataset": "dataset"}
-    words = table[SETTING].astype(str).assign(method=table["method"].map(method_name))
+    words = named(table[SETTING].astype(str))
     text = pd.DataFrame({headings[name]: words[name] for name in SETTING if shown[name]})
     text["images"] = [span(*ends) for ends in table[["n_min", "n_max"]].to_numpy()]
     text["splits"] = table["splits"].astype(str)
@@ -190,6 +197,8 @@ def paper_layout(
             HEADINGS[key]: value for key, value in zip(keys, setting, strict=True)
         }
         row |= {"method": method_name(str(row["method"])), "results": "measured"}
+        if crossed:
+            row[HEADINGS["dataset"]] = dataset_name(row[HEADINGS["dataset"]])
         for tested in group.to_dict("records"):
             row[f"{tested['test_dataset']} SRCC"] = cell(tested, "srcc")
             row[f"{tested['test_dataset']} PLCC"] = cell(tested, "plcc")

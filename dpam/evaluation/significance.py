@@ -20,6 +20,7 @@ from scipy import stats
 
 from dpam.evaluation.formatting import decimal, method_name
 from dpam.evaluation.methods import compared, is_plain
+from dpam.evaluation.unions import dataset_name
 
 FEWEST_SPLITS = 2  # without two there is no variance
 SURE = 0.05
@@ -195,7 +196,7 @@ def test_in_words(row: Mapping[Any, Any]) -> str:
     """What was trained on and tested, of a row with FIXED."""
     words = [row["test_dataset"]]
     if row["dataset"] != row["test_dataset"]:
-        words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
+        words = [f"{dataset_name(row['dataset'])} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
     return ", ".join(words + [row["distortion"]] * (row["distortion"] != "all"))
 
 

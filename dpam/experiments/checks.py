@@ -17,6 +17,7 @@ from dpam.datasets import DATASETS, Dataset, missing_files
 from dpam.datasets.splits import FEWEST_TO_DRAW, draw, scenes
 from dpam.errors import DpamError
 from dpam.evaluation.methods import BASE
+from dpam.evaluation.unions import is_own, members_of
 from dpam.experiments.places import (
     datasets_of,
     distortions_of,
@@ -24,6 +25,7 @@ from dpam.experiments.places import (
     is_made_here,
     root_of,
     targets_of,
+    trained_on,
     with_distortions,
 )
 from dpam.experiments.settings import JUDGE
@@ -48,20 +50,32 @@ def wrong_in_block(
             where = "" if variant == BASE else f"variant {variant}: "
             for line in unfit(config_of(config, variant), block, datasets):
                 yield f"{where}{line}"
-    for name in block["datasets"]:
+    if "train_on" in block:
+        yield from wrong_union(config, block)
+    for name in trained_on(block):
         targets = targets_of(block, name)
         if not targets:
             yield f"test_on: others, but {name} is its only dataset; name what to test on"
-        if "whole" in block["splits"] and name in targets:
+        if "whole" in block["splits"] and (own := [t for t in targets if is_own(name, t)]):
             yield (
-                f"splits: whole, tested on {name} itself: it has no test set, all images train; "
+                f"splits: whole, tested on {own[0]} itself: it has no test set, all images train; "
                 "take split00, or test on others"
             )
-        if block["distortions"] != ["all"]:
+        if "train_on" not in block and block["distortions"] != ["all"]:
             yield from wrong_distortions(config, block["distortions"], datasets[name])
         if "official" in block["splits"]:
-            for target in dict.fromkeys([name, *targets]):
+            for target in dict.fromkeys([*members_of(name), *targets]):
                 yield from wrong_official(config, facts_of(config, target))
+
+
+def wrong_union(config: Mapping[str, Any], block: Mapping[str, Any]) -> Iterator[str]:
+    """What an experiment asks for that is not to be had of one network of several datasets."""
+    if block["distortions"] != ["all"]:
+        yield "distortions: with train_on, networks learn all images; leave `distortions` out"
+    if block["baselines"]:
+        yield "baselines: they learn one dataset; name them in a block with `datasets`"
+    if config["labels"]["scaling"] == "faithful":
+        yield "labels.scaling: faithful, as released, is of one dataset; train_on needs declared"
 
 
 def unfit(
@@ -75,13 +89,16 @@ def unfit(
             f"model.network {network}: it does not read packs of the method {', '.join(methods)}; "
             "pooled needs `methods: [none]`, and dpam needs superpixels"
         )
-    for name in block["datasets"]:
+    if "train_on" in block and config["training"]["teacher"]:
+        yield "training.teacher: it knows one scale of labels, train_on has one of each dataset"
+    for name in block.get("train_on", block["datasets"]):
         if reads_in_full(config) and datasets[name].network_input == "crop":
             yield (
                 f"training.crop, training.degraded: expected whole images, of {name} the network "
                 "reads crops; set both to 0"
             )
-        yield from wrong_batch(config, block, datasets[name])
+        if "train_on" not in block:
+            yield from wrong_batch(config, block, datasets[name])
 
 
 def wrong_batch(

@@ -9,6 +9,7 @@ from typing import Any
 
 from dpam.datasets import DATASETS, MADE_HERE, Dataset, default_root, find, missing_files
 from dpam.datasets.custom import with_labels
+from dpam.evaluation.unions import members_of, union_of
 
 
 def root_of(config: Mapping[str, Any], name: str) -> str:
@@ -35,16 +36,21 @@ def facts_of(config: Mapping[str, Any], name: str) -> Dataset:
     return find(name, config["custom"].get(name))
 
 
+def trained_on(block: Mapping[str, Any]) -> list[str]:
+    """What an experiment trains networks on: datasets, each by itself, or the union of several."""
+    return [union_of(block["train_on"])] if "train_on" in block else block["datasets"]
+
+
 def datasets_of(block: Mapping[str, Any]) -> list[str]:
     """The datasets that an experiment names."""
     targets = [] if isinstance(block["test_on"], str) else block["test_on"]
-    return list(dict.fromkeys([*block["datasets"], *targets]))
+    return list(dict.fromkeys([*block.get("train_on", block["datasets"]), *targets]))
 
 
 def targets_of(block: Mapping[str, Any], dataset: str) -> list[str]:
-    """What a network of a dataset is tested on."""
-    others = [other for other in block["datasets"] if other != dataset]
-    known: dict[str, list[str]] = {"self": [dataset], "others": others}
+    """What a network of a dataset, or of a union, is tested on."""
+    others = [other for other in trained_on(block) if other != dataset]
+    known: dict[str, list[str]] = {"self": members_of(dataset), "others": others}
     return known[block["test_on"]] if isinstance(block["test_on"], str) else block["test_on"]
 
 

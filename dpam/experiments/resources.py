@@ -16,6 +16,7 @@ from dpam.errors import listed
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.methods import is_ensemble, parts_of
 from dpam.evaluation.tables import RUN
+from dpam.evaluation.unions import is_own, members_of
 from dpam.superpixels.methods import METHODS, NONE
 
 # Core-seconds per megapixel.
@@ -120,6 +121,11 @@ class Plan:
         """By how many jobs a dataset is packed."""
         return max(1, -(-self.sizes[dataset].images // self.images_per_job))
 
+    def size(self, dataset: str) -> Size:
+        """Of a dataset; of a union how many images it has; nothing of another name."""
+        known = [self.sizes[name] for name in members_of(dataset) if name in self.sizes]
+        return known[0] if len(known) == 1 else Size(sum(size.images for size in known))
+
     def segmenting_seconds(self, method: str, size: Size) -> float:
         """Core-seconds that an image's superpixels take."""
         method, _ = parts_of(method)
@@ -138,8 +144,8 @@ class Plan:
         test_dataset: str = "",
     ) -> Cost:
         """What one job of a rule costs; names are those of the path grammar."""
-        size = self.sizes.get(test_dataset or dataset, Size())
-        own = test_dataset in ("", dataset)
+        size = self.size(test_dataset or dataset)
+        own = not test_dataset or is_own(dataset, test_dataset)
         share = 1 / size.types if own and distortion != "all" and size.types else 1.0
         images, net = size.images * share, self.network
         trained = TRAINED if split != "whole" else 1.0
@@ -148,7 +154,7 @@ class Plan:
         match rule:
             case "make_demo_data" | "verify_download":
                 return Cost(START + decoded)
-            case "normalise_labels" | "draw_splits":
+            case "normalise_labels" | "draw_splits" | "join_splits":
                 return Cost(size=images * LABEL_BYTES)
             case "pack_superpixels" | "pack_shard":
                 shards, packed = self.shards(dataset), images * size.packed
@@ -193,6 +199,8 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
     baseline = runs["method"].isin(list(BASELINES))
     tested = runs.drop(columns="dataset").rename(columns={"test_dataset": "dataset"})
     read = pd.concat([runs, tested])
+    read["dataset"] = read["dataset"].map(members_of)
+    read = read.explode("dataset")
     read["method"] = read.get("pack", read["method"])  # a list made elsewhere may lack it
     used = _distinct(read, ["dataset", "method"])
     for name in dict.fromkeys(row["dataset"] for row in used):
@@ -200,6 +208,9 @@ def jobs(runs: pd.DataFrame, plan: Plan) -> Iterator[dict[str, Any]]:
             yield {"rule": "make_demo_data", "dataset": name}
         for rule in ("verify_download", "normalise_labels", "draw_splits"):
             yield {"rule": rule, "dataset": name}
+    for row in _distinct(runs, ["dataset"]):
+        if len(members_of(row["dataset"])) > 1:
+            yield {"rule": "join_splits", **row}
     features: dict[tuple[str, str], None] = {}  # several baselines may read the same
     for row in used:
         if row["method"] in BASELINES:

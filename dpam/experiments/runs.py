@@ -12,14 +12,21 @@ from dpam.datasets import Dataset
 from dpam.errors import DpamError, listed
 from dpam.evaluation.methods import ENSEMBLE, is_network, method_of, parts_of
 from dpam.experiments.checks import wrong_in_block, wrong_settings
-from dpam.experiments.places import datasets_of, distortions_of, facts_of, targets_of
+from dpam.experiments.places import (
+    datasets_of,
+    distortions_of,
+    facts_of,
+    targets_of,
+    trained_on,
+)
 from dpam.experiments.variants import config_of, wrong_variants
 
 
 class Run(NamedTuple):
     """One trained network, baseline or ensemble on one dataset: a row of runs.csv.
 
-    An ensemble's seed is that of all of its networks, as 20+21+22.
+    An ensemble's seed is that of all of its networks, as 20+21+22; a union's dataset that of all of
+    its datasets, as koniq10k+spaq.
     """
 
     experiment: str
@@ -95,8 +102,9 @@ def runs_of_block(
         if len(seeds) > 1:
             known.append((f"{method}{ENSEMBLE}", ["+".join(map(str, seeds))]))
     known += [(name, seeds) for name in block["baselines"]]
-    for dataset, (method, several), split in product(block["datasets"], known, block["splits"]):
-        distortions = distortions_of(config, block, datasets[dataset])
+    for dataset, (method, several), split in product(trained_on(block), known, block["splits"]):
+        union = "train_on" in block
+        distortions = ["all"] if union else distortions_of(config, block, datasets[dataset])
         targets = targets_of(block, dataset)
         for seed, distortion, target in product(several, distortions, targets):
             yield Run(block["name"], dataset, distortion, method, split, seed, target)

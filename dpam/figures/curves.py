@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from dpam.evaluation.correlation import plcc
 from dpam.evaluation.formatting import decimal, method_name
 from dpam.evaluation.metrics import logistic4
+from dpam.evaluation.unions import dataset_name, is_own
 from dpam.figures.style import COLOURS, WIDTH, message, say_hidden, small_multiples
 
 DENSE = 500  # points; more are drawn as one picture
@@ -281,9 +282,8 @@ def cross_dataset(metrics: pd.DataFrame) -> Figure:
         metrics: rows of `tables.read_metrics`; those of one distortion type and those of a
             dataset's own test set are left out.
     """
-    crossed = metrics[
-        (metrics["dataset"] != metrics["test_dataset"]) & (metrics["distortion"] == "all")
-    ]
+    own = list(map(is_own, metrics["dataset"], metrics["test_dataset"]))
+    crossed = metrics[~np.array(own, bool) & (metrics["distortion"] == "all")]
     if crossed.empty:
         return message("No network was tested on another dataset than its own.")
     crossed = crossed.drop_duplicates(["run", "test_dataset"])
@@ -291,8 +291,11 @@ def cross_dataset(metrics: pd.DataFrame) -> Figure:
     methods = list(dict.fromkeys(crossed["method"]))
     trained = [name for name in names if name in set(crossed["dataset"])]
     tested = [name for name in names if name in set(crossed["test_dataset"])]
-    cell = max(0.7, 0.08 * max(map(len, names)))
-    size = (cell * (len(tested) + 1) + 0.5) * len(methods), 0.45 * len(trained) + 1.1
+    labels = [dataset_name(name).replace(" + ", " +\n") for name in trained]
+    words = [line for label in [*labels, *tested] for line in label.split("\n")]
+    cell = max(0.7, 0.08 * max(map(len, words)))
+    row = max(0.45, 0.2 * max(len(label.split("\n")) for label in labels))
+    size = (cell * (len(tested) + 1) + 0.5) * len(methods), row * len(trained) + 1.1
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(methods), squeeze=False)[0]
     for axes, method in zip(panels, methods, strict=True):
@@ -300,7 +303,7 @@ def cross_dataset(metrics: pd.DataFrame) -> Figure:
             index="dataset", columns="test_dataset", values="srcc", aggfunc="median", dropna=False
         )
         values = table.reindex(index=trained, columns=tested).to_numpy(dtype=float)
-        draw_matrix(axes, values, trained, tested)
+        draw_matrix(axes, values, labels, tested)
         axes.set_title(method_name(method) if len(methods) > 1 else "", pad=30)
     kinds = ", ".join(dict.fromkeys(crossed["label_kind"]))
     figure.supxlabel(f"Labels: {kinds}", x=0.01, ha="left", fontsize=8, color=COLOURS["muted"])

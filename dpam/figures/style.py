@@ -19,6 +19,7 @@ from matplotlib.typing import RcKeyType
 from PIL import Image
 
 from dpam.evaluation.formatting import method_name
+from dpam.evaluation.unions import dataset_name
 from dpam.utils.files import atomic, write_text
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it reports each glyph of a PDF
@@ -159,9 +160,10 @@ def titles(rows: pd.DataFrame) -> list[str]:
     several = {name: len(set(rows[name])) > 1 for name in ("method", "split", "seed")}
     texts = []
     for row in rows.to_dict("records"):
-        words = [row["dataset"]]
+        trained = dataset_name(row["dataset"])
+        words = [trained]
         if row["test_dataset"] != row["dataset"]:
-            words = [f"{row['dataset']} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
+            words = [f"{trained} \N{RIGHTWARDS ARROW} {row['test_dataset']}"]
         words += [row["distortion"]] * (row["distortion"] != "all")
         words += [method_name(row["method"])] * several["method"] + [row["split"]] * several[
             "split"

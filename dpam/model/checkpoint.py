@@ -98,6 +98,10 @@ def to_authors(state_dict: Mapping[str, Tensor], net: DPAM | None = None) -> dic
     Raises:
         DpamError: names are missing or unexpected, or a tensor has another shape.
     """
+    if any(name.startswith("scales.") for name in state_dict):
+        raise DpamError(
+            "it learned several datasets, whose scales the authors' format does not hold"
+        )
     refuse_misfit(state_dict, layout_of(net))
     return {authors_name(name): tensor for name, tensor in state_dict.items()}
 

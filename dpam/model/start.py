@@ -23,7 +23,8 @@ def start_from(net: Network, path: str | Path, sha256: str | None = None) -> dic
     """Give a network the weights of a checkpoint, as many as fit; any precision.
 
     The ViT is taken whole, its position embeddings and patch kernels resampled where sizes differ.
-    Of the rest, what has the same name and shape is taken, if both read the same blocks of the ViT.
+    Of the rest, what has the same name and shape is taken, if both read the same blocks of the ViT;
+    but for the scales of datasets, which are learned anew.
 
     A file by the names of `PooledViT` that is no checkpoint of ours is one whose last layer has no
     sigmoid behind it, and is converted (`dpam.model.pooled.from_linear`).
@@ -97,6 +98,7 @@ def fill_all(net: Network, tensors: Mapping[str, Tensor], out_indices: list[int]
         name: tensor.to(own[name].dtype)
         for name, tensor in tensors.items()
         if ".vit." not in f".{name}" and name in own and tensor.shape == own[name].shape
+        if not name.startswith("scales.")  # of other datasets
     }
     net.load_state_dict(head, strict=False)
     return taken + len(head)

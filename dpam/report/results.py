@@ -133,7 +133,8 @@ def near_duplicates(metrics: pd.DataFrame) -> str:
     for (dataset, tested), rows in metrics.groupby(["dataset", "test_dataset"], sort=False):
         most, images = max(zip(rows["near_duplicates"], rows["n"], strict=True))
         if most:
-            name = dataset if dataset == tested else f"{dataset} \N{RIGHTWARDS ARROW} {tested}"
+            row = {"dataset": dataset, "test_dataset": tested, "distortion": "all"}
+            name = significance.test_in_words(row)
             found.append(f"{name} {most:,} of {images:,}")
     if not found:
         return ABOUT_NO_NEAR

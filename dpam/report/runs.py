@@ -12,6 +12,7 @@ from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.formatting import DASH, METRIC_HEADINGS, decimal, interval, method_name
 from dpam.evaluation.methods import BASE, is_network
 from dpam.evaluation.tables import history_file, of_networks
+from dpam.evaluation.unions import dataset_name, members_of
 from dpam.report.table import Table, link, quantity
 from dpam.utils.files import read_csv, refuse_unreadable
 
@@ -35,7 +36,8 @@ def summary(metrics: pd.DataFrame) -> str:
 
 def datasets(metrics: pd.DataFrame) -> list[str]:
     """The datasets trained or tested on."""
-    return list(dict.fromkeys([*metrics["dataset"], *metrics["test_dataset"]]))
+    named = [*metrics["dataset"], *metrics["test_dataset"]]
+    return list(dict.fromkeys(name for each in named for name in members_of(each)))
 
 
 def overview(
@@ -59,6 +61,7 @@ def overview(
     software += [f"Python {one['python']}" for one in made if "python" in one]
     return [
         ("datasets", ", ".join(datasets(metrics))),
+        *([("left out of training", left_out(origins))] if left_out(origins) else []),
         ("distortions", ", ".join(dict.fromkeys(metrics["distortion"]))),
         ("methods", "; ".join(map(method_name, dict.fromkeys(metrics["method"])))),
         ("splits", ", ".join(dict.fromkeys(metrics["split"]))),
@@ -70,6 +73,17 @@ def overview(
         ("page made on", f"{machine['platform']}, {machine['device']}"),
         ("page made by commit", str(machine["commit"] or "unknown")),
     ]
+
+
+def left_out(origins: dict[str, dict[str, Any]]) -> str:
+    """How many images do not train as another dataset of a union holds out what they show."""
+    found = [
+        f"{dataset_name(origin['dataset'])}, {origin['split']}: "
+        + ", ".join(f"{count:,} of {name}" for name, count in origin["left_out"].items())
+        for origin in origins.values()
+        if "left_out" in origin
+    ]
+    return "; ".join(dict.fromkeys(found))
 
 
 def start_in_words(start: dict[str, Any]) -> str:
@@ -140,6 +154,7 @@ def in_words(block: dict[str, Any]) -> str:
     """An experiment's block of the configuration."""
     lists = (block.get(key, []) for key in ("datasets", "methods", "baselines", "splits"))
     names, methods, baselines, splits = lists
+    names = names or [" + ".join(block.get("train_on", []))]
     distortions, variants = block.get("distortions", ["all"]), block.get("variants", [BASE])
     words = [
         f"on {', '.join(names)}",
@@ -181,7 +196,7 @@ def runs(metrics: pd.DataFrame, tables: Path, output: Path) -> Table:
             took = training(files["history"], rule)
         rows.append(
             {
-                "trained on": row["dataset"],
+                "trained on": dataset_name(row["dataset"]),
                 "distortion": row["distortion"],
                 "method": method_name(row["method"]),
                 "split": row["split"],

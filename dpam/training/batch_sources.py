@@ -1,6 +1,7 @@
 """Training batches, made of a pack by the processor or by a GPU."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,16 +10,20 @@ from torch import Tensor
 from dpam.imaging.distortions import degrade
 from dpam.imaging.filters import resize
 from dpam.pack.batches import Batch, grain_of
-from dpam.pack.preparation import reading
+from dpam.pack.joined import AnyPack, JoinedPack
+from dpam.pack.preparation import reading, select
 from dpam.pack.store import Pack
 from dpam.training.augmentation import RandomViews, Source
 
 
-def batch_source(pack: Pack, device: torch.device) -> Source:
+def batch_source(pack: AnyPack, device: torch.device) -> Source:
     """On a GPU that can hold the pack in half of its free memory, there; else on the processor.
 
-    Images that are kept in full are always resized by the processor.
+    Images that are kept in full are always resized by the processor. Of several packs each has its
+    own source.
     """
+    if isinstance(pack, JoinedPack):
+        return JoinedSource(pack, device)
     on_gpu = device.type == "cuda"
     if pack.preparation.in_full:
         return ResizingSource(pack, pin=on_gpu)
@@ -140,6 +145,43 @@ class DeviceSource:
             for name, count in (("mean", 3), ("covariance", 6))
         )
         return Batch(image, grain, *(values.to(self.device) for values in statistics))
+
+
+class JoinedSource:
+    """Batches of several packs: each makes the views of its own images."""
+
+    def __init__(self, pack: JoinedPack, device: torch.device) -> None:
+        self.pack, self.device = pack, device
+        self.sources = [batch_source(each, device) for each in pack.packs]
+        self.ahead = max(source.ahead for source in self.sources)
+
+    def batch(self, chance: RandomViews) -> Batch:
+        """See `Source`."""
+        member = np.searchsorted(self.pack.first, chance.rows, side="right") - 1
+        parts, places = [], []
+        for number, source in enumerate(self.sources):
+            where = np.flatnonzero(member == number)
+            if len(where):
+                own = RandomViews(
+                    chance.rows[where] - self.pack.first[number],
+                    chance.place[where],
+                    chance.flip[where],
+                    chance.share[where],
+                    [chance.faults[index] for index in where.tolist()],
+                )
+                parts.append(self.thin(source.batch(own).to(self.device)))
+                places.append(where)
+        order = torch.from_numpy(np.argsort(np.concatenate(places))).to(self.device)
+        names = vars(parts[0])
+        return Batch(**{n: torch.cat([getattr(part, n) for part in parts])[order] for n in names})
+
+    def thin(self, batch: Batch) -> Batch:
+        """The batch with as many superpixels of each image as the network sees."""
+        known, count = batch.mean.shape[1], self.pack.preparation.superpixels
+        if known == count:
+            return batch
+        chosen = torch.from_numpy(select(known, count)).to(self.device)
+        return replace(batch, mean=batch.mean[:, chosen], covariance=batch.covariance[:, chosen])
 
 
 def upload(rows: np.ndarray, device: torch.device, step: int = 2**24) -> Tensor:

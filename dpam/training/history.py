@@ -10,7 +10,7 @@ import torch
 
 from dpam.errors import DpamError
 from dpam.evaluation.correlation import plcc, srcc
-from dpam.pack.store import Pack
+from dpam.pack.joined import AnyPack
 
 SUBSETS = ("train", "validation", "test")
 # Whose weights are kept: the epoch that `selection` says, for honest results; and, for
@@ -18,7 +18,7 @@ SUBSETS = ("train", "validation", "test")
 RULES = ("validation_selected", "test_selected")
 
 
-def rows_of_subsets(pack: Pack, split: pd.Series, distortion: str) -> dict[str, np.ndarray]:
+def rows_of_subsets(pack: AnyPack, split: pd.Series, distortion: str) -> dict[str, np.ndarray]:
     """Rows of the pack in training, validation and test.
 
     Args:
@@ -33,7 +33,7 @@ def rows_of_subsets(pack: Pack, split: pd.Series, distortion: str) -> dict[str, 
     if absent:
         raise DpamError(
             f"{pack.path}: {len(absent)} images are in no subset of the split, e.g. {absent[0]}; "
-            "draw the splits again"
+            "make the splits again"
         )
     assigned = split.loc[pack.labels["image"]].to_numpy()
     kept = np.ones(len(pack), bool)
@@ -66,8 +66,12 @@ def peak_memory(device: torch.device) -> int:
 
 
 def history_table(history: list[dict[str, Any]]) -> pd.DataFrame:
-    """The history with its columns in order; subsets that the split lacks stay empty."""
+    """The history with its columns in order; subsets that the split lacks stay empty.
+
+    At the end stand the numbers of each of several datasets, whose means stand before.
+    """
     columns = ["epoch", "learning_rate", "loss"]
     columns += [f"{subset}_{number}" for subset in SUBSETS for number in ("srcc", "plcc")]
     columns += ["seconds", "images_per_second", "memory_gb", *RULES]
+    columns += [name for name in history[0] if name not in columns]
     return pd.DataFrame(history).reindex(columns=columns)

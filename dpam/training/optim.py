@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dpam.experiments.settings import ALL, TrainingSettings
 from dpam.model import Network, backbone_of
+from dpam.model.scales import scales_of
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -34,11 +35,15 @@ def moving_average(
 
 
 def parameter_groups(net: Network, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """The parameters to train, grouped by learning rate, for an optimiser."""
+    """The parameters to train, grouped by learning rate, for an optimiser.
+
+    Scales of datasets learn as fast as the head, without weight decay, which would pull them to
+    that of the first.
+    """
     groups: dict[float, list[Tensor]] = {}
     last = backbone_of(net).out_indices[-1]
     for name, parameter in net.named_parameters():
-        if not parameter.requires_grad:
+        if not parameter.requires_grad or name.startswith("scales."):
             continue
         rate = settings.learning_rate
         of_vit = name.removeprefix("backbone.")
@@ -48,7 +53,11 @@ def parameter_groups(net: Network, settings: TrainingSettings) -> list[dict[str,
                 continue
             rate *= settings.layer_decay ** (last + 1 - vit_depth(of_vit))
         groups.setdefault(rate, []).append(parameter)
-    return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+    found = [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+    if (scales := scales_of(net)) is not None:
+        own = {"params": list(scales.parameters()), "lr": settings.learning_rate}
+        found.append({**own, "weight_decay": 0.0})
+    return found
 
 
 def is_frozen(depth: int, freeze_blocks: int | str) -> bool:

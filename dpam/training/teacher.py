@@ -7,7 +7,22 @@ import pandas as pd
 
 from dpam.datasets.image_names import ImageNames
 from dpam.errors import DpamError, listed
+from dpam.experiments.settings import TrainingSettings
 from dpam.utils.files import read_csv
+
+
+def with_teacher(
+    settings: TrainingSettings, label: np.ndarray, images: pd.Series, rows: np.ndarray
+) -> np.ndarray:
+    """What is learned: labels, (n,), mixed with the teacher's predictions, if there is one.
+
+    Arguments and errors as of `predictions_of`.
+    """
+    if not settings.teacher:
+        return label
+    told = predictions_of(settings.teacher, images, rows)
+    mixed: np.ndarray = label + settings.teacher_weight * (told - label)
+    return mixed
 
 
 def predictions_of(path: str | Path, images: pd.Series, rows: np.ndarray) -> np.ndarray:

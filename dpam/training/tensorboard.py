@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from dpam.inference.predict import network_inputs
 from dpam.model import DPAM
 from dpam.pack.batches import collate, fixed_views
-from dpam.pack.store import Pack
+from dpam.pack.joined import AnyPack
 
 SHOWN = 4  # images whose maps are drawn
 
@@ -24,13 +24,13 @@ def scatter(prediction: np.ndarray, label: np.ndarray, title: str) -> Figure:
 
 
 @torch.inference_mode()
-def quality_maps(net: DPAM, pack: Pack, rows: np.ndarray, device: torch.device) -> Figure:
+def quality_maps(net: DPAM, pack: AnyPack, rows: np.ndarray, device: torch.device) -> Figure:
     """A few images from the worst to the best label: photograph, token scores, token weights.
 
     Args:
         net: on `device`; left in evaluation mode.
         pack: where the images are.
-        rows: of the pack, to choose from.
+        rows: of the pack, to choose from; of one dataset.
         device: where the network lies.
     """
     net.eval()

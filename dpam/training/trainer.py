@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,22 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
-from dpam.datasets.splits import too_few_to_select
 from dpam.errors import DpamError, Interrupted
 from dpam.experiments.fingerprint import code_fingerprint
 from dpam.experiments.settings import TrainingSettings
 from dpam.inference.predict import network_inputs, predict
 from dpam.model import Network, backbone_of
-from dpam.pack.store import Pack
+from dpam.model.scales import scale_of, scales_of
+from dpam.pack.joined import AnyPack, packs_of
 from dpam.training.augmentation import EpochPlan
 from dpam.training.batch_sources import batch_source
-from dpam.training.history import RULES, SUBSETS, correlations, peak_memory, selection_value
+from dpam.training.datasets import Datasets
+from dpam.training.history import RULES, SUBSETS, peak_memory, selection_value
 from dpam.training.losses import linearity, loss_of, ordering
 from dpam.training.optim import OPTIMISERS, moving_average, parameter_groups, rate_factor
 from dpam.training.progress import Progress
 from dpam.training.stopping import random_state, set_random_state, stopping_on_signals
-from dpam.training.teacher import predictions_of
+from dpam.training.teacher import with_teacher
 from dpam.utils.progress import track
 from dpam.utils.runtime import autocast_dtype, compile_network
 
@@ -55,7 +57,7 @@ class Trainer:
     def __init__(
         self,
         net: Network,
-        pack: Pack,
+        pack: AnyPack,
         rows: dict[str, np.ndarray],
         settings: TrainingSettings,
         seed: int,
@@ -65,24 +67,18 @@ class Trainer:
         self.net = net.to(device)
         self.pack, self.rows, self.settings = pack, rows, settings
         self.seed, self.device = seed, device
-        if (settings.crop or settings.degraded) and not pack.preparation.in_full:
+        in_full = all(each.preparation.in_full for each in packs_of(pack))
+        if (settings.crop or settings.degraded) and not in_full:
             raise DpamError(
                 "training.crop, training.degraded: expected a pack of whole images that are kept "
                 "in full; pack the dataset with a stored_side, or set both to 0"
             )
-        validating = pack.labels["reference"].iloc[rows["validation"]].tolist()
-        self.too_few = too_few_to_select(validating)
-        if self.too_few and settings.selection == "validation":
-            log.warning(
-                "the validation set is %s: too few to select an epoch on, the last one is kept",
-                self.too_few,
-            )
+        self.datasets = Datasets(pack, rows)
+        if settings.selection == "validation":
+            self.datasets.warn()
         self.source = batch_source(pack, device)
         self.label = pack.labels["label"].to_numpy(np.float64)
-        self.target = self.label
-        if settings.teacher:
-            told = predictions_of(settings.teacher, pack.labels["image"], rows["train"])
-            self.target = self.label + settings.teacher_weight * (told - self.label)
+        self.target = with_teacher(settings, self.label, pack.labels["image"], rows["train"])
         self.batches = len(rows["train"]) // settings.batch_size
         if self.batches == 0:
             raise DpamError(
@@ -241,14 +237,14 @@ class Trainer:
                 )
         self.unfinished = {}
         seconds = time.perf_counter() - start
-        label = self.label[plan.order[: len(losses) * settings.batch_size]]
+        seen = plan.order[: len(losses) * settings.batch_size]
         return {
             "epoch": epoch,
             "learning_rate": unfinished["learning_rate"],
             "loss": float(np.mean(losses)),
-            **correlations(torch.cat(predictions).numpy(), label, "train"),
+            **self.datasets.correlations(torch.cat(predictions).numpy(), self.label, seen, "train"),
             "seconds": seconds,
-            "images_per_second": len(label) / seconds,
+            "images_per_second": len(seen) / seconds,
         }
 
     def loss(self, score: Tensor, rows: np.ndarray, levels: Tensor | None) -> Tensor:
@@ -263,9 +259,12 @@ class Trainer:
         settings = self.settings
         target = torch.from_numpy(self.target[rows]).float().to(self.device)
         own, copies = score[: len(rows)], score[len(rows) :].float()
-        loss = loss_of(settings.loss, own, target)
+        if (scales := scales_of(self.net)) is not None:
+            own = scales(own, torch.from_numpy(self.datasets.member[rows]).to(self.device))
+        within = partial(self.datasets.within, label=target, rows=rows)
+        loss = within(partial(loss_of, settings.loss), own)
         if settings.plcc_weight:
-            loss = loss + settings.plcc_weight * 2 * linearity(own.float(), target)
+            loss = loss + settings.plcc_weight * 2 * within(linearity, own.float())
         if levels is not None:
             better, worse = copies.chunk(2)
             loss = loss + settings.degraded * ordering(better, worse, levels.to(copies))
@@ -282,11 +281,15 @@ class Trainer:
             self.average.update_parameters(self.net)
 
     def evaluate(self, name: str) -> np.ndarray:
-        """Predictions (n,) of a subset, from one central view of each image."""
-        images = (self.pack.prepared(int(row)) for row in self.rows[name])
-        size = self.pack.preparation.image_size
-        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
-            prediction, _ = predict(self.evaluated, images, size, views=1, device=self.device)
+        """Predictions (n,) of a subset on its datasets' scales, from one central view of each."""
+        rows, net = self.rows[name], self.evaluated
+        size, prediction = self.pack.preparation.image_size, np.empty(len(rows))
+        for dataset, where in self.datasets.groups(rows):
+            images = (self.pack.prepared(int(row)) for row in rows[where])
+            with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+                score, _ = predict(net, images, size, views=1, device=self.device)
+            slope, offset = scale_of(net, dataset)
+            prediction[where] = slope * score + offset
         return prediction
 
     def epoch(self, epoch: int) -> None:
@@ -298,7 +301,7 @@ class Trainer:
         for name, predictions in self.predictions.items():
             prediction = self.evaluate(name)
             predictions.append(torch.tensor(prediction, dtype=torch.float32))
-            row |= correlations(prediction, self.label[self.rows[name]], name)
+            row |= self.datasets.correlations(prediction, self.label, self.rows[name], name)
         row["seconds"] += time.perf_counter() - start
         row["memory_gb"] = peak_memory(self.device) / 1e9
         for rule in RULES:
@@ -318,8 +321,8 @@ class Trainer:
     def selecting_subset(self, rule: str) -> str:
         """The subset that a rule looks at; "" where it keeps the last epoch."""
         subset = self.settings.selection if rule == "validation_selected" else "test"
-        known = subset in self.predictions and not (subset == "validation" and self.too_few)
-        return subset if known else ""
+        tells = subset != "validation" or self.datasets.selects
+        return subset if tells and subset in self.predictions else ""
 
     def is_over(self) -> bool:
         """Whether all epochs are done, or too many were no better on validation."""

@@ -63,6 +63,22 @@ def test_an_ensemble_trains_nothing():
     assert more[more != 0].to_dict() == {"average": 1, "evaluate": 1}
 
 
+def test_one_network_on_several_datasets_trains_on_all_of_their_images_and_packs_no_more():
+    names = ["csiq", "kadid10k"]
+    rows = [("union", "csiq+kadid10k", "all", "slic", "split00", 20, name, "run") for name in names]
+    alone = [("own", name, "all", "slic", "split00", 20, name, name) for name in names]
+    tables = [pd.DataFrame(each, columns=COLUMNS).assign(pack="slic") for each in (rows, alone)]
+    known = sizes(csiq=866, kadid10k=10_125)
+    union, single = (
+        estimate(table, known, NETWORK, ASSUMED_TFLOPS).set_index("rule") for table in tables
+    )
+    assert union["jobs"]["join_splits"] == 1
+    assert union["jobs"]["pack_superpixels"] == 2
+    assert union["jobs"]["train"] == 1
+    for rule in ("train", "test"):
+        assert union["gpu_hours"][rule] == pytest.approx(single["gpu_hours"][rule])
+
+
 def test_gpu_hours_are_those_of_the_products_in_training():
     table = estimate(runs_table(), sizes(csiq=866, kadid10k=10_125), NETWORK, tflops=100)
     hours = table.set_index("rule")["gpu_hours"]

@@ -110,6 +110,61 @@ def test_experiments_that_would_vanish_or_fail_late(experiment, line):
     assert f"\n  - experiment a: {line}" in str(caught.value)
 
 
+UNION = {"train_on": ["koniq10k", "spaq"]}
+
+
+def test_one_network_on_several_datasets_is_one_run_for_each_that_it_is_tested_on():
+    config = configured({**UNION, "seeds": [1, 2]}, {**UNION, "test_on": ["live"]})
+    runs = runs_of(config)
+    both = "koniq10k+spaq"
+    assert [run[1:] for run in runs] == [
+        *((both, "all", "slic", "split00", seed, name) for seed in (1, 2) for name in KEYS),
+        *((both, "all", "slic+ensemble", "split00", "1+2", name) for name in KEYS),
+        (both, "all", "slic", "split00", 20, "live"),
+    ]
+    assert runs[0].folder(config) == f"results/runs/{both}/all/slic/split00/seed1"
+
+
+KEYS = ["koniq10k", "spaq"]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "more", "line"),
+    [
+        ({"distortions": ["jpeg"]}, {}, "distortions: with train_on, networks learn all images"),
+        ({"baselines": ["vit_ridge"]}, {}, "baselines: they learn one dataset; name them in"),
+        ({"test_on": "others"}, {}, "test_on: others, but koniq10k+spaq is its only dataset"),
+        ({"splits": ["whole"]}, {}, "splits: whole, tested on koniq10k itself: it has no test set"),
+        ({"splits": ["official"]}, {}, "spaq: no official split; take split00"),
+        ({"train_on": ["koniq10k", "livee"]}, {}, "livee: no such dataset; known are live, csiq"),
+        ({}, {"labels": {"scaling": "faithful"}}, "labels.scaling: faithful, as released, is of"),
+        ({}, {"training": {"teacher": "t.csv", "teacher_weight": 0.5}},
+         "training.teacher: it knows one scale of labels"),
+        ({"train_on": ["koniq10k", "csiq"]}, {"training": {"crop": 0.5}, "stored_side": 512},
+         "training.crop, training.degraded: expected whole images, of csiq the network reads"),
+    ],
+)  # fmt: skip
+def test_what_is_not_to_be_had_of_several_datasets(experiment, more, line):
+    with pytest.raises(DpamError) as caught:
+        runs_of(configured({**UNION, **experiment}, **more))
+    assert f"\n  - experiment a: {line}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "line"),
+    [
+        ({"train_on": ["spaq"]}, "experiments.0.train_on: ['spaq'] is too short (two or more diff"),
+        ({"train_on": ["spaq", "spaq"]}, "experiments.0.train_on: ['spaq', 'spaq'] has non-unique"),
+        ({**UNION, "datasets": ["live"]}, "experiments.0.datasets: ['live'] is expected to be"),
+        ({}, "experiments.0.datasets: [] should be non-empty (dataset keys to train on, or else"),
+    ],
+)  # fmt: skip
+def test_either_datasets_or_several_to_train_on(experiment, line):
+    with pytest.raises(DpamError) as caught:
+        configured(experiment)
+    assert f"\n  - {line}" in str(caught.value)
+
+
 def test_a_batch_that_no_split_fills_is_refused():
     """Of four references three are not tested; half of the images are of each type."""
     experiment = {"datasets": ["mine"], "distortions": "every", "splits": ["split00", "whole"]}

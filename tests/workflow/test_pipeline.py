@@ -116,6 +116,45 @@ def test_the_ablation_s_preset_trains_each_variant_on_what_is_there(finished, tm
     np.testing.assert_allclose(table["srcc_difference"][1:], np.array(found[1:]) - found[0])
 
 
+def test_one_network_learns_two_datasets_and_is_tested_on_each(finished, tmp_path):
+    checkout = copy(finished)
+    checkout.folder = shutil.copytree(finished.folder, tmp_path / "copied")
+    names, both = ["demo_synthetic", "demo_authentic"], "demo_synthetic+demo_authentic"
+    blocks = [{"name": "union", "train_on": names, "test_on": "self"}]
+    changes = {"experiments": blocks, "training": {"watch_test": False}}
+    (checkout.folder / "union.yaml").write_text(yaml.safe_dump(changes))
+    answer = checkout.snakemake("--configfile", *CONFIGURATION, "union.yaml")
+    assert answer.returncode == 0, answer.stderr
+    assert "pack_superpixels" not in answer.stderr
+
+    results = checkout.folder / "results/demo"
+    run = results / f"runs/{both}/all/slic/split00/seed20"
+    with safe_open(run / "model.safetensors", framework="numpy") as file:
+        trained = json.loads(file.metadata()["metadata"])
+        assert file.get_tensor("scales.offset").shape == (1,)
+    history = pd.read_csv(run / "history.csv")
+    each = history[[f"train_srcc_{name}" for name in names]]
+    np.testing.assert_allclose(history["train_srcc"], each.mean(axis=1))
+    splits = pd.read_csv(results / f"data/{both}/splits.csv")
+    for name in names:
+        own = splits[splits["image"].str.startswith(f"{name}/")]
+        assert trained["left_out"][name] == (own["split00"] == "left_out").sum()
+        alone = pd.read_csv(results / f"data/{name}/splits.csv")
+        tested = pd.read_csv(run / f"on-{name}.csv")
+        tested = tested["image"][tested["subset"] == "test"]
+        assert set(tested) == set(alone["image"][alone["split00"] == "test"])
+    table = pd.read_csv(results / "tables/union.csv").query("method == 'slic'")
+    assert table[["dataset", "test_dataset"]].to_numpy().tolist() == [
+        [both, name] for name in names
+    ]
+    assert r"demo\_synthetic + demo\_authentic" in (results / "tables/union.tex").read_text()
+    page = (results / "report/index.html").read_text()
+    assert "demo_synthetic + demo_authentic" in page
+    assert "left out of training" in page
+    again = checkout.snakemake("-n", "--configfile", *CONFIGURATION, "union.yaml")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
 def test_no_photograph_is_on_two_sides_nor_met_again_on_the_other_dataset(finished):
     data = finished.folder / "results/demo/data"
     sides = {}

@@ -1,6 +1,7 @@
 # Validated configuration, the table of runs, code fingerprints. No rules.
 
 import json
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from dpam.experiments.places import facts_of, is_made_here
 from dpam.experiments.runs import runs_of
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.methods import BASE, parts_of
+from dpam.evaluation.unions import members_of
 
 # The one file that pip and conda both take their versions from is made into this environment.
 ENVIRONMENT = Path(workflow.basedir) / "envs/dpam.yaml"
@@ -68,13 +70,16 @@ EXPERIMENTS = list(dict.fromkeys(run.experiment for run in RUNS))
 VARIED = list(dict.fromkeys(run.experiment for run in NETWORKS if parts_of(run.method)[1] != BASE))
 DATASETS = {
     name: facts_of(config, name)
-    for name in dict.fromkeys(name for run in RUNS for name in (run.dataset, run.test_dataset))
+    for name in dict.fromkeys(
+        name for run in RUNS for name in (*members_of(run.dataset), run.test_dataset)
+    )
 }
+UNIONS = list(dict.fromkeys(run.dataset for run in RUNS if run.dataset not in DATASETS))
 MADE = [name for name in DATASETS if is_made_here(config, name)]
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
+    dataset="|".join(map(re.escape, [*UNIONS, *DATASETS])),
     test_dataset="|".join(DATASETS),
     made="|".join(MADE) or "none",
     distortion=r"\w[\w.-]*",
@@ -175,12 +180,19 @@ def setting(key):
 
 
 def pack(dataset):
-    """The pack of a dataset, `dataset` or `test_dataset`, that a job's network reads."""
+    """The pack of a dataset, `dataset` or `test_dataset`, that a job's network reads; or several."""
 
-    def path(wildcards):
-        return pack_file(wildcards[dataset], wildcards.method)
+    def paths(wildcards):
+        return [pack_file(name, wildcards.method) for name in members_of(wildcards[dataset])]
 
-    return path
+    return paths
+
+
+def of_each(name):
+    """A file of a job's dataset, or of each of several."""
+    return lambda wildcards: [
+        f"<results>/data/{each}/{name}" for each in members_of(wildcards.dataset)
+    ]
 
 
 def pack_file(dataset, method):
@@ -301,7 +313,7 @@ def packs():
     """A pack of each dataset and superpixel method, for pictures of its images."""
     found = {}
     for run in NETWORKS:
-        for name in (run.dataset, run.test_dataset):
+        for name in (*members_of(run.dataset), run.test_dataset):
             found.setdefault((name, parts_of(run.method)[0]), pack_file(name, run.method))
     return list(found.values())
 

@@ -97,6 +97,8 @@ rule draw_splits:
         "<logs>/draw_splits/{dataset}.log",
     benchmark:
         "<benchmarks>/draw_splits/{dataset}.tsv"
+    wildcard_constraints:
+        dataset="|".join(DATASETS),
     retries: 0
     conda:
         ENVIRONMENT
@@ -109,6 +111,33 @@ rule draw_splits:
     shell:
         "dpam draw-splits {input.labels:q} --verified {input.verified:q} --seed {params.seed}"
         " {params.validation} --output {output.splits:q} --near-duplicates {output.near:q} --log {log:q}"
+
+
+# Of datasets that one network is trained on.
+rule join_splits:
+    input:
+        splits=of_each("splits.csv"),
+        labels=of_each("labels.csv"),
+        verified=of_each("verified.json"),
+    output:
+        splits="<results>/data/{dataset}/splits.csv",
+        near="<results>/data/{dataset}/near_duplicates.csv",
+    log:
+        "<logs>/join_splits/{dataset}.log",
+    benchmark:
+        "<benchmarks>/join_splits/{dataset}.tsv"
+    wildcard_constraints:
+        dataset="|".join(map(re.escape, UNIONS)) or "none",
+    retries: 0
+    conda:
+        ENVIRONMENT
+    resources:
+        **asked("join_splits"),
+    params:
+        code=fingerprint("join_splits"),
+    shell:
+        "dpam join-splits {input.splits:q} --labels {input.labels:q} --verified {input.verified:q}"
+        " --output {output.splits:q} --near-duplicates {output.near:q} --log {log:q}"
 
 
 rule pack_superpixels:

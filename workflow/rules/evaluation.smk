@@ -177,7 +177,7 @@ rule evaluate:
     input:
         predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
-        verified="<results>/data/{dataset}/verified.json",
+        verified=of_each("verified.json"),
         test_verified="<results>/data/{test_dataset}/verified.json",
     output:
         "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/on-{test_dataset}.json",
@@ -206,7 +206,7 @@ use rule evaluate as evaluate_test_selected with:
     input:
         predictions="<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.csv",
         splits="<results>/data/{dataset}/splits.csv",
-        verified="<results>/data/{dataset}/verified.json",
+        verified=of_each("verified.json"),
         test_verified="<results>/data/{test_dataset}/verified.json",
     output:
         "<results>/runs/{dataset}/{distortion}/{method}/{split}/seed{seed}/test_selected/on-{test_dataset}.json",

@@ -81,7 +81,7 @@ def asked(rule):
     def mem_mb(wildcards, threads, attempt):
         base, process, image = MEMORY[rule]
         tested = wildcards.get("test_dataset", wildcards.get("dataset"))
-        images = sum(plan().sizes[name].images for name in ([tested] if tested else DATASETS))
+        images = sum(plan().size(name).images for name in ([tested] if tested else DATASETS))
         return int(base + process * threads + image * images) * attempt
 
     def runtime(wildcards, threads, attempt):
