@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from samples import ABOUT, labels_table, photograph, preparation, write_pack
+from samples import ABOUT, in_full, labels_table, photograph, preparation, write_pack
 from test_trainer import assert_same_run, ignore
 
 from dpam.commands.train import on_validation
@@ -31,6 +31,10 @@ SUBSETS = ["train"] * 8 + ["validation"] * 2 + ["test"] * 2
 
 def write(path, name, network_input, superpixels=12, seed=0, **more):
     how = replace(preparation(network_input, **more), superpixels=superpixels)
+    return write_as(how, path, name, seed)
+
+
+def write_as(how, path, name, seed):
     labels = labels_table(12)
     labels["label"] = np.random.default_rng(seed).permutation(labels["label"])
     about = {**ABOUT, "dataset": name, "title": name.title(), "preparation": vars(how)}
@@ -83,26 +87,41 @@ def test_a_joined_pack_has_the_images_of_all_under_names_of_their_own(files):
         assert [each["dataset"] for each in joined.settings["joined"]] == ["whole", "crops"]
 
 
-def test_a_batch_holds_of_each_image_what_its_own_pack_gives(files):
+@pytest.mark.parametrize("degraded", [False, True])
+def test_a_batch_holds_of_each_image_what_its_own_pack_gives(files, degraded, tmp_path):
+    """And so do degraded copies, which only packs of whole images in full have."""
+    if degraded:
+        files = [write_as(in_full(), tmp_path / f"{n}.h5", n, len(n)) for n in ("one", "other")]
     with open_packs(files) as joined:
-        plan = EpochPlan.draw(np.arange(24), 7, 0.5, [20, 1])
+        plan = EpochPlan.draw(np.arange(24), 8, 0.5, [20, 1], 0.5 * degraded, degraded)
         batches = list(plan.batches(batch_source(joined, CPU)))
         assert len(batches) == 3
         for number, (rows, batch) in enumerate(batches):
             chance = plan.chance(number)
-            assert np.array_equal(rows, chance.rows)
-            for i, row in enumerate(rows):
+            assert np.array_equal(rows, chance.rows[:8])
+            assert len(batch.image) == len(chance.rows) == 8 + 4 * degraded
+            for i, row in enumerate(chance.rows):
                 member, own = divmod(int(row), 12)
-                one = np.array([i])
-                views = RandomViews(
-                    np.array([own]), chance.place[one], chance.flip[one], chance.share[one], [None]
-                )
-                alone = batch_source(joined.packs[member], CPU).batch(views)
+                one = slice(i, i + 1)
+                drawn = chance.place[one], chance.flip[one], chance.share[one], chance.faults[one]
+                source = batch_source(joined.packs[member], CPU)
+                alone = source.batch(RandomViews(np.array([own]), *drawn))
                 assert torch.equal(batch.image[i], alone.image[0])
                 assert torch.equal(batch.texture[i], alone.texture[0])
-                chosen = select(alone.mean.shape[1], 9)
+                chosen = select(alone.mean.shape[1], joined.preparation.superpixels)
                 assert torch.equal(batch.mean[i], alone.mean[0, chosen])
                 assert torch.equal(batch.covariance[i], alone.covariance[0, chosen])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_the_same_batches(files):
+    plan = EpochPlan.draw(np.arange(24), 8, 0.5, [20, 1])
+    with open_packs(files) as joined:
+        sources = (batch_source(joined, torch.device(name)) for name in ("cuda", "cpu"))
+        for (_, there), (_, here) in zip(*map(plan.batches, sources), strict=True):
+            for name, tensor in vars(here).items():
+                torch.testing.assert_close(getattr(there, name).cpu(), tensor, atol=1e-4, rtol=0)
 
 
 def test_packs_that_one_network_cannot_read_are_refused(files, tmp_path):
