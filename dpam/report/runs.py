@@ -61,7 +61,7 @@ def overview(
     software += [f"Python {one['python']}" for one in made if "python" in one]
     return [
         ("datasets", ", ".join(datasets(metrics))),
-        *([("left out of training", left_out(origins))] if left_out(origins) else []),
+        *([("left out of training", left)] if (left := left_out(origins)) else []),
         ("distortions", ", ".join(dict.fromkeys(metrics["distortion"]))),
         ("methods", "; ".join(map(method_name, dict.fromkeys(metrics["method"])))),
         ("splits", ", ".join(dict.fromkeys(metrics["split"]))),
