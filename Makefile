@@ -57,7 +57,7 @@ test: $(DEVELOP) ## run the tests
 	@$(IN) OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm and not faults and not tutorial"
 	@$(IN) pytest -m large
 
-tutorial-test: $(DEVELOP) ##- follow docs/add_superpixel_method.md to the letter, two minutes
+tutorial-test: $(DEVELOP) ##- what pages of docs say: a new superpixel method, the ablation, a union of datasets; minutes
 	@$(IN) OMP_NUM_THREADS=1 pytest -q -m tutorial
 
 slurm-test: slurm $(DEVELOP) ##- run profiles/slurm on a private Slurm (Debian, as root)

@@ -73,6 +73,7 @@ def test_variants_stand_beside_base(finished):
     assert "DPAM, SLIC, blind" in page
 
 
+@pytest.mark.tutorial
 def test_the_ablation_s_preset_trains_each_variant_on_what_is_there(finished, tmp_path):
     """On the demonstration's data: one epoch of a small network each, on packs that are there."""
     checkout = copy(finished)
@@ -116,6 +117,7 @@ def test_the_ablation_s_preset_trains_each_variant_on_what_is_there(finished, tm
     np.testing.assert_allclose(table["srcc_difference"][1:], np.array(found[1:]) - found[0])
 
 
+@pytest.mark.tutorial
 def test_one_network_learns_two_datasets_and_is_tested_on_each(finished, tmp_path):
     checkout = copy(finished)
     checkout.folder = shutil.copytree(finished.folder, tmp_path / "copied")
