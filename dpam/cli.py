@@ -183,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     start_logging(None)
     if sys.stdout is None:  # closed by who started this, as `>&-` does
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 # until the end
     if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot show must end nothing
         sys.stdout.reconfigure(errors="backslashreplace")
     threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)

@@ -62,6 +62,17 @@ def add_input(parser: argparse.ArgumentParser, *names: str, **options: Any) -> N
     parser.set_defaults(inputs=[*(parser.get_default("inputs") or ()), dest])
 
 
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """A checkpoint of ours that may be left out: `checkpoint`; None, the judge."""
+    add_input(
+        parser,
+        "checkpoint",
+        nargs="?",
+        type=Path,
+        help="weights (.safetensors); default: the judge",
+    )
+
+
 def add_output(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
     """A file or folder that the command writes; `dpam.cli` refuses one that is there already."""
     dest = parser.add_argument(name, type=Path, **options).dest

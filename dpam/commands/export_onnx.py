@@ -12,9 +12,8 @@ properties (dpam.preparation, dpam.views).
 import argparse
 import logging
 from importlib.util import find_spec
-from pathlib import Path
 
-from dpam.commands.arguments import add_input, add_output
+from dpam.commands.arguments import add_checkpoint, add_output
 from dpam.errors import DpamError
 
 log = logging.getLogger(__name__)
@@ -22,13 +21,7 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    add_input(
-        parser,
-        "checkpoint",
-        nargs="?",
-        type=Path,
-        help="weights (.safetensors); default: the judge",
-    )
+    add_checkpoint(parser)
     add_output(parser, "--output", required=True, help="the model to write (.onnx)")
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from math import prod
-from pathlib import Path
 from typing import Any
 
-from dpam.commands.arguments import add_input
+from dpam.commands.arguments import add_checkpoint
 from dpam.errors import DpamError
 from dpam.inference.judge import judge
 from dpam.inference.scores import Scale, half_width, learned_range
@@ -36,13 +35,7 @@ TRAINING = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    add_input(
-        parser,
-        "checkpoint",
-        nargs="?",
-        type=Path,
-        help="weights (.safetensors); default: the judge",
-    )
+    add_checkpoint(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -50,7 +43,8 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = args.checkpoint or judge()
     with open_checkpoint(checkpoint, "np") as file:
         header = read_header(checkpoint, file)
-        names = [name for name in file.keys() if not name.endswith(COUNTED)]  # noqa: SIM118
+        stored = file.keys()
+        names = [name for name in stored if not name.endswith(COUNTED)]
         count = sum(prod(file.get_slice(name).get_shape()) for name in names)
     settings = read_settings(header)
     if not isinstance(settings, dict) or not {"backbone", "image_size"} <= settings.keys():

@@ -309,7 +309,8 @@ class Run:
                 waiting.append(result)
                 yield result.prepared
 
-        for prediction in scorer.predict_views(prepare_each(), args.batch_size):
+        maps = bool(args.maps or args.page)
+        for prediction in scorer.predict_views(prepare_each(), args.batch_size, maps):
             done = waiting.popleft()
             rated = scorer.score_of(prediction)
             self.scored += 1

@@ -130,20 +130,21 @@ class Scorer:
         self, rgb: np.ndarray, prepared: Prepared, segmentation: Segmentation
     ) -> Explanation:
         """As `explain`, of a photograph (H, W, 3) uint8 that is prepared already."""
-        (prediction,) = self.predict_views([prepared])
+        (prediction,) = self.predict_views([prepared], maps=True)
         size = self.preparation.image_size
         shown = picture(rgb, prepared, segmentation, size, self.views)
         return Explanation(self.score_of(prediction), prediction, shown)
 
     def predict_views(
-        self, images: Iterable[Prepared], batch_size: int | None = None
+        self, images: Iterable[Prepared], batch_size: int | None = None, maps: bool = False
     ) -> Iterator[Prediction]:
         """The network's answers about prepared images, one by one, as qualities; see `meaning`.
 
-        They do not depend on an autocast that is on around the call.
+        They do not depend on an autocast that is on around the call. Arguments are as of
+        `dpam.inference.predict.predict_views`.
         """
         size = self.preparation.image_size
-        found = predict_views(self.net, images, size, self.views, self.device, batch_size)
+        found = predict_views(self.net, images, size, self.views, self.device, batch_size, maps)
         while True:
             with torch.autocast(self.device.type, enabled=False):
                 said = next(found, None)

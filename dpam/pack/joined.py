@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,11 @@ import pandas as pd
 from dpam.datasets.joining import joined_name
 from dpam.errors import DpamError
 from dpam.evaluation.unions import is_own, union_of
+from dpam.pack.batches import Batch
 from dpam.pack.preparation import Prepared, select
 from dpam.pack.store import Pack
 
+Seen = TypeVar("Seen", Prepared, Batch)
 # What of a preparation belongs to the dataset; the rest must be alike.
 OF_DATASET = {
     "network_input",
@@ -71,9 +73,13 @@ class JoinedPack:
 
     def prepared(self, index: int) -> Prepared:
         """One image, ready for the network."""
-        number = int(np.searchsorted(self.first, index, side="right")) - 1
+        number = int(self.members(index))
         prepared = self.packs[number].prepared(index - int(self.first[number]))
         return thin(prepared, self.preparation.superpixels)
+
+    def members(self, rows: np.ndarray | int) -> np.ndarray:
+        """Of rows, (m,) or one, the indices of the packs that have them."""
+        return np.asarray(np.searchsorted(self.first, rows, side="right") - 1)
 
 
 AnyPack = Pack | JoinedPack
@@ -126,9 +132,11 @@ def superpixels_seen(pack: Pack, trained: Mapping[str, Any]) -> int:
     return pack.preparation.superpixels
 
 
-def thin(image: Prepared, superpixels: int) -> Prepared:
-    """An image of which the network sees so many superpixels, evenly picked as in packing."""
-    if len(image.mean) == superpixels:
-        return image
-    chosen = select(len(image.mean), superpixels)
-    return replace(image, mean=image.mean[chosen], covariance=image.covariance[chosen])
+def thin(seen: Seen, superpixels: int) -> Seen:
+    """An image or a batch of which the network sees so many superpixels, picked as in packing."""
+    known = seen.mean.shape[-2]
+    if known == superpixels:
+        return seen
+    chosen = select(known, superpixels)
+    mean, covariance = seen.mean[..., chosen, :], seen.covariance[..., chosen, :]
+    return replace(seen, mean=mean, covariance=covariance)

@@ -1,7 +1,6 @@
 """Training batches, made of a pack by the processor or by a GPU."""
 
 import os
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,8 +9,8 @@ from torch import Tensor
 from dpam.imaging.distortions import degrade
 from dpam.imaging.filters import resize
 from dpam.pack.batches import Batch, grain_of
-from dpam.pack.joined import AnyPack, JoinedPack
-from dpam.pack.preparation import reading, select
+from dpam.pack.joined import AnyPack, JoinedPack, thin
+from dpam.pack.preparation import reading
 from dpam.pack.store import Pack
 from dpam.training.augmentation import RandomViews, Source
 
@@ -157,8 +156,8 @@ class JoinedSource:
 
     def batch(self, chance: RandomViews) -> Batch:
         """See `Source`."""
-        member = np.searchsorted(self.pack.first, chance.rows, side="right") - 1
-        parts, places = [], []
+        member = self.pack.members(chance.rows)
+        parts, places, superpixels = [], [], self.pack.preparation.superpixels
         for number, source in enumerate(self.sources):
             where = np.flatnonzero(member == number)
             if len(where):
@@ -169,19 +168,11 @@ class JoinedSource:
                     chance.share[where],
                     [chance.faults[index] for index in where.tolist()],
                 )
-                parts.append(self.thin(source.batch(own).to(self.device)))
+                parts.append(thin(source.batch(own).to(self.device), superpixels))
                 places.append(where)
         order = torch.from_numpy(np.argsort(np.concatenate(places))).to(self.device)
         names = vars(parts[0])
         return Batch(**{n: torch.cat([getattr(part, n) for part in parts])[order] for n in names})
-
-    def thin(self, batch: Batch) -> Batch:
-        """The batch with as many superpixels of each image as the network sees."""
-        known, count = batch.mean.shape[1], self.pack.preparation.superpixels
-        if known == count:
-            return batch
-        chosen = torch.from_numpy(select(known, count)).to(self.device)
-        return replace(batch, mean=batch.mean[:, chosen], covariance=batch.covariance[:, chosen])
 
 
 def upload(rows: np.ndarray, device: torch.device, step: int = 2**24) -> Tensor:

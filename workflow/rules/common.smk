@@ -49,8 +49,9 @@ except DpamError as error:
 
 
 try:
-    RUNS = runs_of(config)
-    if workflow.is_main_process:  # jobs need not look again
+    # Jobs need not look again for what is wrong.
+    RUNS = runs_of(config, checked=not workflow.is_main_process)
+    if workflow.is_main_process:
         checks.refuse_impossible_backbone(config)
 except DpamError as error:
     stop(error)
