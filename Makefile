@@ -16,12 +16,12 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 map_quality=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining slurm chromium pins clean
+.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates slurm chromium pins clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nfor developers:\n'
-	@awk -F ':.*##- ' '/^[a-z-]+:.*##- / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##- ' '/^[a-z-]+:.*##- / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with the pinned dependencies and the package
 
@@ -78,7 +78,7 @@ lint: $(DEVELOP) ##- ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakemake --lint
 	$(IN) lint-imports
 
-bench: bench-network bench-superpixels bench-packing bench-reading bench-joining ##- all that follows, half an hour on two cores
+bench: bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates ##- all that follows, half an hour on two cores
 
 bench-network: $(DEVELOP) ##- time and memory of the network, beside the reference
 	$(BIN)/python benchmarks/network.py
@@ -99,6 +99,9 @@ docs: $(DEVELOP) ##- make the pictures of README and docs/ from the finished dem
 
 bench-joining: $(DEVELOP) ##- join shards of a pack by copying, beside HDF5's virtual datasets
 	$(BIN)/python benchmarks/joining.py
+
+bench-near-duplicates: $(DEVELOP) ##- look for near-duplicates among 40,000 hashes, beside a plain search
+	$(BIN)/python benchmarks/near_duplicates.py
 
 slurm: ##- install Slurm for slurm-test, if it is not there (Debian, as root)
 	@command -v slurmctld slurmd sbatch munged >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends munge slurm-client slurmctld slurmd >/dev/null; }

@@ -23,6 +23,7 @@ from dpam.superpixels.methods import METHODS, NONE
 DECODE = 0.035  # with texture or hashes
 BRISQUE = 0.32
 START = 20.0  # core-seconds per job, most of them for imports
+COMPARE = 2.5e-9  # core-seconds per pair of images of which a near-duplicate is looked for
 REGRESSION = 6e-6  # core-seconds per squared number of images: a grid of support vector machines
 JOINED = 0.3e9  # bytes of packs joined per second; 0.71 GB took 2.6 s (docs/cluster.md)
 IMAGES_PER_JOB = 100_000
@@ -152,10 +153,17 @@ class Plan:
         tested = VALIDATED + TESTED if own else TESTED if split != "whole" else 1.0
         decoded = images * size.megapixels * DECODE
         match rule:
-            case "make_demo_data" | "verify_download":
+            case "make_demo_data":
                 return Cost(START + decoded)
-            case "normalise_labels" | "draw_splits" | "join_splits":
+            case "verify_download":  # images of one reference are known to look alike
+                pairs = 0 if size.types else images**2 / 2
+                return Cost(START + decoded + COMPARE * pairs)
+            case "normalise_labels" | "draw_splits":
                 return Cost(size=images * LABEL_BYTES)
+            case "join_splits":
+                return Cost(START + COMPARE * images**2 / 2, size=images * LABEL_BYTES)
+            case "evaluate" | "evaluate_test_selected":
+                return Cost(START + COMPARE * images**2 * trained * tested)
             case "pack_superpixels" | "pack_shard":
                 shards, packed = self.shards(dataset), images * size.packed
                 if rule == "pack_superpixels" and shards > 1:  # joins what they have packed

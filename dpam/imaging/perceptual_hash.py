@@ -4,12 +4,13 @@ Found are the same picture recompressed, resized or slightly retouched, and phot
 burst. A crop of a picture, a mirrored or a turned one is not found.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 
 HASH_SIDE = 16  # a perceptual hash has this many bits squared
@@ -17,6 +18,8 @@ HASH_SIDE = 16  # a perceptual hash has this many bits squared
 # all 41 pairs that differ in up to 43 bits show the same scene; the first that does not, in 45.
 NEAR = 36
 COLUMNS = ["image", "other", "bits"]
+ROWS = 256  # hashes that a thread compares with all others at a time
+AT_ONCE = 8192  # of the others: 64 KiB of each array
 
 
 def difference_hash(image: Image.Image) -> str:
@@ -32,7 +35,7 @@ def difference_hash(image: Image.Image) -> str:
 
 
 def near_duplicates(
-    hashes: Mapping[str, str], reference: Mapping[str, str] | None = None
+    hashes: Mapping[str, str], reference: Mapping[str, str] | None = None, threads: int = 1
 ) -> pd.DataFrame:
     """Pairs of images whose hashes differ in at most `NEAR` bits.
 
@@ -40,6 +43,7 @@ def near_duplicates(
         hashes: image -> its `difference_hash`.
         reference: image -> name of the reference that it shows, empty text if none. Pairs of one
             reference are known to look alike, and are left out.
+        threads: at most this many work at once.
 
     Returns:
         Columns image, other, bits (that differ); each pair once. Images that are nearly without
@@ -47,22 +51,20 @@ def near_duplicates(
     """
     names, words = structured_images(hashes)
     scene = np.array([(reference or {}).get(name, "") for name in names], dtype=object)
-    found = []
-    for row in track(range(len(names)), "looking for near-duplicates", unit="image"):
-        differ = bits_apart(words[row], words[row + 1 :])
-        near = row + 1 + np.flatnonzero(differ <= NEAR)
-        if scene[row]:
-            near = near[scene[near] != scene[row]]
-        found += [(names[row], names[other], int(differ[other - row - 1])) for other in near]
-    return pd.DataFrame(found, columns=COLUMNS)
+
+    def told_apart(row: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.asarray((scene[row] == "") | (scene[row] != scene[other]))
+
+    return named(names, names, close_pairs(words, words, told_apart, threads))
 
 
-def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFrame:
+def nearest(hashes: Mapping[str, str], others: Mapping[str, str], threads: int = 1) -> pd.DataFrame:
     """Of each image that has near-duplicates among others, the nearest.
 
     Args:
         hashes: image -> its `difference_hash`.
         others: the same, of images of the same or another dataset.
+        threads: at most this many work at once.
 
     Returns:
         Columns image, other, bits (that differ, at most `NEAR`). Images that are nearly without
@@ -70,14 +72,64 @@ def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFram
     """
     names, words = structured_images(hashes)
     other_names, other_words = structured_images(others)
-    found = []
-    if len(other_names):
-        for row in track(range(len(names)), "looking for near-duplicates", unit="image"):
-            differ = bits_apart(words[row], other_words)
-            best = int(differ.argmin())
-            if differ[best] <= NEAR:
-                found.append((names[row], other_names[best], int(differ[best])))
-    return pd.DataFrame(found, columns=COLUMNS)
+    pairs = named(names, other_names, close_pairs(words, other_words, threads=threads))
+    return pairs.sort_values(["image", "bits", "other"]).drop_duplicates("image", ignore_index=True)
+
+
+def named(names: np.ndarray, others: np.ndarray, pairs: np.ndarray) -> pd.DataFrame:
+    """Pairs of numbers, as `close_pairs` gives them, with the names of their images."""
+    row, other, bits = pairs.T
+    return pd.DataFrame(dict(zip(COLUMNS, (names[row], others[other], bits), strict=True)))
+
+
+def close_pairs(
+    words: np.ndarray,
+    others: np.ndarray,
+    kept: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda row, other: row >= 0,
+    threads: int = 1,
+) -> np.ndarray:
+    """Which hashes differ in at most `NEAR` bits.
+
+    Half of the bits of each pair are compared first: unlike pictures differ in more than `NEAR` of
+    these already. What is compared at once stays in a core's cache.
+
+    Args:
+        words: (n, 4) uint64.
+        others: (m, 4) uint64. If these are the same array, only those after a row are looked at.
+        kept: of the numbers of a row and of its likes, both (k,): which pairs to keep, (k,) bool.
+        threads: at most this many work at once.
+
+    Returns:
+        (pairs, 3) int64: row of `words`, row of `others`, bits that differ; sorted.
+    """
+    same = words is others
+    halves = np.ascontiguousarray(others[:, :2].T)
+
+    def search(first: int) -> np.ndarray:
+        rows, found = range(first, min(first + ROWS, len(words))), [np.empty((0, 3), np.int64)]
+        for start in range(first if same else 0, len(others), AT_ONCE):
+            left, right = halves[:, start : start + AT_ONCE]
+            differ, bits, more = np.empty_like(left), *np.empty((2, len(left)), np.uint8)
+            for row in rows:
+                np.bitwise_count(np.bitwise_xor(left, words[row, 0], out=differ), out=bits)
+                np.bitwise_count(np.bitwise_xor(right, words[row, 1], out=differ), out=more)
+                bits += more
+                if bits.min() <= NEAR:
+                    found.append(check(row, start + np.flatnonzero(bits <= NEAR)))
+        return np.concatenate(found)
+
+    def check(row: int, other: np.ndarray) -> np.ndarray:
+        other = other[other > row] if same else other
+        bits = np.bitwise_count(others[other] ^ words[row]).sum(axis=1, dtype=np.int64)
+        pairs = np.column_stack([np.full_like(other, row), other, bits])[bits <= NEAR]
+        return np.asarray(pairs[kept(pairs[:, 0], pairs[:, 1])])
+
+    firsts = range(0, len(words), ROWS)
+    blocks = track(
+        in_order(search, firsts, threads), "looking for near-duplicates", len(firsts), "block"
+    )
+    pairs = np.concatenate([np.empty((0, 3), np.int64), *blocks])
+    return pairs[np.lexsort(pairs.T[1::-1])]
 
 
 def structured_images(hashes: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray]:
@@ -88,8 +140,3 @@ def structured_images(hashes: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray
     rising = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
     kept = (rising > NEAR) & (rising < HASH_SIDE**2 - NEAR)
     return names[kept], words[kept]
-
-
-def bits_apart(word: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """(n,) in how many bits a hash, (4,), differs from each of (n, 4)."""
-    return np.asarray(np.bitwise_count(words ^ word).sum(axis=1, dtype=np.int64))

@@ -15,6 +15,7 @@ from dpam.datasets import DATASETS, find, inspection
 from dpam.datasets.inspection import inspect
 from dpam.datasets.verification import verify
 from dpam.errors import DpamError
+from dpam.imaging import perceptual_hash
 from dpam.imaging.perceptual_hash import NEAR, difference_hash, near_duplicates, nearest
 
 OWN = {"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": True}
@@ -210,7 +211,11 @@ def test_a_perceptual_hash_survives_recompression_and_tells_scenes_apart(tmp_pat
     assert len(bytes.fromhex(hashes["a.jpg"])) == 32
 
 
-def test_near_duplicates_against_a_plain_count():
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("rows", "at_once"), [(256, 8192), (3, 8192), (7, 5), (4, 4)])
+def test_near_duplicates_against_a_plain_count(monkeypatch, rows, at_once, threads):
+    monkeypatch.setattr(perceptual_hash, "ROWS", rows)
+    monkeypatch.setattr(perceptual_hash, "AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     base = rng.integers(0, 2, (5, 256))
     bits = np.concatenate([base ^ (rng.random((5, 256)) < share) for share in (0, 0.05, 0.1, 0.2)])
@@ -222,7 +227,8 @@ def test_near_duplicates_against_a_plain_count():
         if (bits[first] != bits[second]).sum() <= NEAR
     }
     assert 5 < len(expected) < 60
-    assert set(near_duplicates(hashes).itertuples(index=False, name=None)) == expected
+    found = near_duplicates(hashes, threads=threads)
+    assert list(found.itertuples(index=False, name=None)) == sorted(expected)
     scene = {name: ("one", "two", "")[min(int(name) % 5, 2)] for name in hashes}
     apart = {pair for pair in expected if not scene[pair[0]] or scene[pair[0]] != scene[pair[1]]}
     assert len(apart) < len(expected)

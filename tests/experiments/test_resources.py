@@ -8,7 +8,17 @@ import pytest
 from dpam.cli import main
 from dpam.datasets import find
 from dpam.errors import DpamError
-from dpam.experiments.resources import ASSUMED_TFLOPS, Network, Plan, Size, estimate, jobs, size_of
+from dpam.experiments.resources import (
+    ASSUMED_TFLOPS,
+    COMPARE,
+    START,
+    Network,
+    Plan,
+    Size,
+    estimate,
+    jobs,
+    size_of,
+)
 
 NETWORK = Network(gflop=274, parameters=172_000_000, epochs=200)
 COLUMNS = ["experiment", "dataset", "distortion", "method", "split", "seed", "test_dataset", "run"]
@@ -116,6 +126,14 @@ def test_one_distortion_type_costs_its_share():
     plan = Plan({"tid2013": size_of(find("tid2013"), 3000, 224, 5)}, NETWORK)
     every, one = (plan.cost("train", "tid2013", part).gflop for part in ("all", "jpeg"))
     assert every == pytest.approx(24 * one)
+
+
+def test_looking_for_near_duplicates_grows_with_the_pairs():
+    million = Size(1_000_000, megapixels=1)
+    plan = Plan({"photos": million, "distorted": million._replace(types=5)}, NETWORK)
+    seconds = [plan.cost("verify_download", name).core_seconds for name in ("photos", "distorted")]
+    assert seconds[0] - seconds[1] == pytest.approx(COMPARE * 5e11)
+    assert plan.cost("evaluate", "photos").core_seconds == pytest.approx(START + COMPARE * 2.1e11)
 
 
 def test_an_unknown_number_of_images_is_said():
