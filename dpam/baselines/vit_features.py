@@ -11,6 +11,7 @@ from dpam.imaging.filters import planes, resize
 from dpam.model.backbone import Backbone
 from dpam.pack.batches import fixed_views
 from dpam.pack.preparation import Prepared
+from dpam.utils.runtime import whole_float32
 
 VIEWS = 5
 
@@ -78,6 +79,7 @@ def vit_features(
     remaining = iter(images)
     while chunk := list(islice(remaining, batch_size)):
         views = torch.stack([planes(square) for image in chunk for square in image]).to(device)
-        found = torch.split(token_statistics(backbone, views), [len(image) for image in chunk])
+        with whole_float32(device):
+            found = torch.split(token_statistics(backbone, views), [len(image) for image in chunk])
         features.append(torch.stack([part.mean(dim=0) for part in found]).cpu().numpy())
     return np.concatenate(features)

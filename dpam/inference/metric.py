@@ -21,6 +21,7 @@ from dpam.inference.scorer import Scorer, load
 from dpam.pack.batches import collate, fixed_views
 from dpam.pack.preparation import Prepared, prepare, select
 from dpam.pack.views import Views
+from dpam.utils.runtime import whole_float32
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class IqaMetric(nn.Module):
             return torch.tensor(rated, dtype=torch.float32, device=where)
         many = cast(Iterable[Photo], [photos] if is_one(photos) else photos)
         images = (unit_tensor(photo, self.scorer.preparation) for photo in many)
-        with torch.autocast(weights.device.type, enabled=False):
+        with torch.autocast(weights.device.type, enabled=False), whole_float32(weights.device):
             scores = [self.one(image.to(weights), self.fixed_inputs(image)) for image in images]
         if not scores:  # an empty batch still has a gradient, empty as well
             none = photos if isinstance(photos, Tensor) else torch.empty(0)

@@ -14,6 +14,7 @@ from dpam.pack.batches import Batch, View, collate, fixed_views
 from dpam.pack.preparation import Prepared
 from dpam.pack.views import Views
 from dpam.utils.parallel import in_order
+from dpam.utils.runtime import whole_float32
 
 BATCH = (2, 32)  # views: of each thread of a processor, whose caches hold few; of a GPU
 Chunk = TypeVar("Chunk")
@@ -76,7 +77,8 @@ def predict_views(
     dtype, enabled = torch.get_autocast_dtype(where), torch.is_autocast_enabled(where)
 
     def compute(chunk: list[tuple[int, View]]) -> Iterator[ViewPrediction]:
-        with torch.inference_mode(), torch.autocast(where, dtype, enabled):
+        autocast = torch.autocast(where, dtype, enabled)
+        with torch.inference_mode(), autocast, whole_float32(device):
             batch = collate([view for _, view in chunk], size).to(device)
             quality, score, weight = predict_batch(net, batch, maps)
         found = [tensor.float().cpu().numpy() for tensor in (score, weight)]

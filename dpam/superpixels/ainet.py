@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from dpam.errors import DpamError
 from dpam.imaging.filters import resize_cubic
 from dpam.superpixels.slico import grid
+from dpam.utils.runtime import whole_float32
 from dpam.utils.tensors import read_tensors, refuse_misfit, write_tensors
 
 CELL = 16  # pixels, side of a grid cell
@@ -141,7 +142,8 @@ def ainet(image: np.ndarray, net: AINet, region_size: int) -> np.ndarray:
     colours = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
     device = next(net.parameters()).device
     small = resize_cubic(colours.to(device), rows * CELL, columns * CELL)
-    cells = owners(net(small[None].float() / 255)).float()
+    with whole_float32(device):
+        cells = owners(net(small[None].float() / 255)).float()
     labels = F.interpolate(cells[None], (height, width), mode="nearest-exact")[0, 0]
     return enforce(labels.to(torch.int32).cpu().numpy())
 

@@ -34,7 +34,7 @@ from dpam.training.progress import Progress
 from dpam.training.stopping import random_state, set_random_state, stopping_on_signals
 from dpam.training.teacher import with_teacher
 from dpam.utils.progress import track
-from dpam.utils.runtime import autocast_dtype, compile_network
+from dpam.utils.runtime import autocast_dtype, compile_network, whole_float32
 
 log = logging.getLogger(__name__)
 
@@ -339,7 +339,7 @@ class Trainer:
             Interrupted: a signal asked to stop; the progress is saved.
             DpamError: the loss is not a number.
         """
-        with stopping_on_signals(self):
+        with stopping_on_signals(self), whole_float32(self.device):
             self.resume()
             for row in self.history:
                 report(row)

@@ -3,7 +3,8 @@
 import logging
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,21 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
             "long as float32; auto chooses what is fast"
         )
     return torch.bfloat16 if precision == "bfloat16" else None
+
+
+@contextmanager
+def whole_float32(where: torch.device) -> Iterator[None]:
+    """All bits of float32 on a GPU, too: convolutions there drop 13 (TF32) unless told not to.
+
+    It is set for the whole process, so not for several threads at once. A processor needs nothing.
+    """
+    if where.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    others = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    with cudnn.flags(allow_tf32=False, **others):
+        yield
 
 
 def imitates_bfloat16() -> bool:

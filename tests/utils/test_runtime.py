@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from dpam.errors import DpamError
-from dpam.utils.runtime import autocast_dtype, compile_network, device, device_name
+from dpam.model import create
+from dpam.utils.runtime import (
+    autocast_dtype,
+    compile_network,
+    device,
+    device_name,
+    whole_float32,
+)
 
 
 def test_where_it_fails_the_function_is_used_as_it_is(
@@ -61,3 +68,28 @@ def test_a_processor_that_only_imitates_bfloat16_is_warned_of(
             assert not caplog.records
             assert autocast_dtype("bfloat16", cpu) == torch.bfloat16
         assert len(caplog.records) == warnings
+
+
+@pytest.mark.parametrize("benchmark", [False, True])
+def test_float32_on_a_gpu_keeps_all_of_its_bits(monkeypatch, benchmark):
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "benchmark", benchmark)
+    with whole_float32(torch.device("cpu")):
+        assert cudnn.allow_tf32
+    with whole_float32(torch.device("cuda")):
+        assert not cudnn.allow_tf32
+        assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic) == (True, benchmark, False)
+    assert cudnn.allow_tf32
+    assert cudnn.benchmark == benchmark
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_scores_of_a_gpu_are_the_processors_to_float32():
+    net = create(network="pooled", backbone="test_vit", image_size=96, pretrained=False).eval()
+    images = torch.randn(4, 3, 96, 96)
+    with torch.inference_mode():
+        expected = net(images)
+        with whole_float32(torch.device("cuda")):
+            found = net.to("cuda")(images.to("cuda")).cpu()
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)
