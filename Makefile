@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 map_quality=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates slurm chromium pins clean
+.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-gpu slurm chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ test: $(DEVELOP) ## run the tests
 	@$(IN) OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm and not faults and not tutorial"
 	@$(IN) pytest -m large
 
-tutorial-test: $(DEVELOP) ##- what pages of docs say: a new superpixel method, the ablation, a union of datasets; minutes
+tutorial-test: $(DEVELOP) ##- a new superpixel method, the ablation, a union of datasets, bench-gpu in small; minutes
 	@$(IN) OMP_NUM_THREADS=1 pytest -q -m tutorial
 
 slurm-test: slurm $(DEVELOP) ##- run profiles/slurm on a private Slurm (Debian, as root)
@@ -102,6 +102,10 @@ bench-joining: $(DEVELOP) ##- join shards of a pack by copying, beside HDF5's vi
 
 bench-near-duplicates: $(DEVELOP) ##- look for near-duplicates among 40,000 hashes, beside a plain search
 	$(BIN)/python benchmarks/near_duplicates.py
+
+# Installs nothing: the machine with the GPU may have no network. What is missing there it names.
+bench-gpu: ##- measure everything that a GPU is for, in eight minutes; one page in results/bench-gpu
+	@$(IN) python3 -m benchmarks.gpu --output results/bench-gpu
 
 slurm: ##- install Slurm for slurm-test, if it is not there (Debian, as root)
 	@command -v slurmctld slurmd sbatch munged >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends munge slurm-client slurmctld slurmd >/dev/null; }
