@@ -64,7 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--views", default="5", help="of each tested image")
     parser.add_argument(
-        "--tflops", type=float, help=f"rate of a GPU, TFLOP/s; assumed: {ASSUMED_TFLOPS:g}; an H100 has 145"
+        "--tflops",
+        type=float,
+        help=f"rate of a GPU, TFLOP/s; assumed: {ASSUMED_TFLOPS:g}; an H100 has 145",
     )
     parser.add_argument("--measure", action="store_true", help="time a training step here")
     add_output(parser, "--output", help="also write the table (.csv)")
