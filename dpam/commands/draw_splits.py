@@ -47,8 +47,6 @@ def run(args: argparse.Namespace) -> None:
     apart = splits.apart(pairs, table)
     write_csv(args.near_duplicates, apart)
     write_csv(args.output, table)
-    names = ", ".join(name for name in table.columns if name != "image")
-    logging.info("%s: %d images; splits: %s", args.labels, len(table), names)
     for name in table.columns.drop(["image", "whole"]):
         if not args.no_validation and "validation" not in set(table[name]):
             logging.warning(
@@ -56,15 +54,17 @@ def run(args: argparse.Namespace) -> None:
                 "epoch will be kept",
                 name,
             )
-    few = {
-        name: splits.too_few_to_select(labels["reference"][table[name] == "validation"].tolist())
-        for name in table.columns.drop("image")
-    }
-    if any(few.values()):
-        logging.warning(
-            "too few images to select an epoch on: %s; the last epoch will be kept",
-            "; ".join(f"{name} validates on {what}" for name, what in few.items() if what),
-        )
+    few: dict[str, list[str]] = {}
+    for name in table.columns.drop("image"):
+        validation = labels["reference"][table[name] == "validation"].tolist()
+        few.setdefault(splits.too_few_to_select(validation), []).append(name)
+    for what, names in few.items():
+        if what:
+            logging.warning(
+                "%s: the validation set is %s: too few to select an epoch on, the last one will "
+                "be kept",
+                *(", ".join(names), what),
+            )
     if len(apart):
         torn = sorted(set(" ".join(apart["splits"]).split()))
         logging.warning(
@@ -72,3 +72,5 @@ def run(args: argparse.Namespace) -> None:
             "drawn here: %s",
             *(len(apart), ", ".join(torn), args.near_duplicates),
         )
+    drawn = ", ".join(table.columns.drop("image"))
+    logging.info("%s: %d images; splits: %s", args.labels, len(table), drawn)

@@ -66,10 +66,6 @@ def run(args: argparse.Namespace) -> None:
     write_csv(args.near_duplicates, near)
     write_csv(args.output, joined)
     dataset = joined["image"].map(whose)
-    logging.info(
-        "%s: %d images; %d pair(s) of near-duplicates in different datasets",
-        *(" + ".join(splits), len(joined), len(near)),
-    )
     for split in joined.columns.drop("image"):
         for name, count in dataset[joined[split] == LEFT_OUT].value_counts(sort=False).items():
             rest = int(((joined[split] == "train") & (dataset == name)).sum())
@@ -78,3 +74,7 @@ def run(args: argparse.Namespace) -> None:
                 "another dataset validates or tests on; %d train",
                 *(split, name, count, rest),
             )
+    logging.info(
+        "%s: %d images; %d pair(s) of near-duplicates in different datasets",
+        *(" + ".join(splits), len(joined), len(near)),
+    )

@@ -181,7 +181,7 @@ def summary(history: pd.DataFrame) -> str:
     """The epoch that the weights are of, and what it reached."""
     from dpam.training.history import RULES
 
-    row = history.loc[history[RULES[0]] == 1].iloc[0].to_dict()
+    row = history.loc[history[RULES[0]] == 1].iloc[0].dropna().to_dict()
     reached = ", ".join(numbers_of(row, "validation_srcc", "test_srcc"))
     return f"weights of epoch {row['epoch']:.0f} of {len(history)}" + f": {reached}" * bool(reached)
 

@@ -234,7 +234,7 @@ def decimal(value: float) -> str:
 
 def with_sign(value: float) -> str:
     """Three decimals with a sign; a dash for nan."""
-    return DASH if pd.isna(value) else f"{value:+.3f}".replace("-", MINUS)
+    return DASH if pd.isna(value) else f"{value:+z.3f}".replace("-", MINUS)
 
 
 def latex(table: pd.DataFrame, caption: str) -> str:

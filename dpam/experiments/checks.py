@@ -17,7 +17,7 @@ from dpam.datasets import DATASETS, Dataset, missing_files
 from dpam.datasets.splits import FEWEST_TO_DRAW, draw, scenes
 from dpam.errors import DpamError
 from dpam.evaluation.methods import BASE
-from dpam.evaluation.unions import is_own, members_of
+from dpam.evaluation.unions import dataset_name, is_own, members_of, union_of
 from dpam.experiments.places import (
     datasets_of,
     distortions_of,
@@ -97,34 +97,39 @@ def unfit(
                 f"training.crop, training.degraded: expected whole images, of {name} the network "
                 "reads crops; set both to 0"
             )
-        if "train_on" not in block:
-            yield from wrong_batch(config, block, datasets[name])
+    for name in trained_on(block):
+        yield from wrong_batch(config, block, [datasets[each] for each in members_of(name)])
 
 
 def wrong_batch(
-    config: Mapping[str, Any], block: Mapping[str, Any], dataset: Dataset
+    config: Mapping[str, Any], block: Mapping[str, Any], datasets: Sequence[Dataset]
 ) -> Iterator[str]:
-    """Drawn splits of one of the user's own datasets that leave too few images for a batch.
+    """Drawn splits of the user's own datasets that leave one network too few images for a batch.
 
     Near-duplicates, which may move an image to another subset, are not known yet.
     """
-    root = Path(root_of(config, dataset.name))
-    if dataset.name not in config["custom"] or missing_files(dataset, root):
-        return
-    labels = dataset.read_labels(root).assign(official="")
-    if scenes(labels).nunique() < FEWEST_TO_DRAW:
-        return  # which drawing says
-    none = pd.DataFrame(columns=["image", "other"], dtype=str)
-    splits = draw(labels, none, config["splits"]["seed"])
+    tables = []
+    for dataset in datasets:
+        root = Path(root_of(config, dataset.name))
+        if dataset.name not in config["custom"] or missing_files(dataset, root):
+            return
+        labels = dataset.read_labels(root).assign(official="")
+        if scenes(labels).nunique() < FEWEST_TO_DRAW:
+            return  # which drawing says
+        none = pd.DataFrame(columns=["image", "other"], dtype=str)
+        splits = draw(labels, none, config["splits"]["seed"])
+        tables.append(splits.assign(distortion=labels["distortion"]))
+    images = pd.concat(tables)
     size = config["training"]["batch_size"]
-    drawn = [split for split in block["splits"] if split in splits]
-    for split, distortion in product(drawn, distortions_of(config, block, dataset)):
-        chosen = (labels["distortion"] == distortion) | (distortion == "all")
-        left = int((chosen & (splits[split] != "test")).sum())
+    name = dataset_name(union_of(dataset.name for dataset in datasets))
+    drawn = [split for split in block["splits"] if split in images]
+    for split, distortion in product(drawn, distortions_of(config, block, datasets[0])):
+        chosen = (images["distortion"] == distortion) | (distortion == "all")
+        left = int((chosen & (images[split] != "test")).sum())
         if chosen.any() and left < size:
             of_type = "" if distortion == "all" else f" of type {distortion}"
             yield (
-                f"training.batch_size: {size}, but {split} of {dataset.name} leaves {left} "
+                f"training.batch_size: {size}, but {split} of {name} leaves {left} "
                 f"image{'s' * (left != 1)}{of_type} to learn from; lower it"
             )
 

@@ -302,19 +302,39 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read the keys and values of a YAML file.
 
     Raises:
-        DpamError: the file is missing, is not YAML, or holds something else.
+        DpamError: the file is missing, is not YAML, holds something else, or has a key twice.
     """
     import yaml
 
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except UNREADABLE as error:
         raise cannot_be_read(path, error) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise DpamError(f"{path}: expected YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise DpamError(f"{path}: expected keys and values, found something else")
+    if twice := list(repeated_keys(yaml.compose(text, yaml.SafeLoader))):
+        raise DpamError(f"{path}: expected each key once, found again {', '.join(twice)}")
     return content
+
+
+def repeated_keys(node: Any) -> Iterator[str]:
+    """Keys that stand twice in one mapping, with their lines: YAML takes the last without a word.
+
+    Args:
+        node: of PyYAML.
+    """
+    if node.id == "mapping":
+        names = [key.value for key, _ in node.value]
+        for number, (key, value) in enumerate(node.value):
+            if key.value in names[:number]:
+                yield f"{key.value} (line {key.start_mark.line + 1})"
+            yield from repeated_keys(value)
+    elif node.id == "sequence":
+        for item in node.value:
+            yield from repeated_keys(item)
 
 
 def read_csv(path: str | Path, columns: list[str]) -> "pd.DataFrame":

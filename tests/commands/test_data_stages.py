@@ -40,6 +40,16 @@ def near(folder: Path) -> list[str]:
     return ["--verified", str(verified), "--near-duplicates", str(output)]
 
 
+def test_validation_sets_that_say_too_little_are_named_together(root, tmp_path, capsys):
+    assert run("normalise-labels", root, tmp_path / "labels.csv") == 0
+    arguments = ["--seed", "1", "--count", "2", "--output", str(tmp_path / "splits.csv")]
+    assert main(["draw-splits", str(tmp_path / "labels.csv"), *arguments, *near(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    names = "split00, split01, authors"
+    assert f"{names}: the validation set is 2 images of one reference: too few to select" in said
+    assert said.count("too few to select") == 1
+
+
 def test_verify_normalise_draw(root, tmp_path):
     assert run("verify-download", root, tmp_path / "verified.json") == 0
     verified = read_json(tmp_path / "verified.json")

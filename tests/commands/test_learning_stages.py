@@ -17,7 +17,7 @@ from PIL import Image
 from samples import photograph, save_judge
 
 from dpam.cli import main
-from dpam.commands.train import on_validation
+from dpam.commands.train import on_validation, summary
 from dpam.experiments.settings import TrainingSettings
 from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.store import Pack
@@ -105,6 +105,13 @@ def trainings(monkeypatch):
 
     monkeypatch.setattr("dpam.commands.train.on_validation", remember)
     return seen
+
+
+def test_a_training_s_summary_tells_what_it_reached_and_no_more():
+    history = pd.DataFrame({"epoch": [1, 2], "validation_selected": [0, 1], "test_srcc": np.nan})
+    assert summary(history) == "weights of epoch 2 of 2"
+    history["validation_srcc"] = [0.1, 0.2]
+    assert summary(history) == "weights of epoch 2 of 2: validation SRCC 0.200"
 
 
 def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys, trainings):

@@ -10,6 +10,7 @@ from scipy import stats
 from dpam.evaluation.ablation import COLUMNS, compare_variants, readable
 from dpam.evaluation.bootstrap import clusters_of, interval_of_difference
 from dpam.evaluation.correlation import srcc
+from dpam.evaluation.formatting import with_sign
 from dpam.evaluation.significance import (
     compare_methods,
     corrected_interval,
@@ -145,6 +146,7 @@ def test_text_and_a_table_without_base():
     assert text["variant"].tolist() == ["base", "no texture"]
     assert text["SRCC less base"][0] == ""
     assert text["SRCC less base"][1].startswith("\N{MINUS SIGN}0.075 [")
+    assert with_sign(-1e-16) == "+0.000"
     alone = beside(runs({"slic+a": [0.7, 0.8], "slic+b": [0.6, 0.75]}))
     assert alone["srcc_difference"].isna().all()
     assert list(alone.columns) == COLUMNS

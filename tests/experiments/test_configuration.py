@@ -13,6 +13,7 @@ from dpam.experiments.settings import ModelSettings, TrainingSettings, schema_of
 from dpam.model.networks import NETWORKS
 from dpam.training.losses import LOSSES
 from dpam.training.optim import OPTIMISERS
+from dpam.utils.files import read_yaml
 
 TOP = Path(__file__).resolve().parents[2]
 SCHEMA = TOP / "workflow/schemas/config.schema.yaml"
@@ -115,6 +116,10 @@ def test_presets_are_valid(preset):
         ({"image_size": 8}, "image_size: 8 is less than the minimum of 32"),
         ({"experiments": []}, "experiments"),
         (
+            {"experiments": [{"name": "a", "datasets": ["x"], "seeds": [2, 2], "test_on": "self"}]},
+            "experiments.0.seeds: .2, 2. has non-unique",
+        ),
+        (
             {"experiments": [{"name": "a", "datasets": ["../x"], "test_on": "self"}]},
             "experiments.0.datasets.0",
         ),
@@ -124,6 +129,15 @@ def test_presets_are_valid(preset):
 def test_faults_are_explained(change, message):
     with pytest.raises(DpamError, match=message):
         validate({**configuration(), **change}, SCHEMA)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("variants:\n  a: {views: 1}\n  b: {views: 1}\nviews: 5\n")
+    assert read_yaml(file)["views"] == 5
+    file.write_text("variants:\n  a: {views: 1}\n  a: {views: 4}\nallow:\n- {x: 1, x: 2}\n")
+    with pytest.raises(DpamError, match=r"mine.yaml: .* again a \(line 3\), x \(line 5"):
+        read_yaml(file)
 
 
 def test_a_number_that_yaml_reads_as_text_is_one():

@@ -178,6 +178,16 @@ def test_a_batch_that_no_split_fills_is_refused():
     assert runs_of(configured(experiment | {"distortions": ["all"]}, **own))
 
 
+def test_a_batch_that_a_union_does_not_fill_is_refused():
+    """Of twice four images three each are not tested."""
+    miniatures.write_text(Path("data/more/scores.csv"), Path("data/mine/scores.csv").read_text())
+    experiment = {"train_on": ["mine", "more"]}
+    own = {"custom": custom("mine", "more")}
+    assert runs_of(configured(experiment, **own, training={"batch_size": 6}))
+    with pytest.raises(DpamError, match=r"batch_size: 7, but split00 of mine \+ more leaves 6 im"):
+        runs_of(configured(experiment, **own, training={"batch_size": 7}))
+
+
 @pytest.mark.parametrize(
     ("more", "line"),
     [

@@ -364,6 +364,7 @@ def test_the_plain_head_from_photographs_to_numbers(tmp_path):
             "model: out_indices [2, 12]: expected ascending indices of",
         ),
         ("allow: {live: [odd_sizes]}", "allow.live.0: 'odd_sizes' does not match"),
+        ("views: 1\nviews: 4", "mine.yaml: expected each key once, found again views (line 2)"),
         (
             "model: {network: pooled}",
             "model.network pooled: it does not read packs of the method slic; pooled needs",

@@ -15,7 +15,7 @@ from dpam.experiments.configuration import validate
 from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
-from dpam.utils.files import write_text
+from dpam.utils.files import read_yaml, write_text
 from dpam.experiments.settings import JUDGE
 from dpam.experiments.variants import config_of, pack_of
 from dpam.inference.judge import judge
@@ -38,6 +38,8 @@ def stop(message):
 
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 try:
+    for file in workflow.configfiles if workflow.is_main_process else ():
+        read_yaml(file)  # which refuses what Snakemake's reader passes over
     validate(config, SCHEMA)
     # The released code's experiment, to compare with: as `--configfile` overlays it.
     AS_RELEASED = {}
