@@ -73,6 +73,11 @@ def other_versions(folder: Path) -> None:
         edit(file, "torch==", "torch==9")(folder)
 
 
+def scale_as_released(folder: Path) -> None:
+    edit("config.yaml", "scaling: declared", "scaling: faithful")(folder)
+    edit(TINY, "train_on: [demo_synthetic, mine]", "datasets: [mine]")(folder)
+
+
 def move(folder: Path) -> Path:
     return folder.rename(folder.with_name("moved"))
 
@@ -91,6 +96,7 @@ class Row(NamedTuple):
         begins: rules whose jobs rerun by themselves; what follows from them reruns, too.
         of: only jobs of this dataset rerun by themselves.
         new: part of the path of jobs that were none before.
+        gone: part of the path of jobs that are none any more.
     """
 
     kind: str
@@ -99,6 +105,7 @@ class Row(NamedTuple):
     begins: str = ""
     of: str = ""
     new: str = ""
+    gone: str = ""
 
 
 DEMO, TINY = "workflow/presets/demo.yaml", "tiny.yaml"
@@ -168,7 +175,7 @@ ROWS = [
     # Data.
     Row(
         "labels of one dataset",
-        "one label of `mine`",
+        "one label of `mine`, on which two networks train, and one with another dataset",
         edit("photographs/scores.csv", "3.bmp,3", "3.bmp,4"),
         "verify_download",
         of="mine",
@@ -232,9 +239,10 @@ ROWS = [
     ),
     Row(
         "key of train",
-        "`labels.scaling`",
-        edit("config.yaml", "scaling: declared", "scaling: faithful"),
-        "train",
+        "`labels.scaling`, without the network of two datasets, which it is not for",
+        scale_as_released,
+        "list_runs train",
+        gone="demo_synthetic+mine",
     ),
     Row("key of train", "`model.dropout`", edit(DEMO, "dropout: 0", "dropout: 0.2"), "train"),
     Row(
@@ -252,7 +260,7 @@ ROWS = [
     Row(
         "one more seed",
         "of the experiment `own`",
-        edit(TINY, "[mine]\n", "[mine]\n    seeds: [20, 21]\n"),
+        edit(TINY, "datasets: [mine]\n", "datasets: [mine]\n    seeds: [20, 21]\n"),
         "list_runs",
         new="21/",  # also of the ensemble, seed20+21
     ),
@@ -273,6 +281,20 @@ ROWS = [
         ),
         "list_runs",
         new="slic+plain",
+    ),
+    Row(
+        "one more dataset",
+        "in `train_on` of the experiment `union`",
+        edit(TINY, "[demo_synthetic, mine]", "[demo_synthetic, mine, demo_authentic]"),
+        "list_runs",
+        new="demo_synthetic+mine+demo_authentic",
+    ),
+    Row(
+        "order of datasets",
+        "in `train_on` of the experiment `union`: the first one's scale is that of the scores",
+        edit(TINY, "[demo_synthetic, mine]", "[mine, demo_synthetic]"),
+        "list_runs",
+        new="mine+demo_synthetic",
     ),
     # Surroundings.
     Row("a library's version", "torch in `envs/`", other_versions),
@@ -323,7 +345,11 @@ def expected(row: Row, graph: list[Job]) -> list[Job]:
         for job in graph
         if job.rule in row.begins.split() and any(row.of in path for path in job.outputs)
     ]
-    return following(begun, graph)
+    return [
+        job
+        for job in following(begun, graph)
+        if not row.gone or not any(row.gone in path for path in job.outputs)
+    ]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.kind}, {row.how}")
