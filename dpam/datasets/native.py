@@ -110,6 +110,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         DpamError: it is not CSV, or does not have each of `columns` (given in lower case) once.
     """
     refuse_unreadable(path)
+    refuse_other_separators(path)
     try:
         # The first row as cells: with names, pandas takes one cell too many in all rows as index.
         table = pd.read_csv(
@@ -127,6 +128,18 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     table.columns = [name.lower() for name in table.iloc[0]]
     _require(path, table, columns)
     return table.iloc[1:].reset_index(drop=True)
+
+
+def refuse_other_separators(path: Path) -> None:
+    """Raise a DpamError if a CSV has semicolons or tabs for commas, as some Excel writes it."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    for mark, name in {";": "semicolons", "\t": "tabs"}.items():
+        if mark in first and "," not in first:
+            raise DpamError(
+                f"{path}: expected CSV with commas between columns, found {name}; write commas "
+                "there, and points in numbers"
+            )
 
 
 def read_sheet(path: Path, columns: Sequence[str]) -> pd.DataFrame:

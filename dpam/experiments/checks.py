@@ -207,12 +207,12 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
             "numba or scikit-image"
         )
     yield from wrong_files(config)
-    results = Path(os.path.abspath(config["pathvars"]["results"]))
+    results = Path(config["pathvars"]["results"])
     for key, place in config["pathvars"].items():
-        if Path.cwd().is_relative_to(os.path.abspath(place)):
+        if lies_in(".", place):
             yield f"pathvars.{key}: {place}: name a folder of its own"
     for place in config["scoring"]["photographs"]:
-        if Path(os.path.abspath(place)).is_relative_to(results / "photographs"):
+        if lies_in(place, results / "photographs"):
             yield (
                 f"scoring.photographs: {place} lies where the workflow writes, its files would be "
                 "replaced; move it, and name the place"
@@ -220,13 +220,18 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
     for name in dict.fromkeys(
         name for block in config["experiments"] for name in datasets_of(block)
     ):
-        root = Path(os.path.abspath(root_of(config, name)))
-        inside = any(root.is_relative_to(results / folder) for folder in WRITTEN)
+        inside = any(lies_in(root_of(config, name), results / folder) for folder in WRITTEN)
         if inside and not is_made_here(config, name):
             yield (
                 f"{name}: {root_of(config, name)} lies where the workflow writes, its files would "
                 "be replaced; move it, and name the place as data_root or under roots"
             )
+
+
+def lies_in(place: str, folder: str | Path) -> bool:
+    """Whether a place is a folder or in it, as they are written or by where their links lead."""
+    ways = os.path.abspath, os.path.realpath
+    return any(Path(way(place)).is_relative_to(way(folder)) for way in ways)
 
 
 def wrong_files(config: Mapping[str, Any]) -> Iterator[str]:

@@ -387,6 +387,8 @@ def test_why_a_labelled_image_is_missing(tmp_path):
         ("mine.mat", b"MATLAB 5.0 MAT-file", "found a MATLAB or HDF5 file; in MATLAB, writetable"),
         ("mine.mat", b"MATLAB 7.3 MAT-file", "found a MATLAB or HDF5 file; in MATLAB, writetable"),
         ("mine.mat", b"\x89HDF\r\n\x1a\n", "found a MATLAB or HDF5 file; in MATLAB, writetable"),
+        ("mine.csv", b"image;label\na.png;0,5\n", "found semicolons; write commas there, and"),
+        ("mine.csv", b"\xef\xbb\xbfimage\tlabel\na.png\t1\n", "found tabs; write commas there"),
     ],
 )
 def test_tables_of_other_programs_say_what_helps(tmp_path, name, start, words):

@@ -228,6 +228,16 @@ def test_settings_that_would_fail_late_or_write_over_data(more, line):
     assert f"\n  - {line}" in str(caught.value)
 
 
+def test_links_to_where_the_workflow_writes_are_followed(tmp_path):
+    """As where results and data are links to one large disk."""
+    (tmp_path / "disk/data/live").mkdir(parents=True)
+    for name, place in {"made": "disk", "read": "disk/data"}.items():
+        Path(name).symlink_to(tmp_path / place)
+    places = {"results": "made", "logs": "l", "benchmarks": "b"}
+    with pytest.raises(DpamError, match="live: read/live lies where the workflow writes"):
+        runs_of(configured({"datasets": ["live"]}, pathvars=places, data_root="read"))
+
+
 def test_a_backend_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("dpam.experiments.checks.find_spec", lambda name: None)
     asked = {"superpixels": {"backend": "opencv"}}
