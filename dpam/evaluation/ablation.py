@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dpam.evaluation.bootstrap import clusters_to_draw, interval_of_difference
+from dpam.evaluation.bootstrap import FEW_REFERENCES, clusters_to_draw, interval_of_difference
+from dpam.evaluation.captions import ABOUT_FEW_REFERENCES
 from dpam.evaluation.formatting import decimal, method_name, with_sign
 from dpam.evaluation.methods import BASE, is_ensemble, method_of, parts_of
 from dpam.evaluation.significance import FEWEST_SPLITS, FIXED, corrected_interval, probability
@@ -32,8 +33,8 @@ CAPTION = (
     "(median), its 95 % interval in brackets, and two-sided p of the corrected resampled t-test, "
     "after Holm's correction over all comparisons of the experiment. The interval is that of the "
     "mean difference, by the same test; of a single split, percentiles of a bootstrap over "
-    "references, or images, in which both networks are drawn together. Of weights selected on test "
-    "nothing is shown."
+    f"references, or images, in which both networks are drawn together. {ABOUT_FEW_REFERENCES} Of "
+    "weights selected on test nothing is shown."
 )
 
 
@@ -157,4 +158,5 @@ def with_interval(row: dict[Any, Any]) -> str:
         return ""
     text = with_sign(row["srcc_difference"])
     low, high = row["srcc_difference_low"], row["srcc_difference_high"]
-    return text if pd.isna(low) else f"{text} [{with_sign(low)}, {with_sign(high)}]"
+    mark = "*" if row["intervals_over"] == FEW_REFERENCES else ""
+    return text if pd.isna(low) else f"{text} [{with_sign(low)}, {with_sign(high)}]{mark}"

@@ -9,12 +9,15 @@ from dpam.evaluation.tables import FEW, FLOOR
 ABOUT_SPLITS = (
     f"median ± standard deviation over splits, or, of fewer than {FEW} splits, the value of each"
 )
+ABOUT_FEW_REFERENCES = (
+    "[ ]*: over images, as fewer than five references were tested; images of one reference are "
+    "alike, so it is too narrow."
+)
 ABOUT_METRICS = (
     "PLCC and RMSE fitted: after a logistic of four parameters, fitted on the tested images. "
     "RMSE in units of the label, 0 to 1. A single run has its 95 % interval in brackets: "
     "percentiles of a bootstrap over references, or over images where there is no reference. "
-    "[ ]*: over images, as fewer than five references were tested; images of one reference are "
-    "alike, so it is too narrow."
+    f"{ABOUT_FEW_REFERENCES}"
 )
 ABOUT_WITHIN = (
     "SRCC within groups: mean of the SRCC within each group (sub-collection, distortion type, ...) "

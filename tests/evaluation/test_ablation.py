@@ -85,27 +85,37 @@ def test_the_interval_holds_0_where_the_test_finds_nothing():
         assert (low <= 0 <= high) == (corrected_t_test(apart, 0.25) >= 0.05)
 
 
-def test_within_one_split_images_are_drawn_for_both(tmp_path):
+@pytest.mark.parametrize(
+    ("references", "over", "end"),
+    [
+        ([""] * 160, "images", "]"),
+        ([f"r{i}" for i in range(160)], "references", "]"),
+        ([f"r{i % 3}" for i in range(160)], "images of few references", "]*"),
+    ],
+)
+def test_within_one_split_images_are_drawn_for_both(tmp_path, references, over, end):
     rng = np.random.default_rng(0)
     label = rng.random(160)
     found = {}
     for method, noise in (("slic", 0.3), ("slic+blind", 0.6)):
         found[method] = label + noise * rng.random(160)
-        table = pd.DataFrame({"image": map(str, range(160)), "subset": "test", "reference": ""})
-        table = table.assign(label=label, prediction=found[method])
+        table = pd.DataFrame({"image": map(str, range(160)), "subset": "test"})
+        table = table.assign(reference=references, label=label, prediction=found[method])
         table.loc[160] = ["x", "validation", "", 0.0, 9.0]
         (tmp_path / method).mkdir()
         table.sample(frac=1, random_state=len(method)).to_csv(
             tmp_path / method / "on-live.csv", index=False
         )
     values = {method: [srcc(prediction, label)] for method, prediction in found.items()}
-    _, row = beside(runs(values, tmp_path)).to_dict("records")
+    table = beside(runs(values, tmp_path))
+    _, row = table.to_dict("records")
     sides = [found[name][None] for name in ("slic+blind", "slic")]
     low, high = row["srcc_difference_low"], row["srcc_difference_high"]
     alone = interval_of_difference(*sides, label, np.arange(160))
     assert (low, high) == pytest.approx(alone, abs=0.01)  # rows come in another order
     assert low < row["srcc_difference"] < high < 0
-    assert row["intervals_over"] == "images"
+    assert row["intervals_over"] == over
+    assert readable(table)["SRCC less base"][1].endswith(end)
     assert np.isnan(row["p"])
 
 
