@@ -18,9 +18,9 @@ Several packs make one network of all of them; the splits then are those of join
 are on the scale of the first, and it learns a linear map to the scale of each other one.
 
 For an output model.safetensors, progress is kept after every epoch in model.progress.pt beside it:
-a run that was stopped goes on from there when it is started again with the same settings, data and
-code. SIGTERM and SIGUSR1 save at once and end with exit status 75. Curves for TensorBoard go to
-model.tensorboard.
+a run that was stopped goes on from there when it is started again with the same settings, start,
+data and code. SIGTERM and SIGUSR1 save at once and end with exit status 75. Curves for TensorBoard
+go to model.tensorboard.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ def run(args: argparse.Namespace) -> None:
                 subsets.iloc[chosen] = name
             learned = extremes(pack.labels["label"], subsets)
             pack.labels["label"] = stretch_in_subsets(pack.labels["label"], subsets)
-        trainer = Trainer(net, pack, rows, settings, args.seed, where, progress)
+        origin = origin_of(model, start)
+        trainer = Trainer(net, pack, rows, settings, args.seed, where, progress, origin)
         log.info(
             "%s, distortion %s, %s, seed %d: %s images, %d epochs",
             pack.settings["title"],
@@ -293,6 +294,15 @@ def build_network(model: dict[str, Any], pack: AnyPack) -> tuple[Network, dict[s
             "one was made for the network pooled"
         )
     return net, start_from(net, start, sha256) if start else {}
+
+
+def origin_of(model: Mapping[str, Any], start: Mapping[str, Any]) -> str:
+    """What a network's first weights depend on beside the seed: settings, and what files hold."""
+    from dpam.model.start import sha256_of
+
+    weights = None if start else model.get("weights")
+    held = {"start": start.get("sha256"), "weights": sha256_of(weights) if weights else None}
+    return json.dumps({**model, **held, "start_sha256": None}, sort_keys=True)
 
 
 def fresh_events(folder: Path) -> SummaryWriter:

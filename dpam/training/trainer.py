@@ -45,7 +45,8 @@ class Trainer:
     """One training run and all of its state.
 
     Progress is kept after every epoch, every ten minutes within one, and when a signal asks to
-    stop, under a hash of settings, split, data and code.
+    stop, under a hash of settings, split, data, code and `origin`, what the first weights
+    depend on beside the seed, as text.
 
     Attributes:
         history: a row per finished epoch.
@@ -63,6 +64,7 @@ class Trainer:
         seed: int,
         device: torch.device,
         progress: Path,
+        origin: str = "",
     ) -> None:
         self.net = net.to(device)
         self.pack, self.rows, self.settings = pack, rows, settings
@@ -108,12 +110,13 @@ class Trainer:
         self.kept: dict[str, dict[str, Tensor]] = {}
         self.unfinished: dict[str, Any] = {}  # of an epoch
         self.asked_to_stop = ""
-        self.progress = Progress(progress, self._identity())
+        self.progress = Progress(progress, self._identity(origin))
 
-    def _identity(self) -> str:
+    def _identity(self, origin: str) -> str:
         """Hash of what the weights depend on."""
         facts = {
             "net": self.net.settings,
+            "origin": origin,
             "settings": asdict(self.settings),
             "pack": self.pack.settings,
             "seed": self.seed,

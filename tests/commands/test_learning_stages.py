@@ -18,8 +18,10 @@ from samples import photograph, save_judge
 
 from dpam.cli import main
 from dpam.commands.train import on_validation, summary
+from dpam.errors import DpamError
 from dpam.experiments.settings import TrainingSettings
-from dpam.model.checkpoint import load_checkpoint
+from dpam.model import create
+from dpam.model.checkpoint import load_checkpoint, save_checkpoint
 from dpam.pack.store import Pack
 from dpam.training.trainer import Trainer
 
@@ -324,6 +326,28 @@ def test_a_training_from_the_judge_takes_all_of_it_or_its_backbone(photos, tmp_p
         for name in (name for name in expected if name.startswith(taken)):
             assert torch.equal(found[f"{prefix}{name}"], expected[name]), name
         rmtree(out / "run")
+
+
+def test_a_stopped_training_goes_on_from_its_own_start_alone(photos, tmp_path, monkeypatch):
+    out = prepare_data(photos, tmp_path)
+    pack(photos, out)
+    net = create("dpam", **MODEL, image_size=64)
+    for name, value in {"first": 0.0, "second": 1.0}.items():
+        torch.nn.init.constant_(net.halve.weight, value)
+        save_checkpoint(out / f"{name}.safetensors", net, {})
+    found = []
+
+    def stop(trainer, report):
+        found.append(trainer.progress.identity)
+        raise DpamError("stopped")
+
+    monkeypatch.setattr(Trainer, "run", stop)
+    first, second = f"{out}/first.safetensors", f"{out}/second.safetensors"
+    given = [{}, {"start": first}, {"start": second}, {"weights": second}, {"score_bias": 0.1}]
+    for origin in (*given, {}):
+        assert train(out, "--set", f"model={json.dumps(MODEL | origin)}") == 1
+    assert len(set(found)) == len(given)
+    assert found[0] == found[-1]
 
 
 def test_two_trainings_in_one_folder_leave_each_other_alone(photos, tmp_path):

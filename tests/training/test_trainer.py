@@ -40,7 +40,7 @@ def split(pack):
     return pd.Series(PARTS, index=pack.labels["image"])
 
 
-def trainer(pack, tmp_path, **changes):
+def trainer(pack, tmp_path, origin="", **changes):
     settings = TrainingSettings(
         **{
             "epochs": 4,
@@ -54,7 +54,7 @@ def trainer(pack, tmp_path, **changes):
     torch.manual_seed(0)
     net = DPAM("test_vit", image_size=64, embed_dim=16)
     rows = rows_of_subsets(pack, split(pack), "all")
-    return Trainer(net, pack, rows, settings, 3, CPU, tmp_path / "progress.pt")
+    return Trainer(net, pack, rows, settings, 3, CPU, tmp_path / "progress.pt", origin)
 
 
 def ignore(row):
@@ -293,9 +293,10 @@ def test_progress_under_other_settings_or_code_or_broken_is_ignored(
     with Pack(pack_file) as pack:
         first = trainer(pack, tmp_path, epochs=1)
         first.run(lambda row: None)
-        other = trainer(pack, tmp_path, epochs=1, learning_rate=2e-3)
-        other.resume()
-        assert other.history == []
+        for changed in ({"learning_rate": 2e-3}, {"origin": "another start"}):
+            other = trainer(pack, tmp_path, epochs=1, **changed)
+            other.resume()
+            assert other.history == []
         same = trainer(pack, tmp_path, epochs=1)
         same.resume()
         assert len(same.history) == 1
