@@ -34,6 +34,9 @@ from dpam.model.shapes import SHAPES
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
+# Tables that the workflow writes beside those of experiments, and what ends further ones of these.
+TABLES = ("metrics", "types_and_levels", "significance", "planned", "estimate")
+LAYOUTS = ("_paper", "_variants")
 LEAST_GRID = 4  # patches along a side of the network's input
 
 
@@ -207,6 +210,11 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
             "numba or scikit-image"
         )
     yield from wrong_files(config)
+    names = list(dict.fromkeys(block["name"] for block in config["experiments"]))
+    taken = {*TABLES, *(f"{name}{layout}" for name in names for layout in LAYOUTS)}
+    for name in names:
+        if name in taken:
+            yield f"experiments: {name}: another table has that name; take another for yours"
     results = Path(config["pathvars"]["results"])
     for key, place in config["pathvars"].items():
         if lies_in(".", place):

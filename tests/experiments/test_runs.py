@@ -228,6 +228,14 @@ def test_settings_that_would_fail_late_or_write_over_data(more, line):
     assert f"\n  - {line}" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["significance", "metrics", "planned", "a_paper", "a_variants"])
+def test_no_experiment_has_the_name_of_another_table(name):
+    experiments = {"datasets": ["live"]}, {"datasets": ["live"], "name": name}
+    with pytest.raises(DpamError, match=f"experiments: {name}: another table has that name"):
+        runs_of(configured(*experiments))
+    assert runs_of(configured(experiments[0], {"datasets": ["live"], "name": f"{name}_of_mine"}))
+
+
 def test_links_to_where_the_workflow_writes_are_followed(tmp_path):
     """As where results and data are links to one large disk."""
     (tmp_path / "disk/data/live").mkdir(parents=True)
