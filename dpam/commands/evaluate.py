@@ -24,7 +24,6 @@ from dpam.commands.arguments import add_input, add_output, json_object
 from dpam.datasets.joining import read_hashes
 from dpam.datasets.splits import share_tested
 from dpam.errors import DpamError, listed
-from dpam.evaluation import metrics
 from dpam.imaging.perceptual_hash import nearest
 from dpam.utils.files import read_csv, write_json
 
@@ -70,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read predictions, compute the numbers, write them with the identity of the run."""
+    from dpam.evaluation import metrics
+
     identity = parse_identity(args.identity)
     split = str(identity["split"])
     splits = read_csv(args.splits, ["image", split])
@@ -105,12 +106,16 @@ def without(
     prediction: np.ndarray, label: np.ndarray, test: pd.DataFrame, apart: np.ndarray
 ) -> dict[str, Any]:
     """n, srcc, plcc and srcc_within of the tested images that are `apart`, (n,) bool."""
+    from dpam.evaluation import metrics
+
     groups = metrics.rows_of_groups(test["group"][apart].tolist())
     return metrics.correlations(prediction[apart], label[apart], groups)
 
 
 def floor(test: pd.DataFrame, label: np.ndarray, apart: np.ndarray) -> dict[str, Any] | None:
     """The numbers of the mean of the group in training, as a prediction of (n,) labels."""
+    from dpam.evaluation import metrics
+
     means = pd.to_numeric(test["group_mean"], errors="coerce").to_numpy(dtype=np.float64)
     if np.isnan(means).any() or len(set(test["group"])) < 2:
         return None

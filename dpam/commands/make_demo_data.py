@@ -8,7 +8,6 @@ import argparse
 import logging
 
 from dpam.commands.arguments import add_output, natural, positive
-from dpam.demo import make as demo
 from dpam.demo.photographs import NAMES
 
 
@@ -30,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the dataset's folder."""
-    demo.make_demo(
+    from dpam.demo.make import make_demo
+
+    make_demo(
         args.output,
         args.dataset,
         photographs=args.photographs,

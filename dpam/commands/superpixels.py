@@ -17,20 +17,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from PIL import Image
-
 from dpam.commands.arguments import add_superpixels, positive
 from dpam.errors import SOME_FAILED, DpamError, listed
-from dpam.figures.photographs import draw_borders
 from dpam.imaging.folders import image_files
-from dpam.pack.preparation import Preparation, read_photograph
-from dpam.superpixels.methods import segment
-from dpam.superpixels.quality import compactness, explained_variation
 from dpam.utils.files import atomic, printable, refuse_existing
 from dpam.utils.progress import track
-from dpam.utils.runtime import device
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the stage; returns the exit status."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    from dpam.figures.photographs import draw_borders
+    from dpam.pack.preparation import Preparation, read_photograph
+    from dpam.superpixels.methods import segment
+    from dpam.superpixels.quality import compactness, explained_variation
+    from dpam.utils.runtime import device
+
     preparation = Preparation(
         network_input="whole",
         image_size=224,

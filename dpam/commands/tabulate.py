@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from dpam.commands.arguments import add_input
-from dpam.evaluation import ablation, captions, formatting, significance, tables
+from dpam.evaluation import captions, formatting, tables
 from dpam.evaluation.methods import BASE, parts_of
 from dpam.utils.files import refuse_existing, write_csv, write_text
 
@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the metrics of every run of the list, write the tables."""
+    from dpam.evaluation import ablation, significance
+
     output = Path(args.output_dir)
     metrics = tables.read_metrics(args.runs)
     varied = [parts_of(method)[1] != BASE for method in metrics["method"]]

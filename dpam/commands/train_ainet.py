@@ -16,13 +16,9 @@ import numpy as np
 
 from dpam.commands.arguments import add_output, natural, positive
 from dpam.imaging.folders import image_files
-from dpam.pack.preparation import read_photograph
-from dpam.superpixels.ainet import save_ainet
-from dpam.superpixels.ainet_training import AINetSettings, train_ainet
-from dpam.superpixels.slico import slico
+from dpam.superpixels.ainet_settings import AINetSettings
 from dpam.utils.files import refuse_other_ending
 from dpam.utils.progress import track
-from dpam.utils.runtime import device, record
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
+    from dpam.pack.preparation import read_photograph
+    from dpam.superpixels.ainet import save_ainet
+    from dpam.superpixels.ainet_training import train_ainet
+    from dpam.superpixels.slico import slico
+    from dpam.utils.runtime import device, record
+
     refuse_other_ending(args.output, ".safetensors")
     files, passed = image_files(args.images)
     if passed:

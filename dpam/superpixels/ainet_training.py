@@ -6,7 +6,6 @@ at the released defaults it never takes effect.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,30 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dpam.superpixels.ainet import CELL, AINet, neighbourhoods
+from dpam.superpixels.ainet_settings import AINetSettings
 from dpam.utils.progress import track
 
 SIDE = 208  # pixels of the squares that are trained on
-
-
-@dataclass(frozen=True)
-class AINetSettings:
-    """How to train.
-
-    Attributes:
-        steps: of Adam.
-        batch_size: squares per step.
-        learning_rate: of Adam.
-        weight_decay: of Adam.
-        position: weight of the position term against that of the labels, m.
-        seed: of initial weights, squares, flips and shuffles.
-    """
-
-    steps: int = 4000
-    batch_size: int = 8
-    learning_rate: float = 8e-5
-    weight_decay: float = 4e-4
-    position: float = 0.003
-    seed: int = 20
 
 
 def blocks(maps: Tensor) -> Tensor:

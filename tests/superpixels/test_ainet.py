@@ -16,8 +16,8 @@ from dpam.superpixels.ainet import (
     owners,
     save_ainet,
 )
+from dpam.superpixels.ainet_settings import AINetSettings
 from dpam.superpixels.ainet_training import (
-    AINetSettings,
     loss_of,
     rebuild,
     square,
