@@ -101,12 +101,12 @@ def facts_of(pack):
     return [int(pack.image(row).sum()) for row in range(len(pack))], pack.labels["label"].sum()
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_a_pack_is_read_in_other_processes(pack_file, method):
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pack_is_read_in_another_process(pack_file, method):
     with Pack(pack_file) as pack:
         expected = facts_of(pack)  # it is open here
         pack.labels["label"] += 1
-        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as executor:
+        with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as executor:
             for pixels, scores in executor.map(facts_of, [pack, pack]):
                 assert pixels == expected[0]
                 assert scores == pytest.approx(expected[1] + len(pack))
