@@ -1,10 +1,10 @@
 """Cut a list of photographs into chunks that several jobs score.
 
 Photographs are named by text files with one path per line and by folders (with the folders in
-them), in any number. An archive (zip, tar), such as a shard of WebDataset, is a chunk of its own:
-the images in it are scored without unpacking. Writes DIR/00000.txt, 00001.txt, ... in the order of
-the list. No photograph and no archive is opened: what cannot be read is said when it is to be
-scored. A folder that cannot be read is said now. How many files are no images by their names is
+them), in any number. An archive (zip, tar, Parquet), such as a shard of WebDataset, is a chunk of
+its own: the images in it are scored without unpacking. Writes DIR/00000.txt, 00001.txt, ... in the
+order of the list. No photograph and no archive is opened: what cannot be read is said when it is to
+be scored. A folder that cannot be read is said now. How many files are no images by their names is
 said, too.
 """
 

@@ -16,7 +16,8 @@ belong together, as for checkpoints of the authors, both scores go from 0 to 100
 
 Without --checkpoint the judge scores that comes with the package; `dpam info` says what it is.
 
-Folders, patterns and zip and tar archives stand for the images in them; archives are not unpacked.
+Folders, patterns and archives (zip, tar, Parquet with images in its cells) stand for the images in
+them; archives are not unpacked.
 What else is in them is counted at the end, by ending, with what would read it. Links are followed.
 What in a name is not UTF-8 is escaped.
 With --output every row is written as soon as it is known, and printed only where --sort, --top or

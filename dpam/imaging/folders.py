@@ -42,7 +42,7 @@ class SkippedFiles(Counter[str]):
 
 def is_archive(path: Path) -> bool:
     """Whether a file is read as an archive, by its ending."""
-    return path.suffix.lower() == ".zip" or path.name.lower().endswith(TAR)
+    return path.suffix.lower() in (".zip", ".parquet") or path.name.lower().endswith(TAR)
 
 
 def read_to_the_end(file: tarfile.TarFile) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from dpam.errors import DpamError
 from dpam.imaging.folders import SkippedFiles, files, is_archive, read_to_the_end
 from dpam.imaging.images import is_image_name
+from dpam.inference.image_tables import cells
 from dpam.pack.preparation import Preparation, read_photograph
 from dpam.utils.files import printable, refuse_special
 
@@ -50,7 +51,7 @@ def sources(
     """The photographs at the places, one by one; what cannot be read is an error in its place.
 
     Args:
-        places: as of `files`; archives (zip, tar) stand for the images in them.
+        places: as of `files`; archives (zip, tar, Parquet) stand for the images in them.
         recursive: also look into the folders in folders.
         done: names that are left out, unread.
         passed: counts the files of folders, patterns and archives that are no images.
@@ -72,7 +73,7 @@ def members(
     count, shown = 0, printable(archive)
     try:
         refuse_special(archive)
-        contents = zip_contents if archive.suffix.lower() == ".zip" else tar_contents
+        contents = CONTENTS.get(archive.suffix.lower(), tar_contents)
         for source in contents(archive, done, passed):
             count += 1
             if source is not None:
@@ -80,7 +81,7 @@ def members(
         if not count:
             yield DpamError(f"{shown}: no image in this archive")
     except DpamError as error:
-        yield DpamError(printable(error))
+        yield DpamError(f"{shown}: {printable(error).removeprefix(f'{shown}: ')}")
     except FileNotFoundError:
         yield DpamError(f"{shown}: no such file")
     except PermissionError as error:
@@ -134,6 +135,22 @@ def tar_contents(
         read_to_the_end(file)
 
 
+def table_contents(
+    table: Path, done: Container[str], passed: SkippedFiles
+) -> Iterator[Source | DpamError | None]:
+    """The images in a Parquet table; None for those that are done."""
+    for cell in cells(table):
+        name = member_name(table, cell.name)
+        if name in done:
+            yield None
+        else:
+            yield Source(name, cell.content) if cell.content else DpamError(f"{name}: no image")
+
+
+# By the ending of the archive; all others are tar archives.
+CONTENTS = {".zip": zip_contents, ".parquet": table_contents}
+
+
 def is_wanted(member: str, passed: SkippedFiles | None = None) -> bool:
     """Whether a member of an archive is an image that its maker meant; others are counted."""
     if member.startswith("__MACOSX/") or Path(member).name.startswith("."):
@@ -175,6 +192,9 @@ def member_names(archive: Path) -> Iterator[str]:
         with zipfile.ZipFile(archive) as file:
             names = (info.filename for info in file.infolist() if not info.is_dir())
             yield from filter(is_wanted, names)
+        return
+    if archive.suffix.lower() == ".parquet":
+        yield from (cell.name for cell in cells(archive, contents=False))
         return
     with tarfile.open(archive) as tar:
         for member in tar:

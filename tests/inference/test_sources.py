@@ -14,6 +14,7 @@ from dpam.errors import DpamError
 from dpam.imaging.folders import SkippedFiles
 from dpam.imaging.images import JXL
 from dpam.inference.sources import Source, sources, total
+from dpam.inference.sources import names as names_of
 
 
 def png(seed: int) -> bytes:
@@ -193,3 +194,48 @@ def test_missing_and_done_files(tmp_path):
         source.read()
     (error,) = names(sources([str(tmp_path / "none.zip")]))
     assert "no such file" in error
+
+
+def parquet(path, columns):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as pq
+
+    pq.write_table(pa.table(columns), path, row_group_size=3)
+    return str(path)
+
+
+@pytest.mark.parametrize("layout", ["Hugging Face", "img2dataset", "bytes alone"])
+def test_images_in_the_cells_of_a_table(tmp_path, layout):
+    images = [png(number) for number in range(5)]
+    images[3] = None
+    if layout == "Hugging Face":
+        paths = ["a.png", "deep/b.png", None, "d.png", "e.png"]
+        rows = [{"bytes": image, "path": path} for image, path in zip(images, paths, strict=True)]
+        columns, expected = {"image": rows, "label": range(5)}, [*paths]
+        expected[2] = "00000002"
+    elif layout == "img2dataset":
+        expected = [f"00012000{number}" for number in range(5)]
+        columns = {"caption": ["no image"] * 5, "key": expected, "jpg": images}
+    else:
+        columns, expected = {"bytes": images}, [f"{number:08}" for number in range(5)]
+    table = parquet(tmp_path / "shard.parquet", columns)
+    expected = [f"{table}/{name}" for name in expected]
+    found = list(sources([table], done={expected[1]}))
+    assert names(found) == [expected[0], expected[2], f"{expected[3]}: no image", expected[4]]
+    for number, source in ((0, found[0]), (2, found[1]), (4, found[3])):
+        np.testing.assert_array_equal(source.read(), photograph(number, 40, 36))
+    assert list(names_of([table], False)) == expected
+    assert total([table], False) is None
+
+
+def test_a_table_without_images_or_damaged_is_named(tmp_path):
+    table = parquet(tmp_path / "labels.parquet", {"image": ["a.png"], "label": [1.0]})
+    assert names(sources([table])) == [
+        f"{table}: expected one column that holds images (bytes), found none"
+    ]
+    two = parquet(tmp_path / "two.parquet", {"a": [b"1"], "b": [b"2"]})
+    (error,) = names(sources([two]))
+    assert error.endswith("found a, b")
+    (tmp_path / "two.parquet").write_bytes((tmp_path / "two.parquet").read_bytes()[:-9])
+    (error,) = names(sources([two]))
+    assert error.startswith(f"{two}: expected an archive, found a damaged or other file")
