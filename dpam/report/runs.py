@@ -156,6 +156,7 @@ def in_words(block: dict[str, Any]) -> str:
     names, methods, baselines, splits = lists
     names = names or [" + ".join(block.get("train_on", []))]
     distortions, variants = block.get("distortions", ["all"]), block.get("variants", [BASE])
+    targets = block.get("test_on", "self")
     words = [
         f"on {', '.join(names)}",
         ", ".join([*methods, *baselines]),
@@ -164,7 +165,7 @@ def in_words(block: dict[str, Any]) -> str:
         f"distortions {distortions if isinstance(distortions, str) else ', '.join(distortions)}"
         if distortions != ["all"]
         else "",
-        f"tested on {block.get('test_on', 'self')}",
+        f"tested on {targets if isinstance(targets, str) else ', '.join(targets)}",
     ]
     return ", ".join(filter(None, words))
 

@@ -20,7 +20,7 @@ from dpam.evaluation.formatting import readable, readable_types
 from dpam.evaluation.tables import SETTING
 from dpam.report import page as page_module
 from dpam.report.results import without_constants
-from dpam.report.runs import flatten
+from dpam.report.runs import flatten, in_words
 from dpam.report.table import read_table
 from dpam.utils.progress import duration
 
@@ -317,6 +317,12 @@ def test_what_was_run_is_said_and_what_differs_from_the_release(page: Path) -> N
     assert "training.learning_rate 0.0001 1e-05" in text  # the release's, ours
     assert "experiment individual on demo_a, slic, split00, tested on self \N{EN DASH}" in text
     assert "training.epochs" not in text[: text.index("Configuration")]
+
+
+def test_an_experiment_in_words_names_what_it_is_tested_on() -> None:
+    block = {"name": "a", "datasets": ["live"], "methods": ["slic"], "splits": ["whole"]}
+    said = in_words({**block, "test_on": ["csiq", "spaq"]})
+    assert said == "on live, slic, whole, tested on csiq, spaq"
 
 
 def test_epochs_selected_on_test_stand_apart_beside_the_published(tmp_path: Path) -> None:
