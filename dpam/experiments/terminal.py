@@ -21,6 +21,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from dpam.utils.progress import duration, roughly
 
 NO_JOBS = ("total", "all")  # in Snakemake's counts: their sum, and the name of all results
+LONGEST_ERROR = 8  # lines on the terminal; its log has all
 # What Snakemake says of each job, and of itself before the first.
 BLOCKS = {
     LogEvent.WORKFLOW_STARTED,
@@ -126,7 +127,7 @@ class Lines(logging.Handler):
             self.finished(*self.jobs.pop(record.job_id))
         elif event == LogEvent.JOB_ERROR and record.jobid in self.jobs:
             job, _ = self.jobs[record.jobid]
-            self.write(f"failed: {title(job)}: {last_message(job) or 'no message'}{its_log(job)}")
+            self.write(f"failed: {title(job)}: {last_error(job) or 'no message'}{its_log(job)}")
         elif event == LogEvent.GROUP_ERROR:
             self.write(f"failed: a group of jobs (see {', '.join(record.aux_logs)})")
 
@@ -236,16 +237,33 @@ def title(job: Any) -> str:
 
 def last_message(job: Any) -> str:
     """The last line of a job's log; empty if there is none."""
+    return "".join(lines_of_log(job)[-1:]).strip()
+
+
+def last_error(job: Any) -> str:
+    """The error that a job's log ends with, of a long one its beginning and end; or its last line.
+
+    An error about several files names them on lines of their own.
+    """
+    said = lines_of_log(job)
+    begins = [number for number, line in enumerate(said) if line.startswith("dpam ")]
+    error = said[begins[-1] :] if begins else said[-1:]
+    if len(error) > LONGEST_ERROR:
+        error = [*error[: LONGEST_ERROR - 2], "  ...", error[-1]]
+    return "\n".join(error).strip()
+
+
+def lines_of_log(job: Any) -> list[str]:
+    """The lines of a job's log that say something."""
     for name in job.log or []:
         path = Path(str(name).split(" (")[0])
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             continue
-        said = [line for line in lines[1:] if line.strip()]  # the first is the command
-        if said:
-            return said[-1].strip()
-    return ""
+        if said := [line for line in lines[1:] if line.strip()]:  # the first is the command
+            return said
+    return []
 
 
 def its_log(job: Any) -> str:

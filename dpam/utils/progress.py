@@ -55,7 +55,7 @@ def own_terminal() -> bool:
 class OneOfMany(logging.Filter):
     """What a job says on a terminal that it shares: warnings and, now and then, its progress.
 
-    Errors are left to Snakemake, which tells the last message of a failed job's log.
+    Errors are left to Snakemake, which tells the one that a failed job's log ends with.
     """
 
     def __init__(self) -> None:

@@ -65,6 +65,25 @@ def test_a_failed_job_tells_its_last_message_once(run, tmp_path):
     )
 
 
+def test_a_failed_job_names_several_files_and_of_many_the_first(run, tmp_path):
+    say, _, screen = run
+    log = tmp_path / "verify.log"
+    for count, shown in (2, [*range(2)]), (50, [*range(5), "..."]):
+        files = [f"  - {number}.jpg: does not decode" for number in range(count)]
+        error = ["dpam verify-download: mine: wrong:", *files, "Get a complete copy."]
+        log.write_text("\n".join(["# dpam verify-download", "reading", *error, ""]))
+        say(LogEvent.JOB_INFO, **job("verify", 4, [log], d="mine"))
+        say(LogEvent.JOB_ERROR, "Error", logging.ERROR, rule_name="verify", jobid=4)
+        lines = [f"  {x}" if x == "..." else files[x] for x in shown]
+        assert screen.getvalue().splitlines() == [
+            "failed: verify mine: dpam verify-download: mine: wrong:",
+            *lines,
+            f"Get a complete copy. (see {log})",
+        ]
+        screen.seek(0)
+        screen.truncate()
+
+
 def test_what_snakemake_says_of_other_things_stays(run):
     say, _, screen = run
     say(text="Building DAG of jobs...")
