@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 map_quality=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-gpu slurm chromium pins clean
+.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start bench-gpu slurm chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ lint: $(DEVELOP) ##- ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakemake --lint
 	$(IN) lint-imports
 
-bench: bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring ##- all that follows, an hour on two cores
+bench: bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start ##- all that follows, an hour on two cores
 
 bench-network: $(DEVELOP) ##- time and memory of the network, beside the reference
 	$(BIN)/python benchmarks/network.py
@@ -105,6 +105,9 @@ bench-near-duplicates: $(DEVELOP) ##- look for near-duplicates among 40,000 hash
 
 bench-scoring: $(DEVELOP) ##- score photographs of 0.2 to 50 megapixels, beside pyiqa's networks where it is installed
 	$(BIN)/python benchmarks/scoring.py
+
+bench-start: $(DEVELOP) ##- what each command costs before it works
+	$(BIN)/python benchmarks/start.py
 
 # Installs nothing: the machine with the GPU may have no network. What is missing there it names.
 bench-gpu: ##- measure everything that a GPU is for, in eight minutes; one page in results/bench-gpu
