@@ -35,7 +35,7 @@ def is_one(photos: object) -> bool:
         return photos.ndim != 4
     if isinstance(photos, str | Path | bytes | Image.Image) or hasattr(photos, "read"):
         return True
-    if isinstance(photos, Iterable) and not isinstance(photos, Mapping):
+    if isinstance(photos, Iterable) and not isinstance(photos, Mapping | bytearray | memoryview):
         return False
     raise DpamError(f"expected {FORMS}, or several of them; found {type(photos).__name__}")
 

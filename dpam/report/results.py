@@ -201,6 +201,8 @@ def reached(rows: pd.DataFrame) -> str:
 def where(row: dict[Any, Any]) -> str:
     """What a row was trained and tested on, and the interval of its SRCC."""
     name = significance.test_in_words(row)
+    if row["splits"] > 1:
+        name += f", median of {row['splits']} splits"
     if pd.isna(row["srcc_low"]):
         return name
     return f"{name}; 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"

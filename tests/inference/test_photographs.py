@@ -105,6 +105,7 @@ def test_colour_profiles_of_images_in_memory_are_followed():
         (None, "expected the name of a file, .*; found NoneType"),
         (5, "found int"),
         ({"a": RGB}, "found dict"),
+        (bytearray(b"png"), "found bytearray"),
     ],
 )
 def test_what_is_no_photograph_is_refused(form, words):

@@ -107,7 +107,8 @@ def test_page_says_what_was_reached_and_on_what(page: Path) -> None:
     assert f"Found, at most in a run: {found}" in text
     row = table[table["method"] == "slic"].iloc[0]
     assert "DPAM, SLIC: SRCC " in text
-    assert f"{row['srcc_median']:.3f} (demo_a" in text
+    assert row["splits"] == 2
+    assert f"{row['srcc_median']:.3f} (demo_a, median of 2 splits" in text
 
 
 def test_accepted_findings_are_named(page: Path) -> None:
