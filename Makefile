@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --set-threads train=1 test=1 map_quality=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
-.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start bench-gpu slurm chromium pins clean
+.PHONY: has-tools help setup demo reruns docs test tutorial-test slurm-test fault-test lint bench bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start bench-threads bench-gpu slurm chromium pins clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ lint: $(DEVELOP) ##- ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakemake --lint
 	$(IN) lint-imports
 
-bench: bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start ##- all that follows, an hour on two cores
+bench: bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start bench-threads ##- all that follows, an hour on two cores
 
 bench-network: $(DEVELOP) ##- time and memory of the network, beside the reference
 	$(BIN)/python benchmarks/network.py
@@ -108,6 +108,9 @@ bench-scoring: $(DEVELOP) ##- score photographs of 0.2 to 50 megapixels, beside 
 
 bench-start: $(DEVELOP) ##- what each command costs before it works
 	$(BIN)/python benchmarks/start.py
+
+bench-threads: $(DEVELOP) ##- a small network with one and two threads, on an idle and a busy machine
+	$(BIN)/python benchmarks/threads.py
 
 # Installs nothing: the machine with the GPU may have no network. What is missing there it names.
 bench-gpu: ##- measure everything that a GPU is for, in eight minutes; one page in results/bench-gpu
