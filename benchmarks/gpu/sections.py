@@ -29,6 +29,7 @@ from dpam.pack.recipes import preparation_of
 from dpam.superpixels.ainet import AINet, ainet
 from dpam.superpixels.rim import RimSettings, rim
 from dpam.superpixels.slico import slico
+from dpam.superpixels.slico_torch import slico_together
 from dpam.utils.files import write_json
 from dpam.utils.runtime import compile_network, device, whole_float32
 
@@ -268,7 +269,9 @@ def superpixels(report: Report, small: bool) -> None:
     images = np.random.default_rng(20).integers(0, 256, (batch, side, side, 3), np.uint8)
     net = AINet().to(where).eval()
     slico(images[0], 20, 10, 10, "numba")  # compiled once
+    many = np.concatenate([images] * (1 if small else 4))
     methods: dict[str, Callable[[], object]] = {
+        "slico, torch": lambda: slico_together(many, 20, 10, 10, where),
         "slico, one core": lambda: [slico(image, 20, 10, 10, "numba") for image in images],
         "ainet": lambda: [ainet(image, net, 20) for image in images],
         "rim": lambda: rim(images, RimSettings(steps=10 if small else 500), where),
@@ -277,7 +280,8 @@ def superpixels(report: Report, small: bool) -> None:
         method()
         start = now(where)
         method()
-        report.row(method=name, side=side, **{"images/s": batch / (now(where) - start)})
+        number = len(many) if name == "slico, torch" else batch
+        report.row(method=name, side=side, **{"images/s": number / (now(where) - start)})
 
 
 def profile(report: Report, small: bool) -> None:

@@ -85,7 +85,7 @@ def add_superpixels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
         default="numba",
-        help="what computes slic: numba, scikit-image, or opencv, which is exactly as released",
+        help="what computes slic: numba, torch (on a GPU), scikit-image, or opencv, as released",
     )
     parser.add_argument(
         "--rim",

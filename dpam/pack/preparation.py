@@ -101,7 +101,8 @@ class Preparation:
     @property
     def uses_gpu(self) -> bool:
         """Whether a GPU, where there is one, makes the superpixels."""
-        return self.method != NONE and METHODS[self.method].uses_gpu
+        by_torch = self.method == "slic" and self.backend == "torch"
+        return by_torch or (self.method != NONE and METHODS[self.method].uses_gpu)
 
     @property
     def keeps_texture(self) -> bool:

@@ -61,12 +61,21 @@ Images = Sequence[np.ndarray]
 Segment = Callable[[Images, "Settings", "torch.device"], Images]
 
 
-def by_slic(images: Images, settings: Settings, _: "torch.device") -> Images:
-    """See `dpam.superpixels.slico`."""
-    from dpam.superpixels.slico import slico
+def by_slic(images: Images, settings: Settings, device: "torch.device") -> Images:
+    """See `dpam.superpixels.slico`; on a GPU torch takes all images of one size at once."""
+    from dpam.superpixels.slico import slico, without_gaps
 
-    how = settings.region_size, settings.compactness, settings.iterations, settings.backend
-    return [slico(image, *how) for image in images]
+    how = settings.region_size, settings.compactness, settings.iterations
+    if settings.backend != "torch" or device.type == "cpu":
+        return [slico(image, *how, settings.backend) for image in images]
+    from dpam.superpixels.slico_torch import slico_together
+
+    found: dict[int, np.ndarray] = {}
+    for size in {image.shape for image in images}:
+        alike = [number for number, image in enumerate(images) if image.shape == size]
+        label_maps = slico_together(np.stack([images[number] for number in alike]), *how, device)
+        found |= zip(alike, map(without_gaps, label_maps), strict=True)
+    return [found[number] for number in range(len(images))]
 
 
 def by_rim(images: Images, settings: Settings, device: "torch.device") -> Images:

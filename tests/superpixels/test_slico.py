@@ -6,9 +6,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -19,7 +21,9 @@ from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.pack.preparation import select
 from dpam.superpixels.kernels import LANES, cluster, connect, lab_of
-from dpam.superpixels.slico import BACKENDS, resize_by_opencv, slico
+from dpam.superpixels.methods import by_slic
+from dpam.superpixels.slico import BACKENDS, resize_by_opencv, slico, without_gaps
+from dpam.superpixels.slico_torch import slico_together
 from dpam.superpixels.statistics import sampled_statistics
 
 CASES = json.loads((Path(__file__).parents[1] / "data/preprocessing.json").read_text())["cases"]
@@ -84,7 +88,7 @@ def test_label_maps_have_no_gaps_and_repeat(backend):
     kind=st.sampled_from(["noise", "flat", "ramp", "blocks"]),
     seed=st.integers(0, 9),
 )
-def test_numba_labels_every_pixel_with_connected_superpixels(height, width, region, kind, seed):
+def test_every_pixel_has_a_connected_superpixel(height, width, region, kind, seed):
     rng = np.random.default_rng(seed)
     image = {
         "noise": rng.integers(0, 256, (height, width, 3)),
@@ -94,11 +98,64 @@ def test_numba_labels_every_pixel_with_connected_superpixels(height, width, regi
             :height, :width
         ],
     }[kind].astype(np.uint8)
-    labels = slico(image, region, 10, 4, "numba")
-    assert labels.shape == (height, width)
-    assert np.unique(labels).tolist() == list(range(labels.max() + 1))
-    assert set(pieces(labels)) == {1}
-    np.testing.assert_array_equal(slico(image, region, 10, 4, "numba"), labels)
+    together = slico_together(image[None].repeat(2, axis=0), region, 10, 4, CPU)
+    np.testing.assert_array_equal(together[0], together[1])
+    alone = slico(image, region, 10, 4, "numba")
+    np.testing.assert_array_equal(slico(image, region, 10, 4, "numba"), alone)
+    for labels in alone, without_gaps(together[0]):
+        assert labels.shape == (height, width)
+        assert np.unique(labels).tolist() == list(range(labels.max() + 1))
+        assert set(pieces(labels)) == {1}
+
+
+def photographs():
+    """Of two sizes, alternating."""
+    found = [whole[:150, 50:270] for whole in (data.astronaut(), data.coffee(), data.chelsea())]
+    return [image if number % 2 else image[:140] for number, image in enumerate(found * 2)]
+
+
+CPU = torch.device("cpu")
+HOW = SimpleNamespace(region_size=20, compactness=10, iterations=10, backend="torch")
+
+
+def test_torch_gives_what_numba_gives(monkeypatch):
+    """Here on the processor; in the pipeline numba computes there."""
+    images = np.stack(photographs()[::2])
+    found = slico_together(images, 20, 10, 10, CPU)
+    expected = np.stack([slico(image, 20, 10, 10, "numba") for image in images])
+    assert (found == expected).mean() >= 0.999
+    monkeypatch.setattr("dpam.superpixels.slico_torch.AT_ONCE", 1)
+    np.testing.assert_array_equal(slico_together(images, 20, 10, 10, CPU), found, "one by one")
+
+
+def test_torch_takes_images_of_each_size_together(monkeypatch):
+    """On a device that is no processor; what computes there is pretended."""
+    sizes = []
+
+    def pretended(images, *how):
+        sizes.append(images.shape)
+        return np.stack([slico(image, *how[:3], "numba") for image in images])
+
+    monkeypatch.setattr("dpam.superpixels.slico_torch.slico_together", pretended)
+    images = photographs()
+    found = by_slic(images, HOW, torch.device("cuda"))
+    assert sorted(sizes) == [(3, 140, 220, 3), (3, 150, 220, 3)]
+    for image, labels in zip(images, found, strict=True):
+        assert labels.dtype == np.uint16
+        np.testing.assert_array_equal(labels, slico(image, 20, 10, 10, "numba"))
+    sizes.clear()
+    np.testing.assert_array_equal(by_slic(images, HOW, CPU)[0], found[0])
+    assert not sizes
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_what_numba_gives():
+    images = photographs()
+    found = by_slic(images, HOW, torch.device("cuda"))
+    expected = [slico(image, 20, 10, 10, "numba") for image in images]
+    pairs = list(zip(found, expected, strict=True))
+    assert sum((a == b).sum() for a, b in pairs) >= 0.999 * sum(b.size for _, b in pairs)
 
 
 def test_numba_gives_the_same_in_threads():
