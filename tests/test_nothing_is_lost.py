@@ -155,7 +155,7 @@ CASES = {
     "plot": Case(
         ("runs.csv", "--packs", "data/slic.h5", "--maps", f"{RUN}/maps-on-mine.npz",
          "--output-dir", "figures"),
-        ("figures/most_wrong.json", "figures/scatter.svg", "figures/cross_dataset.pdf"),
+        ("figures/most_wrong.json", "figures/scatter.svg", "figures/pdf/scatter.pdf"),
     ),
     "report": Case(
         ("--tables-dir", "tables", "--figures-dir", "figures", "--benchmarks-dir", "benchmarks",

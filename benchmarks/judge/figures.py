@@ -32,7 +32,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG or JPEG on white; an earlier one is replaced."""
     with atomic(path, ours=STARTS[path.suffix]) as temporary:
         metadata = {"Software": None} if path.suffix == ".png" else None
-        figure.savefig(temporary, dpi=100, facecolor="white", metadata=metadata)
+        figure.savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
 
 
 def ladders(judges: list[dict[str, Any]], path: Path) -> None:

@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
 
         labels = normalise(dataset.read_labels(root), dataset)["label"]
         with style.style():
-            picture = curves.label_histogram(labels, dataset.title, dataset.label_kind)
-            style.save(picture, args.svg)
+            picture = curves.Histogram(dataset.title, dataset.label_kind, labels.to_numpy())
+            style.save(curves.histograms([picture]), args.svg)
 
 
 def with_root(dataset: Dataset, config: dict[str, Any]) -> tuple[Dataset, str]:

@@ -1,8 +1,12 @@
 """Figures as SVG and PDF: curves, predictions, examples, quality maps, methods, distortion types.
 
+They are as wide as one column of a journal, 3.5 inches, or as two, 7.16 inches, and their text has
+8 points. A figure that has nothing to show says so in its SVG, and is not among the PDFs, which lie
+in the folder `pdf`.
+
 Of many runs the first split of each is shown before the second of any, at most 24 panels; a
-figure says how many it leaves out, and in words when it has nothing to show. Where there are
-weights selected on the tested images beside others, the others are shown.
+figure says how many it leaves out. Where there are weights selected on the tested images beside
+others, the others are shown.
 
 most_wrong.json holds a thumbnail of each image that the scatter plots number.
 """

@@ -353,11 +353,11 @@ def plot(compared: tuple[np.ndarray, np.ndarray, dict[str, Any]], args: argparse
     Raises:
         DpamError: it cannot be written.
     """
-    from dpam.figures import curves, style  # only these need matplotlib
+    from dpam.evaluation.tables import intervals_of
+    from dpam.figures import scatter, style  # only these need matplotlib
 
     prediction, label, result = compared
     with style.style():
-        srcc = float("nan") if result["srcc"] is None else result["srcc"]
-        title = args.checkpoint.name
-        cloud = curves.Scatter(title, args.labels.name, label, prediction, srcc)
-        style.save(curves.scatter([cloud]), args.scatter)
+        about = prediction, scatter.agreement(result | intervals_of(result)), result["logistic"]
+        cloud = scatter.Scatter(args.checkpoint.name, args.labels.name, label, *about)
+        style.save(scatter.scatter([cloud]), args.scatter)

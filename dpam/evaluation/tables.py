@@ -76,11 +76,18 @@ def _flat(result: dict[str, Any]) -> dict[str, Any]:
     flat |= {metric: _number(result[metric]) for metric in METRICS}
     validation = result["validation"] or {}
     flat |= {f"validation_{name}": _number(validation.get(name)) for name in ("srcc", "plcc")}
+    flat |= intervals_of(result)
+    flat["logistic_status"] = result["logistic_status"]
+    return flat | dict(zip(LOGISTIC, result["logistic"] or [float("nan")] * 4, strict=True))
+
+
+def intervals_of(result: dict[str, Any]) -> dict[str, float]:
+    """`_low` and `_high` of each of WITH_INTERVAL, of an answer of `metrics.evaluate`."""
+    flat: dict[str, float] = {}
     for metric in WITH_INTERVAL:
         low, high = result["intervals"][metric] or (None, None)
         flat |= {f"{metric}_low": _number(low), f"{metric}_high": _number(high)}
-    flat["logistic_status"] = result["logistic_status"]
-    return flat | dict(zip(LOGISTIC, result["logistic"] or [float("nan")] * 4, strict=True))
+    return flat
 
 
 def _number(value: float | None) -> float:

@@ -1,5 +1,6 @@
 """Figures of photographs: examples, superpixels, quality maps."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +10,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dpam.figures.gallery import Gallery
-from dpam.figures.style import COLOURS, WIDTH, message, say_hidden
+from dpam.figures.style import COLOURS, DOUBLE, LINE, SINGLE, heading, message, say_hidden
 
 OUTLINE = (255, 221, 51)  # yellow, rare in photographs
 
 PHOTOGRAPH = 320  # pixels, the longer side
 
 FAINT = 0.35  # of the photograph under a map
+
+GAP = 0.04  # inches between pictures
+LEFT = 0.16  # inches, the names of rows
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,25 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
     if not galleries:
         return message("No network that has quality maps was tested on all of a dataset.")
     columns = max(len(gallery.examples) for gallery in galleries)
-    cell = WIDTH / columns  # inches, as all lengths here
-    title, notes, foot = 0.75, 0.75, 0.3 if hidden else 0.0
+    cell = (DOUBLE - LEFT) / columns  # inches, as all lengths here
     heights = [cell * tallest(e.photo for e in gallery.examples) for gallery in galleries]
-    height = sum(3 * row + title + notes for row in heights) + foot
-    figure = Figure(figsize=(WIDTH, height))
-    top = height
-    for gallery, row in zip(galleries, heights, strict=True):
-        figure.text(0, (top - 0.25) / height, gallery.title, fontsize=10, weight="bold")
-        most = max(float(np.nanmax(example.lost)) for example in gallery.examples)
-        scales = [
-            (f"0 to {most:.2g}: quality lost, weight x (1 - score)", "inferno"),
-            ("0 to 1: score of each patch", "viridis"),
-        ]
-        for place, (text, colours) in zip((0.0, 0.5), scales, strict=True):
-            draw_scale(figure, (place, (top - 0.55) / height), text, colours)
+    title, notes, foot = 1.3 * LINE, 4 * LINE, 2 * LINE if hidden else 0.0
+    height = sum(3 * row + title + notes for row in heights) + 2 * LINE + foot + GAP
+    figure = Figure(figsize=(DOUBLE, height))
+    shown = [example for gallery in galleries for example in gallery.examples]
+    most = max(float(np.nanmax(example.lost)) for example in shown)
+    top = height - 2 * LINE
+    for place, text, colours in (
+        (0.0, f"quality lost, 0 to {most:.2g}", "inferno"),
+        (DOUBLE / 2, "score of a patch, 0 to 1", "viridis"),
+    ):
+        draw_scale(figure, (place, top + 0.7 * LINE), text, colours)
+    for number, (gallery, row) in enumerate(zip(galleries, heights, strict=True)):
+        heading(figure, top, gallery.title, number, len(galleries))
+        top -= title
+        for turn, name in enumerate(("photograph", "quality lost", "score")):
+            middle = (top - (turn + 0.5) * row) / height
+            figure.text(0, middle, name, rotation=90, va="center", color=COLOURS["muted"])
         for index, example in enumerate(gallery.examples):
             pictures = [
                 example.photo,
@@ -83,8 +91,8 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
                 overlay(example.photo, example.score, "viridis"),
             ]
             note = f"{example.kind}\nlabel {example.label:.2f}\npredicted {example.prediction:.2f}"
-            draw_column(figure, (index * cell, top - title), (cell, row), pictures, note)
-        top -= 3 * row + title + notes
+            draw_column(figure, (LEFT + index * cell, top), (cell, row), pictures, note)
+        top -= 3 * row + notes
     say_hidden(figure, hidden, "dataset")
     return figure
 
@@ -99,19 +107,19 @@ def draw_column(
     """Pictures below each other, and a note under them.
 
     Args:
-        figure: as wide as the page.
+        figure: any.
         corner: where its left and upper end is, from the left and from below, in inches.
         cell: width and height of each picture with the margin beside and below it, in inches.
         pictures: (h, w, 3) uint8.
         note: one line or several.
     """
     (left, top), (width, height) = corner, cell
-    tall = figure.get_figheight()
+    wide, tall = figure.get_size_inches()
     for turn, picture in enumerate(pictures, start=1):
         bottom = (top - turn * height) / tall
-        size = (width - 0.06) / WIDTH, (height - 0.06) / tall
-        draw_picture(figure, (left / WIDTH, bottom, *size), picture)
-    figure.text(left / WIDTH, bottom - 0.04 / tall, note, va="top", fontsize=8)
+        size = (width - GAP) / wide, (height - GAP) / tall
+        draw_picture(figure, (left / wide, bottom, *size), picture)
+    figure.text(left / wide, bottom - 0.04 / tall, note, va="top", parse_math=False)
 
 
 def draw_picture(
@@ -124,12 +132,21 @@ def draw_picture(
 
 
 def draw_scale(figure: Figure, place: tuple[float, float], text: str, colours: str) -> None:
-    """What the colours of a map mean: a bar, and words behind it."""
+    """What the colours of a map mean, as they are over a middle grey: a bar, and words behind it.
+
+    Args:
+        figure: any.
+        place: left and lower end, in inches.
+        text: the words.
+        colours: name of a colour map.
+    """
     left, bottom = place
-    axes = figure.add_axes((left, bottom, 0.1, 0.12 / figure.get_figheight()))
-    axes.imshow(np.linspace(0, 1, 256)[None], cmap=colours, aspect="auto")
+    wide, tall = figure.get_size_inches()
+    axes = figure.add_axes((left / wide, bottom / tall, 0.8 / wide, 0.8 * LINE / tall))
+    grey = np.full((1, 256, 3), 128, np.uint8)
+    axes.imshow(overlay(grey, np.linspace(0, 1, 256)[None], colours), aspect="auto")
     axes.axis("off")
-    figure.text(left + 0.11, bottom, text, fontsize=8, color=COLOURS["muted"])
+    figure.text((left + 0.87) / wide, bottom / tall, text, color=COLOURS["muted"])
 
 
 def overlay(photo: np.ndarray, values: np.ndarray, colours: str) -> np.ndarray:
@@ -159,20 +176,32 @@ def examples(albums: Sequence[ExampleSet], hidden: int = 0) -> Figure:
     if not albums:
         return message("No example image to show.")
     columns = max(len(album.examples) for album in albums)
-    cell = WIDTH / columns  # inches, as all lengths here
-    title, notes, foot = 0.4, 0.6, 0.3 if hidden else 0.0
+    width = SINGLE if columns <= 2 else DOUBLE
+    cell = width / columns  # inches, as all lengths here
+    title, foot = 1.3 * LINE, 2 * LINE if hidden else 0.0
+    notes = [[wrap(one.note, cell) for one in album.examples] for album in albums]
+    below = [LINE * (1.5 + max(note.count("\n") + 1 for note in row)) for row in notes]
     rows = [cell * tallest(example.image for example in album.examples) for album in albums]
-    height = sum(2 * row + title + notes for row in rows) + foot
-    figure = Figure(figsize=(WIDTH, height))
-    top = height
-    for album, row in zip(albums, rows, strict=True):
-        figure.text(0, (top - 0.25) / height, album.title, fontsize=10, weight="bold")
+    height = (
+        sum(2 * row + title + under for row, under in zip(rows, below, strict=True)) + foot + GAP
+    )
+    figure = Figure(figsize=(width, height))
+    top = height - GAP
+    for number, album in enumerate(albums):
+        heading(figure, top, album.title, number, len(albums))
+        top -= title
         for index, example in enumerate(album.examples):
-            pictures = outline(example.image, example.label_map)
-            draw_column(figure, (index * cell, top - title), (cell, row), pictures, example.note)
-        top -= 2 * row + title + notes
+            pictures, note = outline(example.image, example.label_map), notes[number][index]
+            draw_column(figure, (index * cell, top), (cell, rows[number]), pictures, note)
+        top -= 2 * rows[number] + below[number]
     say_hidden(figure, hidden, "dataset")
     return figure
+
+
+def wrap(note: str, width: float) -> str:
+    """A note in lines that fit a width in inches."""
+    letters = max(8, int(width / 0.07))
+    return "\n".join(textwrap.fill(line, letters) for line in note.split("\n"))
 
 
 def superpixels(comparisons: Sequence[Comparison], hidden: int = 0) -> Figure:
@@ -185,24 +214,24 @@ def superpixels(comparisons: Sequence[Comparison], hidden: int = 0) -> Figure:
     if not comparisons:
         return message("No dataset was packed with several superpixel methods.")
     columns = 1 + max(len(row.label_maps) for part in comparisons for row in part.rows)
-    cell, title, foot = WIDTH / columns, 0.55, 0.3 if hidden else 0.0  # inches
+    width = SINGLE if columns <= 2 else DOUBLE
+    cell, title, foot = width / columns, 2.6 * LINE, 2 * LINE if hidden else 0.0  # inches
     heights = [[cell * tallest([row.image]) for row in part.rows] for part in comparisons]
-    height = sum(map(sum, heights)) + title * len(comparisons) + foot
-    figure = Figure(figsize=(WIDTH, height))
-    top = height
-    for part, rows in zip(comparisons, heights, strict=True):
-        figure.text(0, (top - 0.22) / height, part.title, fontsize=10, weight="bold")
-        headings = ["photograph", *part.rows[0].label_maps]
-        for column, heading in enumerate(headings):
-            place = column / columns, (top - title + 0.08) / height
-            figure.text(*place, heading, fontsize=8, color=COLOURS["muted"])
+    height = sum(map(sum, heights)) + title * len(comparisons) + foot + GAP
+    figure = Figure(figsize=(width, height))
+    top = height - GAP
+    for number, (part, rows) in enumerate(zip(comparisons, heights, strict=True)):
+        heading(figure, top, part.title, number, len(comparisons))
         top -= title
+        for column, name in enumerate(["photograph", *part.rows[0].label_maps]):
+            place = column / columns, (top + 0.3 * LINE) / height
+            figure.text(*place, name, color=COLOURS["muted"])
         for row, tall in zip(part.rows, rows, strict=True):
             top -= tall
             pictures = [outline(row.image, label_map)[1] for label_map in row.label_maps.values()]
             pictures.insert(0, outline(row.image, next(iter(row.label_maps.values())))[0])
             for column, picture in enumerate(pictures):
-                size = (cell - 0.06) / WIDTH, (tall - 0.06) / height
+                size = (cell - GAP) / width, (tall - GAP) / height
                 draw_picture(figure, (column / columns, top / height, *size), picture)
     say_hidden(figure, hidden, "dataset")
     return figure

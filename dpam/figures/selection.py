@@ -23,6 +23,8 @@ from dpam.evaluation.tables import (
 )
 from dpam.figures import curves, photographs, style
 from dpam.figures.gallery import most_wrong, read_gallery
+from dpam.figures.scatter import Scatter, agreement
+from dpam.figures.scatter import scatter as draw_scatter
 from dpam.pack.store import Pack
 from dpam.utils.files import read_csv, refuse_existing, write_json
 
@@ -35,7 +37,7 @@ THUMBNAIL = 192  # pixels, the longer side
 
 
 def write_figures(runs: str, files: Sequence[str], maps: Sequence[str], output: Path) -> None:
-    """Write all figures as SVG and PDF, and most_wrong.json.
+    """Write all figures as SVG and, those that show something, as PDF; and most_wrong.json.
 
     Args:
         runs: the list of all runs.
@@ -63,12 +65,15 @@ def write_figures(runs: str, files: Sequence[str], maps: Sequence[str], output: 
             "superpixels": superpixels(packs),
             "cross_dataset": curves.cross_dataset(metrics),
         }
-        outputs = [f"{name}.{ending}" for name in drawn for ending in ("svg", "pdf")]
+        papers = [name for name, figure in drawn.items() if not style.shows_nothing(figure)]
+        outputs = [*(f"{name}.svg" for name in drawn), *(f"pdf/{name}.pdf" for name in papers)]
         refuse_existing(output / file for file in ["most_wrong.json", *outputs])
         write_json(output / "most_wrong.json", wrong)
         for name, figure in drawn.items():
             style.save(figure, output / f"{name}.svg")
-            style.save_pdf(figure, output / f"{name}.pdf")
+        (output / "pdf").mkdir(exist_ok=True)
+        for name in papers:
+            style.save_pdf(drawn[name], output / "pdf" / f"{name}.pdf")
 
 
 def pick(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, int]:
@@ -123,9 +128,9 @@ def scatter(
                 )
         converged = row["logistic_status"] == "converged"
         logistic = tuple(row[name] for name in LOGISTIC) if converged else None
-        numbers = label, prediction, row["srcc"], logistic, links
-        clouds.append(curves.Scatter(title, row["label_kind"], *numbers))
-    return curves.scatter(clouds, hidden), wrong
+        numbers = label, prediction, agreement(row), logistic, links
+        clouds.append(Scatter(title, row["label_kind"], *numbers))
+    return draw_scatter(clouds, hidden), wrong
 
 
 def thumbnail(pack: Pack, image: str) -> str:

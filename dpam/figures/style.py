@@ -1,4 +1,7 @@
-"""The look of all figures, as SVG and PDF: text stays text, equal numbers give equal bytes."""
+"""The look of all figures, as SVG and PDF: text stays text, equal numbers give equal bytes.
+
+They are as wide as one or two columns of a journal, and all their text has 8 points there.
+"""
 
 import base64
 import io
@@ -13,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.typing import RcKeyType
@@ -36,23 +40,23 @@ COLOURS = {
 
 PANELS = 24  # more cannot be read
 
-COLUMNS = 4
+COLUMNS = 3
 
-WIDTH = 11.0  # inches
+SINGLE, DOUBLE = 3.5, 7.16  # inches, the widths of one and of two columns of a journal
+LINE = 0.14  # inches, the height of a line of text
 
 NOTHING = "nothing-to-show"  # name of the text in a figure that has nothing else
 
 STYLE: dict[RcKeyType, Any] = {
     # Measured with the first, which comes with matplotlib; the others are not wider.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial", "sans-serif"],
-    "font.size": 9.0,
+    "font.size": 8.0,
     "svg.fonttype": "none",
     "pdf.fonttype": 42,  # text that can be searched and edited
     "text.parse_math": False,
     "text.color": COLOURS["ink"],
-    "axes.titlesize": 9.0,
+    "axes.titlesize": 8.0,
     "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
     "axes.titlecolor": COLOURS["ink"],
     "axes.labelsize": 8.0,
     "axes.labelcolor": COLOURS["muted"],
@@ -70,7 +74,8 @@ STYLE: dict[RcKeyType, Any] = {
     "ytick.labelsize": 8.0,
     "xtick.major.size": 0.0,
     "ytick.major.size": 0.0,
-    "lines.linewidth": 1.5,
+    "legend.fontsize": 8.0,
+    "lines.linewidth": 1.2,
     "lines.solid_capstyle": "round",
 }
 
@@ -116,25 +121,70 @@ def save_pdf(figure: Figure, path: str | Path) -> None:
 
 def message(text: str) -> Figure:
     """A figure that says in words why there is nothing to show."""
-    figure = Figure(figsize=(WIDTH / 2, 0.6))
+    figure = Figure(figsize=(DOUBLE, 0.4))
     figure.text(0.02, 0.5, text, va="center", color=COLOURS["muted"], gid=NOTHING)
     return figure
 
 
+def shows_nothing(figure: Figure) -> bool:
+    """Whether a figure is a `message`."""
+    return any(text.get_gid() == NOTHING for text in figure.texts)
+
+
+def width_of(panels: int) -> float:
+    """Inches: one column of a journal for a single panel, two for several."""
+    return SINGLE if panels == 1 else DOUBLE
+
+
+def title(axes: Axes, text: str, index: int, count: int, **how: Any) -> None:
+    """The title of a panel; if there are several, with its letter to the left of it.
+
+    Args:
+        axes: the panel.
+        text: its title.
+        index: which panel it is, from 0.
+        count: how many there are.
+        how: further arguments of `Axes.set_title`.
+    """
+    # A $ in a name is no formula. Of an empty title the place is still needed.
+    drawn = axes.set_title(text or " ", parse_math=False, **how)
+    if count > 1:
+        place: dict[str, Any] = {"xy": (0, 1), "xycoords": drawn, "textcoords": "offset points"}
+        axes.annotate(letter(index), xytext=(-6, 0), **place, ha="right", va="top", weight="bold")
+
+
+def letter(index: int) -> str:
+    """a, b, c, ... for the panels 0, 1, 2, ... of a figure."""
+    return chr(ord("a") + index)
+
+
+def heading(figure: Figure, top: float, text: str, index: int, count: int) -> None:
+    """The heading of a part of a figure, `top` inches from below; of several, with its letter."""
+    y = top / figure.get_figheight()
+    indent = 0.15 if count > 1 else 0.0  # inches
+    figure.text(indent / figure.get_figwidth(), y, text, va="top", parse_math=False)
+    if count > 1:
+        figure.text(0, y, letter(index), va="top", weight="bold")
+
+
 def small_multiples(count: int, height: float, most: int = COLUMNS) -> tuple[Figure, int, int]:
-    """An empty figure for `count` cells `height` inches high, `most` in a row; rows, columns."""
+    """An empty figure for `count` panels `height` inches high, `most` in a row; rows, columns."""
     columns = min(count, most)
     rows = -(-count // columns)
-    width = WIDTH * max(columns, 2) / most
-    apart = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.08, hspace=0.06, wspace=0.02)
-    return Figure(figsize=(width, rows * height + 0.6), layout=apart), rows, columns
+    apart = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.04, hspace=0.03, wspace=0.02)
+    return Figure(figsize=(width_of(count), rows * height + 0.3), layout=apart), rows, columns
+
+
+def label_words(kind: str) -> str:
+    """What stands at an axis of labels of a kind, in lines that fit a panel."""
+    return f"label, 0 to 1:\n{textwrap.fill(kind, 24, break_on_hyphens=False)}"
 
 
 def say_hidden(figure: Figure, hidden: int, noun: str) -> None:
     """Say below the panels how many are not shown, if any."""
     if hidden:
         text = f"{hidden} more {noun}{'s' * (hidden > 1)} not shown; all numbers are in the tables"
-        figure.supxlabel(text, x=0.01, ha="left", fontsize=9, color=COLOURS["muted"])
+        figure.supxlabel(text, fontsize=8, x=0.01, ha="left", color=COLOURS["muted"])
 
 
 def photographs_as_jpeg(svg: str) -> str:

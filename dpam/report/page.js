@@ -54,6 +54,10 @@
   addEventListener("beforeprint", () => {
     for (const part of document.querySelectorAll("details")) part.open = true;
   });
+  // Files lie beside the page only where it was made.
+  if (decodeURIComponent(location.pathname).endsWith(`/${document.documentElement.dataset.place}`)) {
+    for (const name of document.querySelectorAll("a[data-file]")) name.href = name.dataset.file;
+  }
   for (const image of document.querySelectorAll(".thumbnails img")) {
     const button = document.createElement("button");
     button.type = "button";

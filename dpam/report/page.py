@@ -1,6 +1,8 @@
 """All results as one HTML page that needs nothing else: no request, no other file, any device.
 
-Its script sorts tables and copies their LaTeX; without it, the page lacks nothing else.
+Its script sorts tables, copies their LaTeX, and makes links of the names of files where the page
+lies beside them; a page that was mailed alone has no links that lead nowhere. Without the script,
+the page lacks nothing else.
 """
 
 import base64
@@ -83,10 +85,13 @@ def render(sources: Sources, output: Path) -> str:
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     jobs = cost.jobs(sources.benchmarks, sources.gpu_rules, origins)
     names = dict.fromkeys(metrics["experiment"].astype(str))
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template(
+        "page.html.j2"
+    ).render(
         style=Markup(STYLE),  # noqa: S704 - our own file
         script=Markup(SCRIPT),  # noqa: S704 - our own file
         script_digest=digest,
+        place="/".join(output.resolve().parts[-2:]),
         summary=runs.summary(metrics),
         metrics_file=link(tables / "metrics.csv", output),
         partial=partial(metrics, sources.planned),

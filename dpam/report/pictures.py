@@ -7,27 +7,28 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from dpam.evaluation.captions import ABOUT_FEW_REFERENCES
 from dpam.figures.style import COLOURS, NOTHING
 from dpam.report.table import link
 from dpam.utils.files import UNREADABLE, cannot_be_read
-
-LEGIBLE = 528  # points; a wider figure is scrolled rather than shrunk below that
 
 # Title and caption of each, and the tables that its numbers stand in.
 FIGURES = {
     "training_curves": (
         "Training curves",
-        "Loss and rank correlation of each training run per epoch. The weights of the kept epoch "
-        "are those that were tested: the best on validation images, or the last epoch where a "
-        "split has none or the settings say so. Numbers: history, in the table of runs.",
+        "Loss and rank correlation of each training run per epoch, all runs on one scale. The "
+        "weights of the kept epoch are those that were tested: the best on validation images, or "
+        "the last epoch where a split has none or the settings say so. Numbers: history, in the "
+        "table of runs.",
         [],
     ),
     "scatter": (
         "Predictions against labels",
-        "Labelled over predicted quality, one dot per tested image. On the dashed line, the two "
-        "are equal; the curve is the fitted logistic, left out where it is hardly more than a "
-        "step. The numbers mark the images that are most wrong and lead to them. Numbers: "
-        "predictions, in the table of runs.",
+        "Labelled over predicted quality, one dot per tested image, all panels on one scale. On "
+        "the dashed line, the two are equal; the curve is the fitted logistic, left out where it "
+        "is hardly more than a step. SRCC and PLCC have their 95 % interval in brackets. "
+        f"{ABOUT_FEW_REFERENCES} The numbers mark the images that are most wrong and lead to "
+        "them. Numbers: predictions, in the table of runs.",
         [],
     ),
     "quality_maps": (
@@ -60,7 +61,8 @@ FIGURES = {
     ),
     "cross_dataset": (
         "Heat map of SRCC across datasets",
-        "Median SRCC of networks trained on one dataset and tested on another.",
+        "Median SRCC of networks trained on one dataset and tested on another; of a single run "
+        f"with its 95 % interval in brackets. {ABOUT_FEW_REFERENCES}",
         ["metrics.csv"],
     ),
 }
@@ -92,7 +94,7 @@ def picture(
     if f'id="{NOTHING}"' in text:
         return None
     title, caption, numbers = FIGURES[name]
-    files = [path, path.with_suffix(".pdf"), *(tables / number for number in numbers)]
+    files = [path, figures / "pdf" / f"{name}.pdf", *(tables / number for number in numbers)]
     links = [(file.name, link(file, output)) for file in files if file.exists()]
     return Picture(title, inline_svg(text, name, wrong), caption, links)
 
@@ -115,8 +117,7 @@ def inline_svg(text: str, name: str, wrong: list[dict[str, Any]]) -> Markup:
             f'<a xlink:href="#{one["name"]}" target="_blank">',
             f'<a href="#{one["name"]}" id="at-{one["name"]}" aria-label="{label}">',
         )
-    width = float(text.split('width="')[1].split("pt")[0])
-    text = text.replace("<svg", "<svg data-small" if width < LEGIBLE else "<svg", 1)
+    text = re.sub(r' width="([\d.]+)pt" height="[\d.]+pt"', r' style="--points: \1"', text, count=1)
     for role, colour in COLOURS.items():
         text = text.replace(colour, f"var(--{role})")
     return Markup(text)  # noqa: S704 - written by dpam.figures.style, which escapes its text

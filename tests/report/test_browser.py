@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
@@ -40,6 +41,33 @@ def test_the_page_fits_any_window(browser: Browser, page: Path, width: int) -> N
 def test_the_page_in_the_dark(browser: Browser, page: Path) -> None:
     browser.open(page.as_uri(), 800, dark=True)
     assert shown(browser).mean() < 90
+
+
+def test_the_page_is_short_and_its_figures_can_be_read(browser: Browser, page: Path) -> None:
+    for width, longest in ((1400, 6000), (390, 9000)):
+        browser.open(page.as_uri(), width)
+        assert browser.run("document.documentElement.scrollHeight") < longest
+        browser.run("document.querySelectorAll('details').forEach(part => part.open = true)")
+        heights = browser.run(
+            "[...document.querySelectorAll('figure svg')].map(figure => "
+            "8 * figure.getBoundingClientRect().width / figure.viewBox.baseVal.width)"
+        )
+        assert len(heights) == 7
+        assert all(10 <= height <= 16 for height in heights)  # pixels, of the letters
+
+
+def test_names_of_files_are_links_only_where_the_files_are(
+    browser: Browser, page: Path, tmp_path: Path
+) -> None:
+    browser.open(page.as_uri(), 800)
+    links = "[...document.querySelectorAll('a[data-file]')].map(name => name.href)"
+    found = browser.run(links)
+    assert len(found) > 20
+    assert all(Path(unquote(urlparse(address).path)).exists() for address in found)
+    mailed = tmp_path / "index.html"
+    mailed.write_bytes(page.read_bytes())
+    browser.open(mailed.as_uri(), 800)
+    assert set(browser.run(links)) == {""}
 
 
 def test_no_error_and_no_request(page: Path) -> None:

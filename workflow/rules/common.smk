@@ -360,11 +360,7 @@ def captioned(path, category):
 
 
 def figures():
-    """The figures of `dpam plot`, as SVG for the page and as PDF for papers."""
+    """The figures of `dpam plot`, as SVG for the page."""
     captions = (Path(workflow.basedir) / "workflow/report").glob("*.rst")
     names = sorted({path.stem for path in captions} - {"index", "workflow"})
-    return [
-        captioned(f"figures/{name}.{ending}", "Figures")
-        for name in names
-        for ending in ("svg", "pdf")
-    ]
+    return [captioned(f"figures/{name}.svg", "Figures") for name in names]

@@ -97,6 +97,13 @@ rule plot:
     output:
         *figures(),
         wrong="<results>/figures/most_wrong.json",
+        # For papers; a figure that has nothing to show is not among them.
+        papers=report(
+            directory("<results>/figures/pdf"),
+            patterns=["{name}.pdf"],
+            category="Figures",
+            labels={"name": "{name}", "file": "PDF"},
+        ),
     log:
         "<logs>/plot.log",
     benchmark:
