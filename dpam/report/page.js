@@ -55,7 +55,7 @@
     for (const part of document.querySelectorAll("details")) part.open = true;
   });
   // Files lie beside the page only where it was made.
-  if (decodeURIComponent(location.pathname).endsWith(`/${document.documentElement.dataset.place}`)) {
+  if (decodeURIComponent(location.pathname).endsWith(`/${document.body.dataset.place}`)) {
     for (const name of document.querySelectorAll("a[data-file]")) name.href = name.dataset.file;
   }
   for (const image of document.querySelectorAll(".thumbnails img")) {

@@ -224,7 +224,8 @@ def test_labels_are_compared_with_and_the_authors_flags_are_understood(
     assert "labelled by labels.txt; RMSE: on a scale from 1 to 5" in err
     plot = (tmp_path / "scatter.svg").read_text()
     assert "<svg" in plot
-    assert "label: labels.txt, 0 to 1" in plot
+    assert "label, 0 to 1:" in plot
+    assert ">labels.txt<" in plot
     assert "MOS" not in plot, "the user's labels are not the network's"
 
     pd.DataFrame({"image": ["photos/0.png", "x.png"], "score": [2, 3]}).to_csv("l.csv")
