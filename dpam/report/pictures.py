@@ -36,7 +36,8 @@ FIGURES = {
         "The best and the worst images by their label, and those whose prediction is most wrong, "
         "as the network reads them: photograph; where quality is lost, that is the weight of each "
         "patch x (1 - its score), whose mean is what the quality lacks of 1; the score of each "
-        "patch.",
+        "patch. All maps have one scale. A frame along the border comes from the network rather "
+        "than from the photograph: plain grey images have such maps, too.",
         [],
     ),
     "distortion_types": (

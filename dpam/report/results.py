@@ -14,6 +14,7 @@ from dpam.evaluation.formatting import (
     MINUS,
     decimal,
     method_name,
+    over_splits,
     paper_text,
     readable,
     readable_types,
@@ -199,10 +200,16 @@ def reached(rows: pd.DataFrame) -> str:
 
 
 def where(row: dict[Any, Any]) -> str:
-    """What a row was trained and tested on, and the interval of its SRCC."""
+    """What a row was trained and tested on, and how sure its SRCC is.
+
+    Of a single run stands the interval; of several the SRCC of each split or seed, or, of many
+    splits, the standard deviation.
+    """
     name = significance.test_in_words(row)
-    if row["splits"] > 1:
-        name += f", median of {row['splits']} splits"
-    if pd.isna(row["srcc_low"]):
-        return name
-    return f"{name}; 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"
+    if not pd.isna(row["srcc_low"]):
+        return f"{name}; 95 %: {decimal(row['srcc_low'])} to {decimal(row['srcc_high'])}"
+    name += f", median of {row['splits']} splits" if row["splits"] > 1 else ""
+    if len(str(row["srcc_each"]).split()) > 1:
+        return f"{name}{'' if row['splits'] > 1 else ', by seed'}: {over_splits(row, 'srcc')}"
+    spread = row["srcc_std"]
+    return name if pd.isna(spread) else f"{name}, standard deviation {decimal(spread)}"
