@@ -133,6 +133,8 @@ def over_splits(row: Mapping[Any, Any], metric: str) -> str:
     """A number with `tables.statistics`: of each split if few, else "median ± deviation"."""
     each = str(row[f"{metric}_each"]).split()
     if each:
+        if set(each) == {"nan"}:
+            return DASH
         return ", ".join(decimal(float(value)) for value in each)
     return f"{decimal(row[f'{metric}_median'])} ± {decimal(row[f'{metric}_std'])}"
 

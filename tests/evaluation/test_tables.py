@@ -15,6 +15,7 @@ from dpam.evaluation.formatting import (
     escape_latex,
     latex,
     markdown,
+    over_splits,
     paper_layout,
     paper_text,
     readable,
@@ -432,3 +433,9 @@ def test_empty_list(individual: Path) -> None:
     individual.write_text(individual.read_text().splitlines()[0] + "\n")
     with pytest.raises(DpamError, match="found none"):
         read_metrics(individual)
+
+
+def test_a_number_that_no_split_has_is_one_dash():
+    row = {"srcc_each": "nan nan", "plcc_each": "nan 0.5"}
+    assert over_splits(row, "srcc") == "\N{EN DASH}"
+    assert over_splits(row, "plcc") == "\N{EN DASH}, 0.500"
