@@ -74,7 +74,7 @@ class Dataset:
         images: labelled images that a complete copy holds; None: not known beforehand.
         references: reference images behind them; None: none, or not known beforehand.
         label_kind: "MOS", "DMOS", or "pseudo-MOS (...)" where no human judged.
-        score_range: declared (lowest, highest) raw label.
+        score_range: declared (lowest, highest) raw label; `dpam.datasets.labels` scales by it.
         higher_is_better: whether a larger raw label means better quality.
         network_input: "whole" image or "crop".
         recipe: its superpixels.

@@ -1,4 +1,4 @@
-"""The runs that a configuration asks for.
+"""The runs that a configuration asks for; workflow/rules/common.smk writes their table, runs.csv.
 
 A run trains one network or baseline and tests it on one dataset. `config` is everywhere a
 configuration as `dpam.experiments.configuration.validate` returns it.

@@ -1,4 +1,7 @@
-"""Pictures of where the quality of a photograph is lost."""
+"""Pictures of where the quality of a photograph is lost, as `dpam predict --maps` draws them.
+
+The report's maps of a dataset's images are in `dpam.figures.photographs`.
+"""
 
 import hashlib
 import re

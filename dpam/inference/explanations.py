@@ -1,4 +1,4 @@
-"""Where the score of a photograph comes from, laid over the photograph."""
+"""Where the score of a photograph comes from: its quality map, laid over the photograph."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,7 @@
-"""Batched scores of prepared images."""
+"""Batched scores of prepared images.
+
+Files and folders come from `dpam.inference.sources`; `dpam.commands.predict` scores them.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Photographs, prepared once for training: their preparation, the HDF5 file, batches from it."""
+"""Photographs, prepared once for training: their preparation, the HDF5 file (`store`), network inputs."""

@@ -1,4 +1,7 @@
-"""Batches of network inputs: crops, flips and the texture of crops."""
+"""Batches of network inputs: crops, flips and the texture of crops.
+
+Those of a training are read from its pack by `dpam.training.batch_sources`.
+"""
 
 import math
 from collections.abc import Sequence

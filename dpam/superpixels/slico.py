@@ -1,4 +1,7 @@
-"""SLIC superpixels in their zero-parameter form, SLICO (Achanta et al., TPAMI 2012)."""
+"""SLIC superpixels in their zero-parameter form, SLICO (Achanta et al., TPAMI 2012).
+
+Our own form is in `dpam.superpixels.kernels`, that for GPUs in `dpam.superpixels.slico_torch`.
+"""
 
 from collections.abc import Callable
 from typing import Any

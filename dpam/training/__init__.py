@@ -1,1 +1,1 @@
-"""Training of a network: augmentation, losses, optimisers, the loop."""
+"""Training of a network: batches, augmentation, losses, optimisers, the loop."""
