@@ -1,1 +1,1 @@
-"""Photographs, prepared once for training: their preparation, the HDF5 file (`store`), network inputs."""
+"""Photographs, prepared once for training: preparation, the HDF5 file (`store`), network inputs."""
