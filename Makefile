@@ -57,7 +57,7 @@ test: $(DEVELOP) ## run the tests
 	@$(IN) OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm and not faults and not tutorial"
 	@$(IN) pytest -m large
 
-tutorial-test: $(DEVELOP) ##- a new superpixel method, the ablation, a union of datasets, bench-gpu in small; minutes
+tutorial-test: $(DEVELOP) ##- do what README and docs say, on small data; also the ablation, a union, bench-gpu; minutes
 	@$(IN) OMP_NUM_THREADS=1 pytest -q -m tutorial
 
 slurm-test: slurm $(DEVELOP) ##- run profiles/slurm on a private Slurm (Debian, as root)

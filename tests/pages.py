@@ -1,4 +1,4 @@
-"""What README and docs show: the blocks of a page, the commands in these, and which cannot run here."""
+"""What README and docs show: the blocks of a page, their commands, and which cannot run here."""
 
 import re
 from pathlib import Path
@@ -14,8 +14,8 @@ NOT_FOLLOWED = {
 INDEX, SERVER = "needs a package index", "needs the server of a dataset or of weights"
 DAYS, SLURM = "hours or days on a GPU", "needs Slurm: make slurm-test runs the profile"
 DEMO = "workflow/presets/demo.yaml tiny.yaml"
-# Commands of the pages that are followed which cannot run as they stand: why, and what runs instead,
-# if anything does. All others run: a new command either runs or stands here.
+# Commands of the other pages that cannot run as they stand: why, and what runs instead, if anything
+# does. All others run, so a new command either runs or stands here.
 NOT_RUN: dict[str, tuple[str, str]] = {
     "source .venv/bin/activate": ("the environment of the tests is active", ""),
     "snakemake": (DAYS, "snakemake -n"),

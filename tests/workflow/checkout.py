@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 TOP = Path(__file__).resolve().parent.parent.parent
+PROGRAMS = Path(sys.executable).parent
 CONFIGURATION = ["workflow/presets/demo.yaml", "tiny.yaml"]
 PARTS = ["Snakefile", "config.yaml", "workflow", "profiles", "envs", "dpam"]
 
@@ -43,16 +44,25 @@ class Checkout:
 
         In `folder`, or here.
         """
-        programs = Path(sys.executable).parent
+        return self._answer([str(PROGRAMS / program), *arguments], folder or self.folder)
+
+    def shell(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of a shell here, as `run` does."""
+        return self._answer(["bash", "-c", command], self.folder)
+
+    def _answer(self, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "PYTHONPATH": str(self.folder),
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+            "VIRTUAL_ENV": sys.prefix,  # for make
+            "HF_HUB_OFFLINE": "1",
         }
         return subprocess.run(
-            [str(programs / program), *arguments],
-            cwd=folder or self.folder,
+            words,
+            cwd=folder,
             env=environment,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=900,
