@@ -80,11 +80,13 @@ def rows(said):
 
 
 def agree_on_the_photograph(page, said, python):
-    """Command and Python say the same; of the page's photograph the interval's width is known."""
+    """Page, command and Python say the same."""
     text = (TOP / page).read_text(encoding="utf-8")
-    low, high = map(int, re.search(r"likely between (\d+) and (\d+)", text).groups())
-    ((_, score, *_, lowest, highest),) = rows(said["dpam predict photo.jpg"])
-    assert float(highest) - float(lowest) == pytest.approx(high - low, abs=1)
+    told = re.search(r"judge_60.jpg: (\d+), likely between (\d+) and (\d+)", text).groups()
+    ((_, score, of_100, _, low, high),) = rows(said["dpam predict photo.jpg"])
+    assert [float(number) for number in (of_100, low, high)] == pytest.approx(
+        [float(number) for number in told], abs=1
+    )
     (answer,) = (words for shown, words in said.items() if python in shown)
     assert float(answer.split()[0]) == pytest.approx(float(score), abs=1e-3)
 
