@@ -19,7 +19,7 @@ HASH_SIDE = 16  # a perceptual hash has this many bits squared
 NEAR = 36
 COLUMNS = ["image", "other", "bits"]
 ROWS = 256  # hashes that a thread compares with all others at a time
-AT_ONCE = 8192  # of the others: 64 KiB of each array
+AT_ONCE = 32768  # of the others: 256 KiB of each array
 
 
 def difference_hash(image: Image.Image) -> str:
