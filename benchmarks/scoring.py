@@ -1,9 +1,11 @@
 """From file to score on a processor: photographs a second by size, ours beside other networks.
 
-Each form takes the same JPEGs from disk, and all take turns. Ours are the judge and the network of
-the paper at its published size (five views). Beside them stand BRISQUE's features and, where pyiqa
-is installed, its HyperIQA, MUSIQ and MANIQA as it runs them (25 crops, two scales and the
-photograph's own size, 20 crops). Weights are random but for the judge's: speed needs none.
+Each form takes the same JPEGs from disk, and all take turns. What takes longer than ten seconds a
+photograph, or more memory than there is, is left out at the larger sizes that follow. Ours are the
+judge and the network of the paper at its published size (five views). Beside them stand BRISQUE's
+features and, where pyiqa is installed, its HyperIQA, MUSIQ and MANIQA as it runs them (25 crops,
+two scales and the photograph's own size, 20 crops). Weights are random but for the judge's: speed
+needs none.
 
     pip install pyiqa
     python benchmarks/scoring.py
@@ -38,7 +40,6 @@ from dpam.model import DPAM
 from dpam.pack.preparation import complete, read_photograph
 from dpam.pack.recipes import preparation_of
 from dpam.superpixels.methods import segment
-from dpam.utils.progress import track
 from dpam.utils.runtime import record
 
 # (width, height) -> how many photographs are scored in a round.
@@ -137,69 +138,66 @@ def seconds_of(forms: dict[str, Form], paths: list[Path]) -> dict[str, float]:
     return seconds
 
 
-def measured() -> list[dict[str, Any]]:
-    """What each size costs with the threads that this process has."""
+def measured(size: tuple[int, int], left_out: list[str]) -> dict[str, Any]:
+    """What a size costs with the threads that this process has."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     resource.setrlimit(resource.RLIMIT_AS, (int(SHARE * memory),) * 2)
-    scorers, found = ours(), []
+    scorers = ours()
     forms: dict[str, Form] = {name: partial(rated, each) for name, each in scorers.items()}
     forms |= of_pyiqa()
     forms["BRISQUE's features"] = lambda paths: [brisque_features(decode(path)) for path in paths]
     with tempfile.TemporaryDirectory() as folder:
-        for size, count in track(SIZES.items(), "scoring", len(SIZES), "size"):
-            paths = written(Path(folder), size, count)
-            seconds = seconds_of(forms, paths)
-            spent = {
-                name: np.min([parts(scorer, paths[0]) for _ in range(ROUNDS)], axis=0).tolist()
-                for name, scorer in scorers.items()
-            }
-            found.append(
-                {
-                    "size": f"{size[0]}x{size[1]}",
-                    "threads": torch.get_num_threads(),
-                    "seconds": {name: seconds.get(name) for name in forms},
-                    "parts": spent,
-                }
-            )
-    return found
-
-
-def tables(found: list[dict[str, Any]]) -> str:
-    """Photographs a second, and where ours spend their time."""
-    lines = ["| photograph | threads | form | photographs/s | time, of the judge's |"]
-    lines.append("| --- | --- | --- | --- | --- |")
-    for one in found:
-        first = one["seconds"]["the judge"]
-        for name, took in one["seconds"].items():
-            told = f"{1 / took:.3g} | {took / first:.2f}" if took else "not enough memory |"
-            lines.append(f"| {one['size']} | {one['threads']} | {name} | {told} |")
-    lines += ["", f"| ms of one photograph | threads | network | {' | '.join(PARTS)} |"]
-    lines.append("| --- " * (3 + len(PARTS)) + "|")
-    for one in found:
-        for name, spent in one["parts"].items():
-            told = " | ".join(f"{1000 * part:.0f}" for part in spent)
-            lines.append(f"| {one['size']} | {one['threads']} | {name} | {told} |")
-    return "\n".join(lines)
+        paths = written(Path(folder), size, SIZES[size])
+        tried = {name: form for name, form in forms.items() if name not in left_out}
+        seconds = seconds_of(tried, paths)
+        spent = {
+            name: np.min([parts(scorer, paths[0]) for _ in range(ROUNDS)], axis=0).tolist()
+            for name, scorer in scorers.items()
+        }
+    return {"seconds": {name: seconds.get(name) for name in forms}, "parts": spent}
 
 
 def main() -> None:
-    """Measure with each number of threads in a process of its own."""
+    """Measure each number of threads and each size in a process of its own; print what is known."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--here", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.here:
-        print(json.dumps(measured()))
+        size, left_out = args.here
+        print(json.dumps(measured(tuple(size), left_out)))
         return
-    found = []
-    for threads in args.threads:
-        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
-        command = ["taskset", "-c", cores, sys.executable, __file__, "--here"]
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-        told = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout
-        found += json.loads(told)
     print(f"{processor()}; {', '.join(f'{k} {v}' for k, v in record()['versions'].items())}\n")
-    print(tables(found))
+    print("| photograph | threads | form | photographs/s | time, of the judge's |")
+    print("| --- | --- | --- | --- | --- |", flush=True)
+    lines = [f"| ms of one photograph | threads | network | {' | '.join(PARTS)} |"]
+    lines.append("| --- " * (3 + len(PARTS)) + "|")
+    for threads in args.threads:
+        slow: list[str] = []
+        for size in SIZES:
+            found = in_a_process(threads, size, slow)
+            setting = f"{size[0]}x{size[1]} | {threads}"
+            for name, took in found["seconds"].items():
+                why = "left out: slow" if name in slow else "not enough memory"
+                ratio = (took or 0) / found["seconds"]["the judge"]
+                told = f"{1 / took:.3g} | {ratio:.2f}" if took else f"{why} |"
+                print(f"| {setting} | {name} | {told} |", flush=True)
+            for name, spent in found["parts"].items():
+                told = " | ".join(f"{1000 * part:.0f}" for part in spent)
+                lines.append(f"| {setting} | {name} | {told} |")
+            slow = [name for name, took in found["seconds"].items() if (took or LONG) >= LONG]
+    print("", *lines, sep="\n")
+
+
+def in_a_process(threads: int, size: tuple[int, int], left_out: list[str]) -> dict[str, Any]:
+    """What `measured` finds with so many threads on as many cores."""
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
+    command = ["taskset", "-c", cores, sys.executable, __file__]
+    command += ["--here", json.dumps([size, left_out])]
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout
+    found: dict[str, Any] = json.loads(told)
+    return found
 
 
 if __name__ == "__main__":

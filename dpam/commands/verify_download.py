@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow", metavar="FINDING", nargs="*", default=[], help="findings to accept"
     )
-    parser.add_argument("--threads", type=positive, help="cores to use; default: all")
+    parser.add_argument(
+        "--threads", type=positive, help="processes that decode; default: all cores"
+    )
     add_output(parser, "--output", metavar="JSON", required=True, help="what was found")
 
 

@@ -96,7 +96,7 @@ def lowest_correlation(runs: Sequence[Curves]) -> float:
     """The smallest SRCC of all subsets of all runs, or 0 if none is below."""
     names = [f"{subset}_srcc" for subset in SUBSETS]
     found = np.concatenate([run.history[names].to_numpy(dtype=float).ravel() for run in runs])
-    return float(min(0.0, *found[np.isfinite(found)], 0.0))
+    return float(found[np.isfinite(found)].min(initial=0.0))
 
 
 def draw_loss(axes: Axes, history: pd.DataFrame, ends: tuple[float, float] | None) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 
 HASH_SIDE = 16  # a perceptual hash has this many bits squared
@@ -18,8 +17,8 @@ HASH_SIDE = 16  # a perceptual hash has this many bits squared
 # all 41 pairs that differ in up to 43 bits show the same scene; the first that does not, in 45.
 NEAR = 36
 COLUMNS = ["image", "other", "bits"]
-ROWS = 256  # hashes that a thread compares with all others at a time
-AT_ONCE = 32768  # of the others: 256 KiB of each array
+ROWS = 256  # hashes that are compared with a piece of the others at a time
+AT_ONCE = 32768  # hashes of a piece: 256 KiB of each array
 
 
 def difference_hash(image: Image.Image) -> str:
@@ -35,7 +34,7 @@ def difference_hash(image: Image.Image) -> str:
 
 
 def near_duplicates(
-    hashes: Mapping[str, str], reference: Mapping[str, str] | None = None, threads: int = 1
+    hashes: Mapping[str, str], reference: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Pairs of images whose hashes differ in at most `NEAR` bits.
 
@@ -43,7 +42,6 @@ def near_duplicates(
         hashes: image -> its `difference_hash`.
         reference: image -> name of the reference that it shows, empty text if none. Pairs of one
             reference are known to look alike, and are left out.
-        threads: at most this many work at once.
 
     Returns:
         Columns image, other, bits (that differ); each pair once. Images that are nearly without
@@ -55,16 +53,15 @@ def near_duplicates(
     def told_apart(row: np.ndarray, other: np.ndarray) -> np.ndarray:
         return np.asarray((scene[row] == "") | (scene[row] != scene[other]))
 
-    return named(names, names, close_pairs(words, words, told_apart, threads))
+    return named(names, names, close_pairs(words, words, told_apart))
 
 
-def nearest(hashes: Mapping[str, str], others: Mapping[str, str], threads: int = 1) -> pd.DataFrame:
+def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFrame:
     """Of each image that has near-duplicates among others, the nearest.
 
     Args:
         hashes: image -> its `difference_hash`.
         others: the same, of images of the same or another dataset.
-        threads: at most this many work at once.
 
     Returns:
         Columns image, other, bits (that differ, at most `NEAR`). Images that are nearly without
@@ -72,7 +69,7 @@ def nearest(hashes: Mapping[str, str], others: Mapping[str, str], threads: int =
     """
     names, words = structured_images(hashes)
     other_names, other_words = structured_images(others)
-    pairs = named(names, other_names, close_pairs(words, other_words, threads=threads))
+    pairs = named(names, other_names, close_pairs(words, other_words))
     return pairs.sort_values(["image", "bits", "other"]).drop_duplicates("image", ignore_index=True)
 
 
@@ -86,7 +83,6 @@ def close_pairs(
     words: np.ndarray,
     others: np.ndarray,
     kept: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda row, other: row >= 0,
-    threads: int = 1,
 ) -> np.ndarray:
     """Which hashes differ in at most `NEAR` bits.
 
@@ -97,26 +93,13 @@ def close_pairs(
         words: (n, 4) uint64.
         others: (m, 4) uint64. If these are the same array, only those after a row are looked at.
         kept: of the numbers of a row and of its likes, both (k,): which pairs to keep, (k,) bool.
-        threads: at most this many work at once.
 
     Returns:
         (pairs, 3) int64: row of `words`, row of `others`, bits that differ; sorted.
     """
     same = words is others
     halves = np.ascontiguousarray(others[:, :2].T)
-
-    def search(first: int) -> np.ndarray:
-        rows, found = range(first, min(first + ROWS, len(words))), [np.empty((0, 3), np.int64)]
-        for start in range(first if same else 0, len(others), AT_ONCE):
-            left, right = halves[:, start : start + AT_ONCE]
-            differ, bits, more = np.empty_like(left), *np.empty((2, len(left)), np.uint8)
-            for row in rows:
-                np.bitwise_count(np.bitwise_xor(left, words[row, 0], out=differ), out=bits)
-                np.bitwise_count(np.bitwise_xor(right, words[row, 1], out=differ), out=more)
-                bits += more
-                if bits.min() <= NEAR:
-                    found.append(check(row, start + np.flatnonzero(bits <= NEAR)))
-        return np.concatenate(found)
+    found = [np.empty((0, 3), np.int64)]
 
     def check(row: int, other: np.ndarray) -> np.ndarray:
         other = other[other > row] if same else other
@@ -124,11 +107,17 @@ def close_pairs(
         pairs = np.column_stack([np.full_like(other, row), other, bits])[bits <= NEAR]
         return np.asarray(pairs[kept(pairs[:, 0], pairs[:, 1])])
 
-    firsts = range(0, len(words), ROWS)
-    blocks = track(
-        in_order(search, firsts, threads), "looking for near-duplicates", len(firsts), "block"
-    )
-    pairs = np.concatenate([np.empty((0, 3), np.int64), *blocks])
+    for first in track(range(0, len(words), ROWS), "looking for near-duplicates", unit="block"):
+        for start in range(first if same else 0, len(others), AT_ONCE):
+            left, right = halves[:, start : start + AT_ONCE]
+            differ, bits, more = np.empty_like(left), *np.empty((2, len(left)), np.uint8)
+            for row in range(first, min(first + ROWS, len(words))):
+                np.bitwise_count(np.bitwise_xor(left, words[row, 0], out=differ), out=bits)
+                np.bitwise_count(np.bitwise_xor(right, words[row, 1], out=differ), out=more)
+                bits += more
+                if bits.min() <= NEAR:
+                    found.append(check(row, start + np.flatnonzero(bits <= NEAR)))
+    pairs = np.concatenate(found)
     return pairs[np.lexsort(pairs.T[1::-1])]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dpam.errors import DpamError
+from dpam.inference.score_table import INSTALL
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,27 +42,29 @@ def cells(table: Path, contents: bool = True) -> Iterator[Cell]:
     try:
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise DpamError("needs a package that is not installed: `pip install pyarrow`") from error
+        raise DpamError(f"{table}: {INSTALL}") from error
 
     with pq.ParquetFile(table) as file:
-        column, inner = column_of_images(file.schema_arrow)
+        column, inner = column_of_images(table, file.schema_arrow)
         key = next((name for name in KEYS if name in file.schema_arrow.names), None)
         wanted = [] if key is None else [key]
         wanted += [f"{column}.path"] if "path" in inner else []
         if contents:
             wanted.append(f"{column}.bytes" if inner else column)
-        number = 0
-        for batch in file.iter_batches(ROWS, columns=wanted or [column]):
-            for row in batch.to_pylist():
-                image = row.get(column)
-                name = (inner and image and image.get("path")) or row.get(key)
-                content = image["bytes"] if inner and image and contents else image
-                yield Cell(str(name or f"{number:08}"), content if contents else None)
-                number += 1
+        batches = file.iter_batches(ROWS, columns=wanted)
+        for number, row in enumerate(row for batch in batches for row in batch.to_pylist()):
+            image = row.get(column)
+            parts = (image or {}) if inner else {"bytes": image}
+            name = parts.get("path") or row.get(key) or f"{number:08}"
+            yield Cell(str(name), parts.get("bytes"))
 
 
-def column_of_images(schema: "pa.Schema") -> tuple[str, list[str]]:
-    """The column that holds images, and the names of what is in it if it is a structure."""
+def column_of_images(table: Path, schema: "pa.Schema") -> tuple[str, list[str]]:
+    """The column that holds images, and the names of what is in it if it is a structure.
+
+    Raises:
+        DpamError: there is none, or several.
+    """
     import pyarrow.types as kinds
 
     def is_bytes(kind: Any) -> bool:
@@ -77,5 +80,5 @@ def column_of_images(schema: "pa.Schema") -> tuple[str, list[str]]:
                 found.append((field.name, list(inner)))
     if len(found) != 1:
         names = ", ".join(name for name, _ in found) or "none"
-        raise DpamError(f"expected one column that holds images (bytes), found {names}")
+        raise DpamError(f"{table}: expected one column that holds images (bytes), found {names}")
     return found[0]

@@ -81,7 +81,7 @@ def members(
         if not count:
             yield DpamError(f"{shown}: no image in this archive")
     except DpamError as error:
-        yield DpamError(f"{shown}: {printable(error).removeprefix(f'{shown}: ')}")
+        yield DpamError(printable(error))
     except FileNotFoundError:
         yield DpamError(f"{shown}: no such file")
     except PermissionError as error:

@@ -101,8 +101,7 @@ class Preparation:
     @property
     def uses_gpu(self) -> bool:
         """Whether a GPU, where there is one, makes the superpixels."""
-        by_torch = self.method == "slic" and self.backend == "torch"
-        return by_torch or (self.method != NONE and METHODS[self.method].uses_gpu)
+        return self.method != NONE and METHODS[self.method].uses_gpu(self)
 
     @property
     def keeps_texture(self) -> bool:

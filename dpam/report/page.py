@@ -85,9 +85,8 @@ def render(sources: Sources, output: Path) -> str:
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     jobs = cost.jobs(sources.benchmarks, sources.gpu_rules, origins)
     names = dict.fromkeys(metrics["experiment"].astype(str))
-    return environment.get_template(
-        "page.html.j2"
-    ).render(
+    page = environment.get_template("page.html.j2")
+    return page.render(
         style=Markup(STYLE),  # noqa: S704 - our own file
         script=Markup(SCRIPT),  # noqa: S704 - our own file
         script_digest=digest,

@@ -102,19 +102,19 @@ class Method(NamedTuple):
         seconds: of one processor core for a megapixel that it segments; for `dpam estimate`.
         side: photographs are resized to squares of so many pixels; None: as the dataset's recipe
             says.
-        uses_gpu: whether it computes on a GPU, where there is one.
+        uses_gpu: whether it computes on a GPU, where there is one, with the settings.
     """
 
     segment: Segment
     seconds: float
     side: int | None = None
-    uses_gpu: bool = False
+    uses_gpu: Callable[[Settings], bool] = lambda _: False
 
 
 METHODS = {
-    "slic": Method(by_slic, seconds=0.085),
-    "rim": Method(by_rim, seconds=279.0, side=224, uses_gpu=True),
-    "ainet": Method(by_ainet, seconds=1.5, uses_gpu=True),
+    "slic": Method(by_slic, seconds=0.085, uses_gpu=lambda how: how.backend == "torch"),
+    "rim": Method(by_rim, seconds=279.0, side=224, uses_gpu=lambda _: True),
+    "ainet": Method(by_ainet, seconds=1.5, uses_gpu=lambda _: True),
 }
 NONE = "none"  # of networks that read the image alone
 NAMES = (*METHODS, NONE)

@@ -307,15 +307,16 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     import yaml
 
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
+        loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        content = node and loader.construct_document(node)
     except UNREADABLE as error:
         raise cannot_be_read(path, error) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise DpamError(f"{path}: expected YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise DpamError(f"{path}: expected keys and values, found something else")
-    if twice := list(repeated_keys(yaml.compose(text, yaml.SafeLoader))):
+    if twice := list(repeated_keys(node)):
         raise DpamError(f"{path}: expected each key once, found again {', '.join(twice)}")
     return content
 

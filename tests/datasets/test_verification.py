@@ -211,9 +211,8 @@ def test_a_perceptual_hash_survives_recompression_and_tells_scenes_apart(tmp_pat
     assert len(bytes.fromhex(hashes["a.jpg"])) == 32
 
 
-@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(("rows", "at_once"), [(256, 8192), (3, 8192), (7, 5), (4, 4)])
-def test_near_duplicates_against_a_plain_count(monkeypatch, rows, at_once, threads):
+def test_near_duplicates_against_a_plain_count(monkeypatch, rows, at_once):
     monkeypatch.setattr(perceptual_hash, "ROWS", rows)
     monkeypatch.setattr(perceptual_hash, "AT_ONCE", at_once)
     rng = np.random.default_rng(0)
@@ -227,7 +226,7 @@ def test_near_duplicates_against_a_plain_count(monkeypatch, rows, at_once, threa
         if (bits[first] != bits[second]).sum() <= NEAR
     }
     assert 5 < len(expected) < 60
-    found = near_duplicates(hashes, threads=threads)
+    found = near_duplicates(hashes)
     assert list(found.itertuples(index=False, name=None)) == sorted(expected)
     scene = {name: ("one", "two", "")[min(int(name) % 5, 2)] for name in hashes}
     apart = {pair for pair in expected if not scene[pair[0]] or scene[pair[0]] != scene[pair[1]]}

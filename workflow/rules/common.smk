@@ -44,7 +44,7 @@ try:
     # The released code's experiment, to compare with: as `--configfile` overlays it.
     AS_RELEASED = {}
     for file in ("config.yaml", "workflow/presets/as_released.yaml"):
-        update_config(AS_RELEASED, yaml.safe_load((Path(workflow.basedir) / file).read_text()))
+        update_config(AS_RELEASED, read_yaml(Path(workflow.basedir) / file))
     validate(AS_RELEASED, SCHEMA)
 except DpamError as error:
     stop(error)
