@@ -28,7 +28,7 @@ setup: $(READY) ## make .venv with the pinned dependencies and the package
 .venv/ready: pyproject.toml envs/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "make: $(PYTHON) is too old; Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
-	@echo "Installing into .venv: about 6.5 GB with PyTorch's CUDA libraries, a few minutes."
+	@echo "Installing into .venv: about 7 GB with PyTorch's CUDA libraries, a few minutes."
 	@$(PYTHON) -m venv .venv
 	@$(PIP) '.[pipeline,demo]'
 	@touch $@

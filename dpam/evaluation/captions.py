@@ -60,6 +60,24 @@ def caption(experiment: str, table: pd.DataFrame) -> str:
     return text + _about_labels_and_weights(table)
 
 
+def brief_caption(table: pd.DataFrame, test_selected: str) -> str:
+    """What a reader must know of SRCC and PLCC alone.
+
+    Args:
+        table: rows of `summarise`.
+        test_selected: what stands before the metrics of epochs selected on test; empty: nothing.
+    """
+    text = f"{ABOUT_SPLITS[0].upper()}{ABOUT_SPLITS[1:]}." if (table["splits"] > 1).any() else ""
+    if test_selected:
+        text += (
+            f" {test_selected.capitalize()}: of the epoch that is best on the test set, as the "
+            "released code keeps it, which favours it."
+        )
+    if table["published_srcc"].notna().any():
+        text += f" {ABOUT_PUBLISHED}"
+    return text.strip()
+
+
 def about_near(table: pd.DataFrame) -> str:
     """What a reader must know of near-duplicates in a table of `summarise`."""
     return ABOUT_NEAR if (table["near_max"] > 0).any() else ABOUT_NO_NEAR

@@ -58,13 +58,31 @@
   if (decodeURIComponent(location.pathname).endsWith(`/${document.body.dataset.place}`)) {
     for (const name of document.querySelectorAll("a[data-file]")) name.href = name.dataset.file;
   }
+  const dialog = document.querySelector("dialog");
+  const enlarge = (address, text) => {
+    const large = dialog.querySelector("img");
+    large.src = address;
+    large.alt = text;
+    dialog.showModal();
+  };
+  dialog.addEventListener("click", () => dialog.close());
   for (const image of document.querySelectorAll(".thumbnails img")) {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-label", `enlarge ${image.alt}`);
     image.replaceWith(button);
     button.append(image);
-    button.addEventListener("click", () => button.parentElement.classList.toggle("large"));
+    button.addEventListener("click", () => enlarge(image.src, image.alt));
+  }
+  for (const image of document.querySelectorAll("figure svg image")) {
+    const address = image.getAttribute("href") ?? image.getAttribute("xlink:href");
+    image.setAttribute("role", "button");
+    image.setAttribute("tabindex", "0");
+    image.setAttribute("aria-label", "enlarge");
+    image.addEventListener("click", () => enlarge(address, ""));
+    image.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") enlarge(address, "");
+    });
   }
 
   for (const heading of document.querySelectorAll("thead th")) {

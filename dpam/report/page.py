@@ -97,7 +97,6 @@ def render(sources: Sources, output: Path) -> str:
         overview=runs.overview(metrics, origins, sources.machine),
         deviations=runs.deviations(sources.settings, sources.as_released),
         pseudo=pseudo(metrics),
-        selected_on_test=results.ON_TEST,
         near_duplicates=results.near_duplicates(metrics),
         about_metrics=ABOUT_METRICS,
         experiments=[results.experiment(name, tables, output) for name in names],
@@ -123,12 +122,11 @@ def partial(metrics: pd.DataFrame, planned: int | None) -> str:
 
 
 def pseudo(metrics: pd.DataFrame) -> list[str]:
-    """The datasets whose labels nobody gave."""
-    kinds = metrics.drop_duplicates(["test_dataset", "label_kind"])
+    """Each kind of labels that nobody gave, with its datasets."""
     return [
-        f"{row['test_dataset']}: {row['label_kind']}"
-        for row in kinds.to_dict("records")
-        if is_pseudo(row["label_kind"])
+        f"{kind}: {', '.join(dict.fromkeys(rows['test_dataset']))}"
+        for kind, rows in metrics.groupby("label_kind", sort=False)
+        if is_pseudo(str(kind))
     ]
 
 

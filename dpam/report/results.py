@@ -8,8 +8,17 @@ import pandas as pd
 
 from dpam.evaluation import ablation, significance
 from dpam.evaluation.baselines import BASELINES
-from dpam.evaluation.captions import ABOUT_NEAR, ABOUT_NO_NEAR, ABOUT_TYPES, caption, layout_caption
+from dpam.evaluation.captions import (
+    ABOUT_NEAR,
+    ABOUT_NO_NEAR,
+    ABOUT_TYPES,
+    brief_caption,
+    caption,
+    layout_caption,
+)
 from dpam.evaluation.formatting import (
+    DASH,
+    HEADINGS,
     METRIC_HEADINGS,
     MINUS,
     decimal,
@@ -22,7 +31,7 @@ from dpam.evaluation.formatting import (
 )
 from dpam.evaluation.methods import is_plain
 from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test, of_networks
-from dpam.report.table import Table, files_of, link, read_table, read_tex
+from dpam.report.table import Table, files_of, link, quantity, read_table, read_tex
 
 ABOUT_BOLD = (
     "In bold: an SRCC better than that of every other method (variants and ensembles aside), by "
@@ -33,14 +42,30 @@ ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every 
 LAST = ("labels", "epoch selected on", "images", "splits", "runs")
 ON_TEST = "Epoch selected on test, as in the released code, which favours it"
 FAIR = "Epoch selected on validation, or the last one"
+# Beside the numbers of the epochs that the tested images did not choose; see docs/README.md.
+TEST_SELECTED = "test-selected"
+# Columns that say what was trained and tested on what.
+TESTED = ("dataset", *(HEADINGS[name] for name in ("dataset", "distortion", "test_dataset")))
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment: the answer, tables by how weights were selected, the papers' layout."""
+    """One experiment: what was asked, the answer, its table; then what is behind it.
+
+    Attributes:
+        name: for people.
+        asked: what was trained and tested on what.
+        answer: of `answer`.
+        brief: SRCC and PLCC, also of the epochs selected on test.
+        tables: all metrics, by how weights were selected.
+        variants: beside base; None if there are none.
+        paper: laid out as in papers.
+    """
 
     name: str
+    asked: str
     answer: str
+    brief: Table
     tables: list[tuple[str, Table]]
     variants: Table | None
     paper: Table
@@ -72,14 +97,64 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
                 about += f" {ABOUT_BOLD if best.any(axis=None) else ABOUT_NO_BOLD}"
             tex = read_tex(path) if len(rows) == len(table) else ""
             shown.append((heading, Table(about, text, files_of(path, output), best, tex=tex)))
-    path = tables / f"{name}_paper.csv"
-    paper = Table(
-        layout_caption(name, table), paper_text(table), files_of(path, output), tex=read_tex(path)
-    )
-    title = name.replace("_", " ").capitalize()
     fair = not_selected_on_test(table[table["method"] != FLOOR])
-    varied = variants(name, tables, output)
-    return Experiment(title, answer(fair, pairs), shown, varied, paper)
+    paper = tables / f"{name}_paper.csv"
+    return Experiment(
+        name.replace("_", " ").capitalize(),
+        asked(table),
+        answer(fair, pairs),
+        brief(table, pairs, files_of(path, output)),
+        shown,
+        variants(name, tables, output),
+        Table(
+            layout_caption(name, table),
+            paper_text(table),
+            files_of(paper, output),
+            tex=read_tex(paper),
+        ),
+    )
+
+
+def asked(table: pd.DataFrame) -> str:
+    """What was trained and tested on what, in an experiment's table of `summarise`."""
+    own = table["dataset"] == table["test_dataset"]
+    where = "other images of the same dataset" if own.all() else "other datasets"
+    if own.any() and not own.all():
+        where = "other images of the same dataset, and on other datasets"
+    kinds = ", one distortion type at a time" if (table["distortion"] != "all").all() else ""
+    return f"trained on one dataset, tested on {where}{kinds}"
+
+
+def brief(table: pd.DataFrame, pairs: pd.DataFrame, files: list[tuple[str, str]]) -> Table:
+    """SRCC and PLCC of an experiment: a row for each test and method.
+
+    Beside the numbers of the epochs that the tested images did not choose stand those of the
+    epochs selected on test, and what is published.
+
+    Args:
+        table: of `dpam.evaluation.tables.summarise`, of one experiment.
+        pairs: rows of `significance.compare_methods` of that experiment.
+        files: name and link of the files that hold all metrics.
+    """
+    on_test = table["selection"] == "test"
+    settings = pd.MultiIndex.from_frame(table[[*significance.FIXED, "method", "label_kind"]])
+    kept = ~on_test | ~settings.isin(settings[~on_test])
+    rows, text = table[kept], readable(table)
+    names = [str(name) for name in text]
+    shown = [name for name in names if name in (*TESTED, "method")]
+    shown += [METRIC_HEADINGS[metric] for metric in ("srcc", "plcc")]
+    said = text[kept][[*shown, *(name for name in names if name.startswith("published"))]]
+    for place, name in enumerate(shown[-2:]):
+        found = dict(zip(settings[on_test], text.loc[on_test, name], strict=True))
+        beside = [found.get(setting, DASH) for setting in settings[kept]]
+        said.insert(len(shown) + place, f"{TEST_SELECTED} {name}", beside)
+        said[name] = said[name].where(rows["selection"] != "test", DASH)
+    said = said[[name for name in said if set(said[name]) != {DASH}]]
+    best = best_of_setting(rows, said, pairs)
+    about = brief_caption(rows, TEST_SELECTED if on_test.any() else "")
+    if len(set(rows["method"])) > 1:
+        about += f" {ABOUT_BOLD if best.any(axis=None) else ABOUT_NO_BOLD}"
+    return Table(about, said, files, best)
 
 
 def variants(name: str, tables: Path, output: Path) -> Table | None:
@@ -181,11 +256,14 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
             both = rows.merge(theirs, on=place, suffixes=("", "_other"))
             ahead = int((both["srcc_median"] > both["srcc_median_other"]).sum())
             if len(both):
-                said += f"; ahead of {method_name(str(other))} in {ahead} of {len(both)}"
+                said += f"; in {ahead} of {quantity(len(both), 'test')} "
+                said += f"its SRCC is above that of {method_name(str(other))}"
         if len(baselines):
             names = [*place, "method", "selection"]
             sure = sum(tuple(row) in winners for row in rows[names].to_numpy())
-            said += f", by more than luck in {sure}" if sure else ", not shown to be more than luck"
+            said += (
+                f" (by more than luck in {sure})" if sure else " (not shown to be more than luck)"
+            )
         sentences.append(said + ".")
     return " ".join(sentences)
 

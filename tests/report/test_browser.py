@@ -56,6 +56,48 @@ def test_the_page_is_short_and_its_figures_can_be_read(browser: Browser, page: P
         assert all(9.9 < height < 16 for height in heights), heights  # pixels, of the letters
 
 
+def test_the_first_screen_has_the_answer_its_table_and_a_figure(
+    browser: Browser, page: Path
+) -> None:
+    browser.open(page.as_uri(), 1400)
+    ends = browser.run(
+        "['.answer', '.brief table'].map(name => "
+        "document.querySelector(name).getBoundingClientRect().bottom)"
+    )
+    assert all(0 < end < 700 for end in ends), ends
+    assert browser.run("document.querySelector('figure').getBoundingClientRect().top") < 800
+    browser.open(page.as_uri(), 390)
+    ends = browser.run(
+        "[...document.querySelectorAll('.brief table')].map(table => "
+        "[...table.tHead.rows[0].cells].find(cell => cell.innerText === 'SRCC')"
+        ".getBoundingClientRect().right)"
+    )
+    assert len(ends) == 3
+    assert all(0 < end < 390 for end in ends), ends
+
+
+ENLARGED = (
+    "(dialog => [dialog.open, dialog.querySelector('img').naturalWidth, "
+    "dialog.querySelector('img').width])(document.querySelector('dialog'))"
+)
+
+
+@pytest.mark.parametrize("what", [".thumbnails button", "figure svg image"])
+def test_a_picture_is_enlarged(browser: Browser, page: Path, what: str) -> None:
+    browser.open(page.as_uri(), 800)
+    browser.run("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert browser.run(ENLARGED)[0] is False
+    click = "dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+    browser.run(f"document.querySelector('{what}').{click}")
+    browser.run("document.querySelector('dialog img').decode()")
+    is_open, pixels, width = browser.run(ENLARGED)
+    assert is_open
+    assert pixels > 1
+    assert width > 600
+    browser.run("document.querySelector('dialog').click()")
+    assert browser.run(ENLARGED)[0] is False
+
+
 def test_names_of_files_are_links_only_where_the_files_are(
     browser: Browser, page: Path, tmp_path: Path
 ) -> None:
@@ -155,11 +197,14 @@ def test_a_table_is_copied_as_latex(browser: Browser, page: Path) -> None:
     browser.send("Browser.grantPermissions", permissions=granted)
     browser.session = session
     browser.send("Page.bringToFront")
-    for section, expected in (
-        ("#results", (page.parent.parent / "tables/individual.tex").read_text(encoding="utf-8")),
+    for table, expected in (
+        (
+            "#results details",
+            (page.parent.parent / "tables/individual.tex").read_text(encoding="utf-8"),
+        ),
         ("#cost", None),
     ):
-        browser.run(f"document.querySelector('{section} button.copy').click()")
+        browser.run(f"document.querySelector('{table} button.copy').click()")
         browser.run("new Promise(done => setTimeout(done, 100))")
         copied = browser.run("navigator.clipboard.readText()")
         assert copied.startswith(r"\begin{table}")

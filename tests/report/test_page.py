@@ -126,7 +126,7 @@ def test_accepted_findings_are_named(page: Path) -> None:
 
 
 def test_pseudo_labels_are_announced(page: Path, tmp_path: Path) -> None:
-    assert "demo_b: pseudo-MOS (HaarPSI)" in page.read_text(encoding="utf-8")
+    assert "(pseudo-MOS (HaarPSI): demo_a, demo_b)" in page.read_text(encoding="utf-8")
     table = fake_results.labels("mine", 12).assign(label_kind="MOS")
     row = fake_results.add_run(tmp_path, "individual", "mine", table)
     pd.DataFrame([row]).to_csv(tmp_path / "runs.csv", index=False)
@@ -145,7 +145,7 @@ def test_page_is_accessible(page: Path) -> None:
     tags = Reader(html).tags
     assert '<html lang="en">' in html
     assert tags.count("h1") == 1
-    assert tags.count("table") == tags.count("caption") == 11
+    assert tags.count("table") == tags.count("caption") == 14
     assert tags.count("figure") == tags.count("figcaption") == tags.count("svg") == 7
     assert html.count('<th scope="col"') == tags.count("th") - html.count('<th scope="row"')
     assert all("alt=" in tag for tag in re.findall("<img[^>]+>", html))
@@ -189,9 +189,10 @@ def test_only_an_srcc_that_is_shown_to_be_better_is_bold(tmp_path: Path) -> None
     html = make_page(tmp_path).read_text(encoding="utf-8")
     summary = pd.read_csv(tmp_path / "tables" / "e.csv").set_index("method")
     best = f"{summary.loc['slic', 'srcc_median']:.3f}"
-    assert re.findall("<strong>([^<]+)</strong>", html[html.index('id="results-title"') :]) == [
-        f"{best} ± {summary.loc['slic', 'srcc_std']:.3f}"
-    ]
+    assert (
+        re.findall("<strong>([^<]+)</strong>", html[html.index('id="results-title"') :])
+        == [f"{best} ± {summary.loc['slic', 'srcc_std']:.3f}"] * 2
+    )  # in the table of the answer and in that of all metrics
     assert "In bold: an SRCC better than that of every other method" in html
 
 
@@ -357,6 +358,13 @@ def test_epochs_selected_on_test_stand_apart_beside_the_published(tmp_path: Path
     assert "<strong>" not in html  # one split shows of no method that it is better
     assert "Nothing is in bold" in others
     assert "bold" not in on_test  # it competes with none
+    brief = Reader(html[html.index('class="brief"') :].split("</table>")[0]).text.split("\n")
+    cells = [line for line in brief if line.strip()]
+    start = cells.index("dataset")
+    assert cells[start + 4 : start + 6] == ["test-selected SRCC", "test-selected PLCC"]
+    assert f"{ours.loc['test', 'srcc_median']:.3f}" in cells[cells.index("DPAM, SLIC") + 3]
+    assert cells[cells.index("BRISQUE features, SVR") + 3] == "\N{EN DASH}"
+    assert "0.986" in cells  # published SRCC of LIVE
     runs = html[html.index('id="runs-title"') :]
     assert 'test_selected/on-live.csv"' in runs
     assert 'test_selected/history.csv"' not in runs
