@@ -51,11 +51,10 @@ demo: $(READY) ## run the whole pipeline on the demonstration data
 reruns: $(DEVELOP) ##- try each kind of change and write docs/reruns.md's table (minutes)
 	@$(IN) OMP_NUM_THREADS=1 DPAM_WRITE_RERUNS=1 pytest -q tests/workflow/test_rerun_table.py
 
-# One thread per worker: threads of several processes mostly wait for each other. The tests that need
-# much memory run alone, after the others.
+# One thread per worker: threads of several processes mostly wait for each other. Of the tests that
+# need much memory, one runs at a time.
 test: $(DEVELOP) ## run the tests
-	@$(IN) OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not large and not slurm and not faults and not tutorial"
-	@$(IN) pytest -m large
+	@$(IN) OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup -m "not slurm and not faults and not tutorial"
 
 tutorial-test: $(DEVELOP) ##- do what README and docs say, on small data; also the ablation, a union, bench-gpu; minutes
 	@$(IN) OMP_NUM_THREADS=1 pytest -q -m tutorial

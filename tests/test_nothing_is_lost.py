@@ -34,6 +34,7 @@ SIDES = [
                  f"{side}splits", "data/splits.csv")
 ]  # fmt: skip
 NOTES = b"notes of a person"
+pytestmark = pytest.mark.xdist_group("commands")  # all of them after each other, once
 
 
 @dataclass(frozen=True)

@@ -156,14 +156,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the stage; returns the exit status."""
-    from dpam.inference.scorer import load
-    from dpam.inference.sources import names, sources, total
-    from dpam.utils.runtime import device, record
-
     places = [*args.photographs, *([args.image_dir] if args.image_dir else [])]
     refuse_arguments(args, places)
     refuse_to_replace(args)
     args.checkpoint = args.checkpoint or judge()
+    log.info("loading %s", args.checkpoint.name)
+    from dpam.inference.scorer import load  # PyTorch comes with these, which takes seconds
+    from dpam.inference.sources import names, sources, total
+    from dpam.utils.runtime import device, record
+
     labels = None
     if args.labels:
         from dpam.inference.labelled import Labels  # only labels need pandas and scipy

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sized
 from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
@@ -14,27 +14,43 @@ Item = TypeVar("Item")
 
 # In the environment of jobs that share Snakemake's terminal (dpam.experiments.terminal).
 SHARED_TERMINAL = "DPAM_SHARED_TERMINAL"
-PROGRESS = {"progress": True}  # as `extra` of a message: how far a job is
+# As `extra` of a message: how far a job is; what it does where nothing is to be seen for a while.
+PROGRESS, WAITING = {"progress": True}, {"waiting": True}
 EVERY = 20.0  # seconds between two messages of progress on a shared terminal
+SELDOM = 300.0  # the same where nobody watches: in a file
+
+log = logging.getLogger(__name__)
 
 
 def track(
     items: Iterable[Item], description: str, total: int | None = None, unit: str = "image"
 ) -> Iterable[Item]:
-    """Iterate with a progress bar on standard error; silent where that is no `own_terminal`."""
-    return tqdm(
-        items,
-        desc=description,
-        total=total,
-        unit=unit,
-        disable=not own_terminal(),
-        dynamic_ncols=True,
-        leave=False,
-    )
+    """Iterate with a progress bar on an `own_terminal`, elsewhere with messages in the log."""
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    if not own_terminal():
+        return _say(items, description, total)
+    return tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, leave=False)
+
+
+def _say(items: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:
+    """Iterate; the log says from time to time how many items are done and what is left."""
+    every = EVERY if SHARED_TERMINAL in os.environ else SELDOM
+    begun = told = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - told > every:
+            told = now
+            said = f"{done:,}"
+            if total:
+                left = roughly((now - begun) / done * (total - done))
+                said += f" of {total:,}, {left} left"
+            log.info("%s: %s", description, said, extra=PROGRESS)
+        yield item
 
 
 def bar(total: int, description: str, done: int = 0) -> "tqdm[NoReturn]":
-    """A progress bar in bytes, `done` of which are there already; silent like `track`."""
+    """A progress bar in bytes, `done` of which are there already; only on an `own_terminal`."""
     return tqdm(
         desc=description,
         total=total or None,
@@ -53,7 +69,7 @@ def own_terminal() -> bool:
 
 
 class OneOfMany(logging.Filter):
-    """What a job says on a terminal that it shares: warnings and, now and then, its progress.
+    """What a job says on a terminal that it shares: warnings, why it waits, seldom its progress.
 
     Errors are left to Snakemake, which tells the one that a failed job's log ends with.
     """
@@ -68,7 +84,7 @@ class OneOfMany(logging.Filter):
         if hasattr(record, "progress") and now - self.told > EVERY:
             self.told = now
             return True
-        return record.levelno == logging.WARNING
+        return record.levelno == logging.WARNING or hasattr(record, "waiting")
 
 
 def duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dpam import __version__
 from dpam.errors import DpamError
+from dpam.utils.progress import WAITING
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ def compile_network(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """
     from torch._dynamo.exc import TorchDynamoException  # takes a second
 
+    log.info("torch.compile works in the first step, for a minute or more", extra=WAITING)
     chosen = torch.compile(function, dynamic=False)
 
     def call(*args: Tensor) -> Tensor:

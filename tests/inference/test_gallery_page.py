@@ -144,3 +144,35 @@ def test_ordering_filtering_and_enlarging_in_a_browser(page):
         assert all(address.startswith(("data:", page.as_uri())) for address in addresses)
         browser.open(page.as_uri(), 360)
         assert browser.run("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; see make chromium")
+@pytest.mark.xdist_group("browser")
+def test_two_thousand_photographs_in_a_browser(tmp_path):
+    """As many as an album has: each is there, and ordering and filtering reach all of them."""
+    rng = np.random.default_rng(1)
+    scores = rng.permutation(np.linspace(0, 100, 2001)).tolist()
+    lost = shown_of(row("", 50)).lost
+    noise = [thumbnail(rng.integers(0, 256, (108, 144, 3), np.uint8)) for _ in range(5)]
+    shown = [Shown(row(f"{i:04d}.jpg", x), noise[i % 5], lost) for i, x in enumerate(scores)]
+    path = tmp_path / "album.html"
+    path.write_text(gallery(shown, "Scored by x."), encoding="utf-8")
+    assert path.stat().st_size > 2001 * 12_000
+    names = "[...document.querySelectorAll('figure:not([hidden])')].map(f => f.dataset.name)"
+    best_first = [f"{i:04d}.jpg" for i in np.argsort(scores)[::-1]]
+    with Browser() as browser:
+        browser.open(path.as_uri(), 1400)
+        assert browser.run(names) == best_first
+        browser.run(
+            "(order => { order.value = 'name'; order.dispatchEvent(new Event('change')); })"
+            "(document.getElementById('order'))"
+        )
+        assert browser.run(names) == sorted(best_first)
+        browser.run(
+            "(low => { low.value = 90; low.dispatchEvent(new Event('input')); })"
+            "(document.getElementById('low'))"
+        )
+        assert browser.run(names) == sorted(best_first[:201])
+        last = "[...document.querySelectorAll('figure:not([hidden]) img')].at(-1)"
+        assert browser.run(f"{last}.decode().then(() => {last}.naturalWidth)") > 0
+        assert browser.said("Runtime.exceptionThrown", "Log.entryAdded") == []

@@ -207,6 +207,7 @@ def test_a_small_copy_of_weights_beyond_float16_is_refused(net):
 
 
 @pytest.mark.large
+@pytest.mark.xdist_group("large")
 def test_import_and_export(tmp_path):
     generator = torch.Generator().manual_seed(0)
     net = DPAM()

@@ -1,6 +1,6 @@
 """The network at the published size against what the released code answered.
 
-Weights and inputs are made by formula (`golden.py`). Large: run alone, about 6 GB.
+Weights and inputs are made by formula (`golden.py`). Large: about 6 GB, one at a time.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,6 +19,8 @@ from dpam.model import DPAM
 from dpam.model.checkpoint import authors_name, from_authors, published_layout, to_authors
 from dpam.model.reference import ReferenceDPAM
 from dpam.superpixels.statistics import pixel_statistics
+
+pytestmark = pytest.mark.xdist_group("large")
 
 # The released parts that ours computes too: the release's name -> ours.
 PARTS = {

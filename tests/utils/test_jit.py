@@ -18,6 +18,7 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 from dpam.imaging import crops
 from dpam.superpixels import kernels
 print(kernels.root(0.0))
+kernels.root(1)
 """
 
 
@@ -37,3 +38,4 @@ def test_a_user_without_a_home_compiles_without_keeping(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert float(answer.stdout) == pytest.approx(4 / 29)
     assert answer.stderr.count("compiled code cannot be kept") == 1
+    assert answer.stderr.count("compiling loops") == 1

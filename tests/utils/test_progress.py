@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dpam.utils import progress
-from dpam.utils.progress import PROGRESS, SHARED_TERMINAL, OneOfMany, roughly
+from dpam.utils.progress import PROGRESS, SHARED_TERMINAL, WAITING, OneOfMany, roughly, track
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,28 @@ def test_a_job_of_many_tells_warnings_and_now_and_then_its_progress(monkeypatch)
     clock[0] = 121.0
     tell(logging.INFO, "epoch 2", PROGRESS)
     tell(logging.INFO, "epoch 3", PROGRESS)
-    assert told == ["no interval", "epoch 2"]
+    tell(logging.INFO, "compiling", WAITING)
+    assert told == ["no interval", "epoch 2", "compiling"]
+
+
+def test_where_no_bar_can_be_seen_the_log_says_how_far_a_job_is(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setenv(SHARED_TERMINAL, "1")
+    for _ in track(range(2000), "packing"):
+        clock[0] += 0.045  # seconds: 90 in all
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        "packing: 445 of 2,000, about 1 min left",
+        "packing: 890 of 2,000, about 1 min left",
+        "packing: 1,335 of 2,000, less than a minute left",
+        "packing: 1,780 of 2,000, less than a minute left",
+    ]
+    assert all(hasattr(record, "progress") for record in caplog.records)
+    caplog.clear()
+    assert list(track(iter("abc"), "listing")) == ["a", "b", "c"]
+    assert caplog.records == []
 
 
 def test_on_a_shared_terminal_the_log_has_all_and_the_terminal_names_the_job(tmp_path):
