@@ -41,7 +41,8 @@ setup: $(READY) ## make .venv with the pinned dependencies and the package
 has-tools:
 	@test -x $(BIN)/ruff || { echo "make: $(BIN) lacks the tools for development; pip install -e '.[dev]'"; exit 1; }
 
-demo: $(READY) ## run the whole pipeline on the demonstration data
+demo: $(READY) ## run the whole pipeline on the demonstration data; some ten minutes
+	@echo "The demonstration takes some ten minutes on two cores. Its results go to $(DEMO_RESULTS)."
 	@$(IN) snakemake --configfile $(DEMO) $(SIDE_BY_SIDE)
 	@echo
 	@echo "The report: $(CURDIR)/$(DEMO_RESULTS)/report/index.html"

@@ -4,6 +4,7 @@ Writes a matrix of 36 columns (.npy), one row per row of the labels.
 """
 
 import argparse
+import logging
 import os
 from pathlib import Path
 
@@ -49,4 +50,5 @@ def run(args: argparse.Namespace) -> None:
     failures = [str(result) for result in found if isinstance(result, DpamError)]
     if failures:
         raise listed(f"{len(failures)} of {len(paths)} images cannot be used", failures)
+    logging.info("%d images, %d features of each", len(found), FEATURES)
     write_array(args.output, np.array(found, dtype=np.float32).reshape(-1, FEATURES))

@@ -6,6 +6,7 @@ or in five crops, whose features are averaged. Writes a matrix (.npy), a row per
 """
 
 import argparse
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,4 +71,6 @@ def run(args: argparse.Namespace) -> None:
         for name in track(names, f"ViT features of {args.dataset}"):
             yield squares(decode(Path(args.root, name)), network_input, args.image_size)
 
-    write_array(args.output, vit_features(backbone, read_squares(), device(args.device)))
+    features = vit_features(backbone, read_squares(), device(args.device))
+    logging.info("%d images, %d features of each", *features.shape)
+    write_array(args.output, features)

@@ -39,4 +39,5 @@ def run(args: argparse.Namespace) -> None:
         levels=args.levels,
         seed=args.seed,
     )
-    logging.info("%s: made in %s", args.dataset, args.output)
+    images = sum(path.suffix in (".jpg", ".png") for path in args.output.rglob("*"))
+    logging.info("%s: %d images made in %s", args.dataset, images, args.output)

@@ -42,8 +42,10 @@ def run(args: argparse.Namespace) -> None:
     normalise(labels[labels["image"].isin(files.images)], dataset)
     found = verify(dataset, args.root, args.allow, args.threads, cache)
     write_json(args.output, found)
-    for finding in found["findings"]:
-        logging.warning("%s", finding)
+    first, *others = found["findings"] or [None]
+    if first:
+        more = f"; and {len(others)} more such findings, all in {args.output}" * bool(others)
+        logging.warning("%s%s", first, more)
     for finding in found["accepted"]:
         logging.warning("accepted: %s", finding)
     if found["near_duplicates"]:

@@ -10,8 +10,8 @@ ABOUT_SPLITS = (
     f"median ± standard deviation over splits, or, of fewer than {FEW} splits, the value of each"
 )
 ABOUT_FEW_REFERENCES = (
-    "[ ]*: over images, as fewer than five references were tested; images of one reference are "
-    "alike, so it is too narrow."
+    "[ ]*: a bootstrap over images, as fewer than five references were tested. Images of one "
+    "reference are alike, so this interval is too narrow."
 )
 ABOUT_METRICS = (
     "PLCC and RMSE fitted: after a logistic of four parameters, fitted on the tested images. "
@@ -24,16 +24,16 @@ ABOUT_WITHIN = (
     "of at least five images."
 )
 ABOUT_FLOOR = (
-    "Mean of the group in training: what is reached by knowing of each image its group and nothing "
-    "else."
+    "Mean of the group in training: what a prediction reaches that knows the group of an image and "
+    "nothing else."
 )
 ABOUT_NEAR = (
-    "Near-duplicates: tested images that by a perceptual hash look like one of those trained or "
-    "validated on; crops of the same photograph are not found so."
+    "Near-duplicates: tested images that look like an image trained or validated on. A perceptual "
+    "hash finds them; it does not find crops of the same photograph."
 )
 ABOUT_NO_NEAR = (
-    "No tested image is, by a perceptual hash, a near-duplicate of one trained or validated on; "
-    "crops of the same photograph are not found so."
+    "No tested image is a near-duplicate of an image trained or validated on. This was looked for "
+    "by a perceptual hash, which does not find crops of the same photograph."
 )
 ABOUT_TYPES = (
     f"Single distortion types, levels and groups within tests of all: {ABOUT_SPLITS}. Few images, "

@@ -21,6 +21,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from dpam.utils.progress import duration, roughly
 
 NO_JOBS = ("total", "all")  # in Snakemake's counts: their sum, and the name of all results
+BEFORE = {"seed": "seed ", "test_dataset": "on "}  # what stands before a wildcard in a job's line
 LONGEST_ERROR = 8  # lines on the terminal; its log has all
 # What Snakemake says of each job, and of itself before the first.
 BLOCKS = {
@@ -65,17 +66,22 @@ class Progress:
         done = sum(map(len, self.took.values()))
         return done, max(done, sum(self.planned.values()))
 
-    def left(self, elapsed: float) -> str:
+    def left(self, elapsed: float, running: Mapping[str, float]) -> str:
         """The time left, if a job takes what its rule's jobs took so far, at the pace so far.
 
-        `more than` that, as long as a rule has no job that is done. The pace: seconds of jobs per
-        second, as several run at once.
+        `more than` that, as long as a rule has no job that is done; such jobs are taken to last as
+        long as one of their rule has been running. The pace: seconds of jobs per second, as several
+        run at once.
+
+        Args:
+            elapsed: since the start, seconds.
+            running: how long a job of a rule has been running, seconds.
         """
         spent = sum(map(sum, self.took.values()))
-        left = sum(
-            max(0, self.planned.get(rule, 0) - len(took)) * sum(took) / len(took)
-            for rule, took in self.took.items()
-        )
+        left = 0.0
+        for rule, jobs in self.planned.items():
+            took = self.took.get(rule) or [running.get(rule, 0.0)]
+            left += max(0, jobs - len(self.took.get(rule, []))) * sum(took) / len(took)
         at_pace = left * elapsed / spent if spent else 0.0
         if self.planned.keys() <= self.took.keys():
             return roughly(at_pace)
@@ -136,7 +142,9 @@ class Lines(logging.Handler):
         took = time.monotonic() - began
         self.progress.took.setdefault(job.rule_name, []).append(took)
         done, planned = self.progress.counts()
-        left = self.progress.left(time.monotonic() - self.began)
+        now = time.monotonic()
+        running = {record.rule_name: now - since for record, since in self.jobs.values()}
+        left = self.progress.left(now - self.began, running)
         place = f"{done} of {planned}" + (f", {left} left" if done < planned else "")
         said = last_message(job)
         line = f"{title(job)}{': ' if said else ''}{said}"
@@ -230,9 +238,12 @@ class StillRead:
 
 
 def title(job: Any) -> str:
-    """The rule and what its wildcards say: `train demo_synthetic all slic split00 20`."""
-    wildcards = dict(job.wildcards or {}).values()
-    return " ".join([job.rule_name.replace("_", " "), *map(str, wildcards)])
+    """The rule and what its wildcards say: `train demo_synthetic slic split00 seed 20`."""
+    said = {name: str(value) for name, value in dict(job.wildcards or {}).items()}
+    if said.get("distortion") == "all":
+        del said["distortion"]
+    words = [BEFORE.get(name, "") + value for name, value in said.items()]
+    return " ".join([job.rule_name.replace("_", " "), *words])
 
 
 def last_message(job: Any) -> str:

@@ -181,10 +181,22 @@ def test_too_few_groups(tmp_path, capsys):
     refused(capsys, main(["draw-splits", *arguments]), output, "at least 3 references", "found 2")
 
 
-def test_make_demo_data(tmp_path):
+def test_of_many_findings_that_are_only_reported_one_is_said(root, tmp_path, capsys):
+    for number in (1, 3, 5):
+        (root / f"{number}.png").write_bytes((root / f"{number - 1}.png").read_bytes())
+    output = tmp_path / "verified.json"
+    assert run("verify-download", root, output) == 0
+    said = capsys.readouterr().err
+    assert said.count("has the same content") == 1
+    assert f"and 2 more such findings, all in {output}" in said
+    assert len(read_json(output)["findings"]) == 3
+
+
+def test_make_demo_data(tmp_path, capsys):
     folder = tmp_path / "demo_authentic"
     arguments = ["--photographs", "china", "--crops", "2", "--seed", "1", "--output", str(folder)]
     assert main(["make-demo-data", "demo_authentic", *arguments]) == 0
     assert len(list((folder / "1024x768").iterdir())) == 2
+    assert "demo_authentic: 2 images made in" in capsys.readouterr().err
     output = tmp_path / "verified.json"
     assert run("verify-download", folder, output, name="demo_authentic") == 0

@@ -52,6 +52,18 @@ def test_a_line_per_job_with_its_last_message_and_the_time_left(run, tmp_path):
     ]
 
 
+def test_a_title_says_what_is_a_seed_and_what_is_tested(run):
+    say, _, screen = run
+    of = {"dataset": "a", "distortion": "all", "method": "slic", "split": "split00", "seed": "20"}
+    say(LogEvent.JOB_INFO, **job("test", 1, **of, test_dataset="b"))
+    say(LogEvent.JOB_INFO, **job("train", 2, **of | {"distortion": "blur"}))
+    for number in (1, 2):
+        say(LogEvent.JOB_FINISHED, job_id=number)
+    first, second = screen.getvalue().splitlines()
+    assert "| test a slic split00 seed 20 on b (" in first
+    assert "| train a blur slic split00 seed 20 (" in second
+
+
 def test_a_failed_job_tells_its_last_message_once(run, tmp_path):
     say, _, screen = run
     log = tmp_path / "pack.log"
@@ -115,12 +127,13 @@ def test_the_log_file_keeps_everything(tmp_path):
 
 def test_time_left_goes_by_what_jobs_of_a_rule_took():
     progress = Progress({"test": 3, "train": 4})
-    assert progress.left(0) == "more than 1 min"
+    assert progress.left(0, {}) == "more than 1 min"
     progress.took = {"train": [100.0, 300.0]}
-    assert progress.left(elapsed=400) == "more than 7 min", "two trainings, and tests"
+    assert progress.left(400, {}) == "more than 7 min", "two trainings, and tests"
+    assert progress.left(400, {"test": 120.0}) == "more than 13 min", "three tests of 2 min"
     progress.took["test"] = [60.0]
-    assert progress.left(elapsed=460) == "about 9 min"
-    assert progress.left(elapsed=230) == "about 4 min", "two jobs at once"
+    assert progress.left(460, {"test": 120.0}) == "about 9 min"
+    assert progress.left(230, {}) == "about 4 min", "two jobs at once"
     assert progress.counts() == (3, 7)
 
 
