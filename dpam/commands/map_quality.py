@@ -7,6 +7,7 @@ where the network sees quality lost, and what it scores each patch; the figures 
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace) -> None:
             title += f", trained on {trained['dataset']}"
         title += f", label: {pack.settings['label_kind']}"
     write_gallery(args.output, Gallery(title, examples))
+    logging.info("maps of %d images", len(examples))
 
 
 def shrunk(explained: Explanation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ most_wrong.json holds a thumbnail of each image that the scatter plots number.
 """
 
 import argparse
+import logging
 from pathlib import Path
 
 from dpam.commands.arguments import add_input
@@ -38,4 +39,6 @@ def run(args: argparse.Namespace) -> None:
     """Read metrics, histories, predictions, packs and maps; write the figures."""
     from dpam.figures.selection import write_figures
 
-    write_figures(args.runs, args.packs, args.maps, Path(args.output_dir))
+    output = Path(args.output_dir)
+    write_figures(args.runs, args.packs, args.maps, output)
+    logging.info("%d figures in %s", len(list(output.glob("*.svg"))), output)

@@ -7,6 +7,7 @@ defaults, beside the page, and so it does with the release's.
 """
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,9 @@ def run(args: argparse.Namespace) -> None:
         planned=args.planned,
         machine=record(),
     )
-    write_text(args.output, render(sources, args.output))
+    page = render(sources, args.output)
+    write_text(args.output, page)
+    logging.info("%s: %.1f MB", args.output, len(page) / 1e6)
 
 
 def read_configuration(file: Path) -> dict[str, Any]:

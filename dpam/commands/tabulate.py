@@ -12,6 +12,7 @@ by runs whose weights were not selected on test.
 """
 
 import argparse
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
             beside = ablation.compare_variants(rows, own)
             text = ablation.readable(beside)
             write(output / f"{experiment}_variants", beside, text, ablation.CAPTION)
+    tests = len(metrics.drop_duplicates(["run", "test_dataset"]))
+    logging.info("%d tests in tables of %d experiments", tests, metrics["experiment"].nunique())
 
 
 def write(path: Path, table: pd.DataFrame, text: pd.DataFrame, caption: str) -> None:

@@ -108,3 +108,4 @@ def run(args: argparse.Namespace) -> None:
     if faithful:
         table["label"] = table.groupby("subset")["label"].transform(stretch)
     write_csv(args.output, table)
+    log.info("%d images of %s predicted", len(table), dataset)

@@ -22,6 +22,7 @@ from dpam.utils.progress import duration, roughly
 
 NO_JOBS = ("total", "all")  # in Snakemake's counts: their sum, and the name of all results
 BEFORE = {"seed": "seed ", "test_dataset": "on "}  # what stands before a wildcard in a job's line
+QUICK = 2.0  # seconds that a job takes at least
 LONGEST_ERROR = 8  # lines on the terminal; its log has all
 # What Snakemake says of each job, and of itself before the first.
 BLOCKS = {
@@ -70,22 +71,25 @@ class Progress:
         """The time left, if a job takes what its rule's jobs took so far, at the pace so far.
 
         `more than` that, as long as a rule has no job that is done; such jobs are taken to last as
-        long as one of their rule has been running. The pace: seconds of jobs per second, as several
-        run at once.
+        long as one of their rule has been running, and nothing is said of less than a minute. The
+        pace: seconds of jobs per second, as several run at once.
 
         Args:
             elapsed: since the start, seconds.
             running: how long a job of a rule has been running, seconds.
+
+        Returns:
+            words, or an empty text.
         """
         spent = sum(map(sum, self.took.values()))
         left = 0.0
         for rule, jobs in self.planned.items():
-            took = self.took.get(rule) or [running.get(rule, 0.0)]
+            took = self.took.get(rule) or [max(QUICK, running.get(rule, 0.0))]
             left += max(0, jobs - len(self.took.get(rule, []))) * sum(took) / len(took)
         at_pace = left * elapsed / spent if spent else 0.0
         if self.planned.keys() <= self.took.keys():
             return roughly(at_pace)
-        return f"more than {roughly(max(60, at_pace)).removeprefix('about ')}"
+        return f"more than {roughly(at_pace).removeprefix('about ')}" if at_pace >= 60 else ""
 
 
 class Lines(logging.Handler):
@@ -145,7 +149,7 @@ class Lines(logging.Handler):
         now = time.monotonic()
         running = {record.rule_name: now - since for record, since in self.jobs.values()}
         left = self.progress.left(now - self.began, running)
-        place = f"{done} of {planned}" + (f", {left} left" if done < planned else "")
+        place = f"{done} of {planned}" + (f", {left} left" if left and done < planned else "")
         said = last_message(job)
         line = f"{title(job)}{': ' if said else ''}{said}"
         self.write(f"{place} | {line} ({duration(took)})")

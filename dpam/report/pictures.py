@@ -24,19 +24,19 @@ FIGURES = {
     ),
     "scatter": (
         "Predictions against labels",
-        "Labelled over predicted quality, one dot per tested image, all panels on one scale. On "
-        "the dashed line, the two are equal; the curve is the fitted logistic, left out where it "
-        "is hardly more than a step. SRCC and PLCC have their 95 % interval in brackets. "
-        f"{ABOUT_FEW_REFERENCES} The numbers mark the images that are most wrong and lead to "
-        "them. Numbers: predictions, in the table of runs.",
+        "Each dot is a tested image: its prediction to the right, its label upwards, all panels on "
+        "one scale. On the dashed line the two are equal. The curve is the fitted logistic; it is "
+        "left out where it is hardly more than a step. Brackets hold 95 % intervals. "
+        f"{ABOUT_FEW_REFERENCES} Numbered images are the most wrong; a click on a number shows "
+        "them. All values: predictions, in the table of runs.",
         [],
     ),
     "quality_maps": (
         "Quality maps",
         "The best and the worst images by their label, and those whose prediction is most wrong, "
-        "as the network reads them: photograph; where quality is lost, that is the weight of each "
-        "patch x (1 - its score), whose mean is what the quality lacks of 1; the score of each "
-        "patch. All maps have one scale. A frame along the border comes from the network rather "
+        "as the network reads them. Quality lost: of each patch, its weight x (1 - its score); the "
+        "mean of such a map is 1 - the predicted quality. Score: of each patch, from 0 to 1. All "
+        "maps have one scale. A frame along the border comes from the network rather "
         "than from the photograph: plain grey images have such maps, too.",
         [],
     ),

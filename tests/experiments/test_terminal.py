@@ -127,10 +127,11 @@ def test_the_log_file_keeps_everything(tmp_path):
 
 def test_time_left_goes_by_what_jobs_of_a_rule_took():
     progress = Progress({"test": 3, "train": 4})
-    assert progress.left(0, {}) == "more than 1 min"
+    assert progress.left(0, {}) == ""
     progress.took = {"train": [100.0, 300.0]}
     assert progress.left(400, {}) == "more than 7 min", "two trainings, and tests"
     assert progress.left(400, {"test": 120.0}) == "more than 13 min", "three tests of 2 min"
+    assert Progress({"test": 3, "plot": 1}).left(9, {}) == "", "nobody knows"
     progress.took["test"] = [60.0]
     assert progress.left(460, {"test": 120.0}) == "about 9 min"
     assert progress.left(230, {}) == "about 4 min", "two jobs at once"

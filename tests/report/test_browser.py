@@ -66,6 +66,10 @@ def test_the_first_screen_has_the_answer_its_table_and_a_figure(
     )
     assert all(0 < end < 700 for end in ends), ends
     assert browser.run("document.querySelector('figure').getBoundingClientRect().top") < 800
+    assert browser.run(
+        "[...document.querySelectorAll('.brief .scroll')].every(box => "
+        "box.scrollWidth === box.clientWidth)"
+    ), "a table is cut"
     browser.open(page.as_uri(), 390)
     ends = browser.run(
         "[...document.querySelectorAll('.brief table')].map(table => "
@@ -74,6 +78,11 @@ def test_the_first_screen_has_the_answer_its_table_and_a_figure(
     )
     assert len(ends) == 3
     assert all(0 < end < 390 for end in ends), ends
+    broken = browser.run(
+        "[...document.querySelectorAll('.brief tbody th')].filter(cell => "
+        "cell.scrollWidth > cell.clientWidth).map(cell => cell.innerText)"
+    )
+    assert broken == [], "names stick out of their cells"
 
 
 ENLARGED = (

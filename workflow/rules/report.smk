@@ -15,7 +15,8 @@ rule list_runs:
         table=runs_table().to_csv(index=False),
     run:
         write_text(output[0], params.table)
-        write_text(log[0], f"# list runs\n{len(params.table.splitlines()) - 1} tests are planned\n")
+        planned = len(params.table.splitlines()) - 1
+        write_text(log[0], f"# list runs\n{planned} tests are planned\n", ours=b"# list runs")
 
 
 # The list of what is planned must not take the place of the list of what is there.
