@@ -78,7 +78,11 @@ lint: $(DEVELOP) ##- ruff, mypy, snakefmt, snakemake --lint, the import contract
 	$(BIN)/snakemake --lint
 	$(IN) lint-imports
 
-bench: bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start bench-threads ##- all that follows, an hour on two cores
+docs: $(DEVELOP) ##- make the pictures of README and docs/ from the finished demonstration
+	$(BIN)/python docs/make.py $(DEMO_RESULTS)
+	$(IN) python docs/diagrams.py
+
+bench: bench-network bench-superpixels bench-packing bench-reading bench-joining bench-near-duplicates bench-scoring bench-start bench-threads ##- the benchmarks below but bench-gpu, an hour on two cores
 
 bench-network: $(DEVELOP) ##- time and memory of the network, beside the reference
 	$(BIN)/python benchmarks/network.py
@@ -92,10 +96,6 @@ bench-packing: $(DEVELOP) ##- time and memory of packing 100 and 1,000 images
 
 bench-reading: $(DEVELOP) ##- time reading training batches from a pack, beside a plain reader
 	$(BIN)/python benchmarks/reading.py
-
-docs: $(DEVELOP) ##- make the pictures of README and docs/ from the finished demonstration
-	$(BIN)/python docs/make.py $(DEMO_RESULTS)
-	$(IN) python docs/diagrams.py
 
 bench-joining: $(DEVELOP) ##- join shards of a pack by copying, beside HDF5's virtual datasets
 	$(BIN)/python benchmarks/joining.py

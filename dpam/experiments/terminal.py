@@ -247,7 +247,8 @@ def title(job: Any) -> str:
     if said.get("distortion") == "all":
         del said["distortion"]
     words = [BEFORE.get(name, "") + value for name, value in said.items()]
-    return " ".join([job.rule_name.replace("_", " "), *words])
+    rule = job.rule_name.replace("test_selected", "test-selected").replace("_", " ")
+    return " ".join([rule, *words])
 
 
 def last_message(job: Any) -> str:

@@ -55,12 +55,12 @@ def test_a_line_per_job_with_its_last_message_and_the_time_left(run, tmp_path):
 def test_a_title_says_what_is_a_seed_and_what_is_tested(run):
     say, _, screen = run
     of = {"dataset": "a", "distortion": "all", "method": "slic", "split": "split00", "seed": "20"}
-    say(LogEvent.JOB_INFO, **job("test", 1, **of, test_dataset="b"))
+    say(LogEvent.JOB_INFO, **job("test_test_selected", 1, **of, test_dataset="b"))
     say(LogEvent.JOB_INFO, **job("train", 2, **of | {"distortion": "blur"}))
     for number in (1, 2):
         say(LogEvent.JOB_FINISHED, job_id=number)
     first, second = screen.getvalue().splitlines()
-    assert "| test a slic split00 seed 20 on b (" in first
+    assert "| test test-selected a slic split00 seed 20 on b (" in first
     assert "| train a blur slic split00 seed 20 (" in second
 
 
