@@ -46,7 +46,8 @@ from dpam.inference.predict import predict
 from dpam.pack.store import Pack
 from dpam.training.history import rows_of_subsets
 from dpam.training.trainer import Trainer
-from dpam.utils.files import read_csv, read_json, write_json, write_text
+from dpam.utils.files import write_json, write_text
+from dpam.utils.reading import read_csv, read_json
 from dpam.utils.runtime import device
 
 PRESET = REPOSITORY / "workflow/presets/finetune.yaml"

@@ -50,7 +50,7 @@ def missing() -> list[str]:
 
 def measured(section: str, folder: Path, seconds: float, small: bool) -> dict[str, Any]:
     """What a section found, in a process of its own that ends after so many seconds."""
-    from dpam.utils.files import read_json
+    from dpam.utils.reading import read_json
 
     told, log = folder / f"{section}.json", folder / f"{section}.log"
     command = [sys.executable, "-m", "benchmarks.gpu.sections", section, str(told)]

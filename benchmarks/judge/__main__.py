@@ -11,7 +11,8 @@ from dpam.commands.arguments import json_object
 from dpam.errors import DpamError
 from dpam.evaluation.baselines import BASELINES
 from dpam.model.backbone import Backbone
-from dpam.utils.files import read_json, write_json
+from dpam.utils.files import write_json
+from dpam.utils.reading import read_json
 from dpam.utils.runtime import record
 
 from . import __doc__ as about

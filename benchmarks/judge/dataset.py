@@ -9,7 +9,7 @@ import pandas as pd
 
 from dpam.errors import DpamError
 from dpam.evaluation.predictions import group_means
-from dpam.utils.files import read_csv
+from dpam.utils.reading import read_csv
 
 SPLIT = "official"
 

@@ -17,8 +17,8 @@ from dpam.inference.photographs import Photo, rgb_array
 from dpam.inference.scorer import Scorer, load
 from dpam.model.backbone import Backbone
 from dpam.model.start import sha256_of
-from dpam.utils.files import read_array
 from dpam.utils.progress import track
+from dpam.utils.reading import read_array
 
 from .dataset import Judged
 

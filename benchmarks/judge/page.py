@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from dpam.errors import DpamError
-from dpam.utils.files import read_json, write_text
+from dpam.utils.files import write_text
+from dpam.utils.reading import read_json
 
 from . import examples, figures, tables
 

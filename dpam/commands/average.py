@@ -10,7 +10,8 @@ import numpy as np
 
 from dpam.commands.arguments import add_input, add_output
 from dpam.errors import DpamError
-from dpam.utils.files import read_csv, write_csv
+from dpam.utils.files import write_csv
+from dpam.utils.reading import read_csv
 
 SAME = ["image", "subset", "label", "selection"]  # columns in which predictions must agree
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from dpam.commands.arguments import add_input, add_output, natural
 from dpam.datasets import splits
-from dpam.utils.files import read_csv, read_json, write_csv
+from dpam.utils.files import write_csv
+from dpam.utils.reading import read_csv, read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

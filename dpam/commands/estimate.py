@@ -30,7 +30,8 @@ from dpam.experiments.resources import (
     estimate,
     size_of,
 )
-from dpam.utils.files import read_csv, write_csv
+from dpam.utils.files import write_csv
+from dpam.utils.reading import read_csv
 
 if TYPE_CHECKING:
     from dpam.model import Network as Judge

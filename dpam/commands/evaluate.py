@@ -25,7 +25,8 @@ from dpam.datasets.joining import read_hashes
 from dpam.datasets.splits import share_tested
 from dpam.errors import DpamError, listed
 from dpam.imaging.perceptual_hash import nearest
-from dpam.utils.files import read_csv, write_json
+from dpam.utils.files import write_json
+from dpam.utils.reading import read_csv
 
 IDENTITY = ["dataset", "distortion", "method", "split", "seed", "test_dataset"]
 NAMES = ["reference", "distortion", "level", "group"]

@@ -14,9 +14,10 @@ from dpam.baselines.brisque import FEATURES, SMALLEST, brisque_features
 from dpam.commands.arguments import add_input, add_output, positive
 from dpam.errors import DpamError, listed
 from dpam.imaging.images import decode
-from dpam.utils.files import read_csv, write_array
+from dpam.utils.files import write_array
 from dpam.utils.parallel import processes
 from dpam.utils.progress import track
+from dpam.utils.reading import read_csv
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

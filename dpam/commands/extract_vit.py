@@ -23,8 +23,9 @@ from dpam.commands.arguments import (
 from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.imaging.images import decode
-from dpam.utils.files import read_csv, write_array
+from dpam.utils.files import write_array
 from dpam.utils.progress import track
+from dpam.utils.reading import read_csv
 
 KEYS = ("backbone", "pretrained", "weights", "out_indices")
 SEED = 20  # of a backbone without pretrained weights; the same for all datasets

@@ -20,7 +20,8 @@ from dpam.datasets.joining import LEFT_OUT, join_splits, joined_name, read_hashe
 from dpam.datasets.splits import clusters
 from dpam.errors import DpamError
 from dpam.imaging.perceptual_hash import near_duplicates
-from dpam.utils.files import read_csv, read_json, write_csv
+from dpam.utils.files import write_csv
+from dpam.utils.reading import read_csv, read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

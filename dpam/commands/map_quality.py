@@ -17,8 +17,8 @@ from PIL import Image
 from dpam.commands.arguments import add_device, add_input, add_output, add_views, positive
 from dpam.errors import DpamError
 from dpam.figures.gallery import Gallery, QualityExample, choose, write_gallery
-from dpam.utils.files import read_csv
 from dpam.utils.progress import track
+from dpam.utils.reading import read_csv
 
 if TYPE_CHECKING:
     from dpam.inference.explanations import Explanation

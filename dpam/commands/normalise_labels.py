@@ -9,7 +9,8 @@ import logging
 
 from dpam.commands.arguments import add_dataset, add_input, add_output
 from dpam.datasets import find, labels
-from dpam.utils.files import read_json, write_csv
+from dpam.utils.files import write_csv
+from dpam.utils.reading import read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

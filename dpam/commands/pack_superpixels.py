@@ -28,9 +28,10 @@ from dpam.datasets import find
 from dpam.errors import DpamError, listed
 from dpam.experiments.fingerprint import code_fingerprint
 from dpam.imaging.images import upright_size
-from dpam.utils.files import read_csv, read_json, refuse_other, remove_halves
+from dpam.utils.files import refuse_other, remove_halves
 from dpam.utils.parallel import processes, through
 from dpam.utils.progress import track
+from dpam.utils.reading import read_csv, read_json
 
 if TYPE_CHECKING:
     import torch

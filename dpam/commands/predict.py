@@ -76,17 +76,14 @@ from dpam.inference.score_table import (
 )
 from dpam.inference.scores import in_words
 from dpam.utils.files import refuse_existing, refuse_same, refuse_unwritable, write_text
-from dpam.utils.parallel import in_order
-from dpam.utils.progress import track
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dpam.inference.explanations import Explanation
     from dpam.inference.gallery import Shown
+    from dpam.inference.jobs import Run
     from dpam.inference.scorer import Scorer
-    from dpam.inference.sources import Source
-    from dpam.pack.preparation import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +158,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_to_replace(args)
     args.checkpoint = args.checkpoint or judge()
     log.info("loading %s", args.checkpoint.name)
-    from dpam.inference.scorer import load  # PyTorch comes with these, which takes seconds
+    from dpam.inference.jobs import Run  # PyTorch comes with these, which takes seconds
+    from dpam.inference.scorer import load
     from dpam.inference.sources import names, sources, total
     from dpam.utils.runtime import device, record
 
@@ -192,7 +190,10 @@ def run(args: argparse.Namespace) -> int:
         named = list(named)
         photographs = dict.fromkeys([*names(named, args.recursive), *done])
         labels.match(photographs, named, scorer.labels.range)
-    run = Run(args, scorer, None if known is None else max(0, known - len(done)))
+    left = None if known is None else max(0, known - len(done))
+    on_page: list[Shown] = []
+    explain = partial(show_where, args=args, scorer=scorer, on_page=on_page)
+    run = Run(scorer, left, args.workers, args.batch_size, side_of_pictures(args), explain)
     passed = SkippedFiles()
     rows = run.rows(sources(named, args.recursive, done, passed))
     with growing(args.output, args.resume) if args.output else nullcontext(None) as add:
@@ -223,23 +224,50 @@ def run(args: argparse.Namespace) -> int:
     try:
         compared = None if labels is None else labels.compare(scorer)
     finally:  # the numbers are said, if there are any, whatever comes of the files
-        write_lists(run, scorer)
+        write_lists(args, run, on_page)
     if args.scatter and compared is not None:
         plot(compared, args)
     return SOME_FAILED if run.failures and not args.failures else 0
 
 
-def write_lists(run: Run, scorer: Scorer) -> None:
+def side_of_pictures(args: argparse.Namespace) -> int | None:
+    """Pixels of the longer side of the photographs that maps and a page show; None: none do."""
+    if not (args.maps or args.page):
+        return None
+    from dpam.inference import explanations, gallery
+
+    return explanations.SHOWN if args.maps else gallery.SIDE
+
+
+def show_where(
+    row: Row,
+    explanation: Explanation,
+    args: argparse.Namespace,
+    scorer: Scorer,
+    on_page: list[Shown],
+) -> None:
+    """Draw the maps of a photograph, or keep what the page shows of it, or both."""
+    if args.maps:
+        from dpam.figures import quality_maps  # only these need matplotlib
+
+        quality_maps.write(args.maps, row.image, explanation, scorer.scale)
+    if args.page:
+        from dpam.inference.gallery import Shown, lost_quality, thumbnail
+
+        small = thumbnail(explanation.picture.photo)
+        on_page.append(Shown(row, small, lost_quality(explanation)))
+
+
+def write_lists(args: argparse.Namespace, run: Run, on_page: list[Shown]) -> None:
     """Write what --failures and --page ask for."""
-    args = run.args
     if args.failures:
         lines = "".join(f"{failure}\n" for failure in run.failures)
         write_text(args.failures, lines, ours=b"")  # looked at when this began
     if args.page:
         from dpam.inference.gallery import gallery
 
-        made_with = f"Scored by {args.checkpoint.name}; its labels: {scorer.scale}."
-        write_text(args.page, gallery(run.on_page, made_with))
+        made_with = f"Scored by {args.checkpoint.name}; its labels: {run.scorer.scale}."
+        write_text(args.page, gallery(on_page, made_with))
 
 
 def refuse_arguments(args: argparse.Namespace, places: list[str]) -> None:
@@ -279,59 +307,6 @@ def refuse_to_replace(args: argparse.Namespace) -> None:
     refuse_existing(path for path in (args.scatter, args.page) if path)
     if args.maps and not args.resume and args.maps.is_dir() and any(args.maps.iterdir()):
         raise DpamError(f"{args.maps}: expected a new folder, found one that is not empty")
-
-
-class Run:
-    """Scores photographs and counts them."""
-
-    def __init__(self, args: argparse.Namespace, scorer: Scorer, total: int | None) -> None:
-        self.args, self.scorer, self.total = args, scorer, total
-        self.scored = 0
-        self.failures: list[str] = []
-        self.on_page: list[Shown] = []  # for --page
-        self.started = time.monotonic()
-
-    def rows(self, found: Iterable[Source | DpamError]) -> Iterator[Row]:
-        """A row for each photograph that can be read."""
-        from dpam.inference.explanations import Explanation
-        from dpam.inference.jobs import Job, job
-
-        args, scorer = self.args, self.scorer
-        on_gpu = scorer.preparation.uses_gpu and scorer.device.type == "cuda"
-        work = partial(job, scorer=scorer, maps=bool(args.maps), page=bool(args.page))
-        jobs = in_order(work, found, 1 if on_gpu else args.workers)
-        waiting: deque[Job] = deque()
-
-        def prepare_each() -> Iterator[Prepared]:
-            for result in track(jobs, "scoring", self.total):
-                if isinstance(result, DpamError):
-                    self.failures.append(" ".join(str(result).splitlines()))
-                    tqdm.write(str(result), file=sys.stderr)
-                    continue
-                waiting.append(result)
-                yield result.prepared
-
-        maps = bool(args.maps or args.page)
-        for prediction in scorer.predict_views(prepare_each(), args.batch_size, maps):
-            done = waiting.popleft()
-            rated = scorer.score_of(prediction)
-            self.scored += 1
-            row = Row(done.name, **vars(rated))
-            if done.picture is not None:
-                self.explain(row, Explanation(rated, prediction, done.picture))
-            yield row
-
-    def explain(self, row: Row, explanation: Explanation) -> None:
-        """Draw the maps of a photograph, or keep what the page shows of it, or both."""
-        if self.args.maps:
-            from dpam.figures import quality_maps  # only these need matplotlib
-
-            quality_maps.write(self.args.maps, row.image, explanation, self.scorer.scale)
-        if self.args.page:
-            from dpam.inference.gallery import Shown, lost_quality, thumbnail
-
-            small = thumbnail(explanation.picture.photo)
-            self.on_page.append(Shown(row, small, lost_quality(explanation)))
 
 
 def show(rows: Iterable[Row], scorer: Scorer) -> None:

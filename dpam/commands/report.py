@@ -13,7 +13,8 @@ from typing import Any
 
 from dpam.commands.arguments import add_input, add_output, natural
 from dpam.errors import DpamError
-from dpam.utils.files import read_yaml, refuse_existing, write_text
+from dpam.utils.files import refuse_existing, write_text
+from dpam.utils.reading import read_yaml
 
 LISTS = ("datasets", "methods", "baselines", "splits", "train_on")  # of an experiment
 

@@ -30,8 +30,9 @@ from dpam.errors import DpamError
 from dpam.evaluation.predictions import group_means, predictions_table
 from dpam.evaluation.unions import is_own
 from dpam.pack.views import USUAL
-from dpam.utils.files import read_csv, write_csv
+from dpam.utils.files import write_csv
 from dpam.utils.progress import track
+from dpam.utils.reading import read_csv
 
 log = logging.getLogger(__name__)
 

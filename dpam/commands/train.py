@@ -44,11 +44,11 @@ from dpam.experiments.configuration import settings_of_run
 from dpam.experiments.settings import JUDGE
 from dpam.inference.judge import judge
 from dpam.pack.views import USUAL
-from dpam.utils.files import read_csv, refuse_other_ending, write_csv, writing
+from dpam.utils.files import refuse_other_ending, write_csv, writing
 from dpam.utils.progress import PROGRESS, duration, roughly
+from dpam.utils.reading import read_csv
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
     from dpam.model import Network
@@ -56,9 +56,6 @@ if TYPE_CHECKING:
     from dpam.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
-
-EVENTS = ".dpam"  # at the end of the names of files for TensorBoard
-PICTURES = 10  # epochs of a run of which TensorBoard shows pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +114,7 @@ def run(args: argparse.Namespace) -> None:
 
     from dpam.pack.joined import open_packs
     from dpam.training.history import history_table, rows_of_subsets
+    from dpam.training.tensorboard import fresh_events
     from dpam.training.trainer import Trainer
     from dpam.utils.runtime import device, record
 
@@ -305,18 +303,10 @@ def origin_of(model: Mapping[str, Any], start: Mapping[str, Any]) -> str:
     return json.dumps({**model, **held, "start_sha256": None}, sort_keys=True)
 
 
-def fresh_events(folder: Path) -> SummaryWriter:
-    """What writes to TensorBoard; a resumed run reports its earlier epochs again."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    for earlier in folder.glob(f"events.out.tfevents.*{EVENTS}"):
-        earlier.unlink()
-    return SummaryWriter(str(folder), filename_suffix=EVENTS)
-
-
 def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -> None:
     """One epoch for TensorBoard, and as a line of the log."""
     from dpam.training.history import RULES
+    from dpam.training.tensorboard import draw_epoch
 
     pictures = draw_epoch(row["epoch"], trainer)
     with writing(writer.log_dir):
@@ -332,26 +322,3 @@ def report_epoch(writer: SummaryWriter, row: dict[str, Any], trainer: Trainer) -
         each = sum(before["seconds"] for before in trainer.history[:done]) / done
         numbers.append(f"{roughly(each * (epochs - done))} left")
     log.info("epoch %d/%d: %s", done, epochs, ", ".join(numbers), extra=PROGRESS)
-
-
-def draw_epoch(epoch: int, trainer: Trainer) -> dict[str, Figure]:
-    """Now and then, pictures of an epoch for TensorBoard, by their names there."""
-    from dpam.model import DPAM
-    from dpam.training.tensorboard import quality_maps, scatter
-
-    epochs = trainer.settings.epochs
-    newest = epoch == len(trainer.history)  # no weights are at hand for those before
-    if not newest or (epoch % max(1, epochs // PICTURES) and epoch != epochs):
-        return {}
-    pictures = {}
-    for subset, predictions in trainer.predictions.items():
-        label = trainer.label[trainer.rows[subset]]
-        title = f"{subset}, epoch {epoch}"
-        pictures[f"scatter/{subset}"] = scatter(predictions[-1].numpy(), label, title)
-    shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
-    _, where = trainer.datasets.groups(shown)[0]
-    if isinstance(trainer.evaluated, DPAM):
-        pictures["quality maps"] = quality_maps(
-            trainer.evaluated, trainer.pack, shown[where], trainer.device
-        )
-    return pictures

@@ -18,7 +18,8 @@ from dpam.datasets.splits import subsets_to_test
 from dpam.errors import DpamError
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.predictions import COPIED, group_means, predictions_table
-from dpam.utils.files import read_array, read_csv, write_csv
+from dpam.utils.files import write_csv
+from dpam.utils.reading import read_array, read_csv
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,9 @@ import requests
 
 from dpam.datasets.dataset import Download
 from dpam.errors import DpamError
-from dpam.utils.files import not_ours, read_json, write_json, write_text
+from dpam.utils.files import not_ours, write_json, write_text
 from dpam.utils.progress import bar
+from dpam.utils.reading import read_json
 
 ATTEMPTS = 5
 PAUSE = 2.0  # seconds before the second attempt; twice as long before each further one

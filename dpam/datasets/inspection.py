@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from dpam.errors import DpamError
 from dpam.imaging.images import open_image
 from dpam.imaging.perceptual_hash import difference_hash
-from dpam.utils.files import read_json, refuse_special, write_json
+from dpam.utils.files import refuse_special, write_json
 from dpam.utils.parallel import processes
 from dpam.utils.progress import track
+from dpam.utils.reading import read_json
 
 
 class Inspection(NamedTuple):

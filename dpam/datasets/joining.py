@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from dpam.errors import listed
-from dpam.utils.files import read_json
+from dpam.utils.reading import read_json
 
 LEFT_OUT = "left_out"  # the subset of images that would train, but look like held-out ones
 

@@ -21,7 +21,7 @@ from dpam.evaluation.methods import BASE, is_ensemble, method_of, parts_of
 from dpam.evaluation.significance import FEWEST_SPLITS, FIXED, corrected_interval, probability
 from dpam.evaluation.tables import statistics
 from dpam.evaluation.unions import dataset_name
-from dpam.utils.files import read_csv
+from dpam.utils.reading import read_csv
 
 COLUMNS = [
     *[*FIXED, "method", "variant", "selection", "splits", "runs", "n_median"],

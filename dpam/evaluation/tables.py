@@ -8,7 +8,7 @@ import pandas as pd
 from dpam.errors import DpamError, listed
 from dpam.evaluation.methods import is_network
 from dpam.evaluation.published import published
-from dpam.utils.files import read_csv, read_json
+from dpam.utils.reading import read_csv, read_json
 
 RUN = ["dataset", "distortion", "method", "split", "seed"]
 COLUMNS = ["experiment", *RUN, "test_dataset", "run"]

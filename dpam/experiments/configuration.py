@@ -16,7 +16,7 @@ from dpam.evaluation.baselines import BASELINES
 from dpam.experiments.settings import SECTIONS, TrainingSettings, schema_of
 from dpam.experiments.variants import VARIED, config_of
 from dpam.superpixels.methods import NAMES
-from dpam.utils.files import read_yaml
+from dpam.utils.reading import read_yaml
 
 # Keys of older configurations -> what they are called now.
 RENAMED = {

@@ -38,6 +38,22 @@ def packing(config: Mapping[str, Any], variant: str) -> dict[str, Any]:
     return {key: changed[key] for key in PACKED}
 
 
+def packing_options(config: Mapping[str, Any], method: str) -> list[str]:
+    """The options of `dpam pack-superpixels` that say how a method's pack is made: those that its
+    superpixels read, and how pixels are kept."""
+    superpixels, variant = parts_of(method)
+    settings = packing(config, variant)
+    words = ["--resize", settings["resize"]]
+    if settings["stored_side"] is not None:
+        words += ["--stored-side", str(settings["stored_side"])]
+    if superpixels != "none":
+        own = "backend" if superpixels == "slic" else superpixels
+        for name in (own, "statistics", "colour_profiles", "texture"):
+            if value := settings["superpixels"].get(name):
+                words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
 def wrong_variants(config: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the variants themselves, a line each."""
     known = {BASE: config_of(config, BASE)}

@@ -26,7 +26,8 @@ from dpam.figures.gallery import most_wrong, read_gallery
 from dpam.figures.scatter import Scatter, agreement
 from dpam.figures.scatter import scatter as draw_scatter
 from dpam.pack.store import Pack
-from dpam.utils.files import read_csv, refuse_existing, write_json
+from dpam.utils.files import refuse_existing, write_json
+from dpam.utils.reading import read_csv
 
 HISTORY = ["epoch", "loss", "train_srcc", "validation_srcc", "test_srcc", "validation_selected"]
 COMPARED = 4  # datasets whose superpixel methods are shown side by side

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dpam.errors import DpamError
-from dpam.utils.files import atomic, read_json, write_json, writing
+from dpam.utils.files import atomic, write_json, writing
+from dpam.utils.reading import read_json
 
 CHUNK = 10_000  # rows of a Parquet file that are in memory at a time
 PARQUET = b"PAR1"  # what such a file begins with

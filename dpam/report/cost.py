@@ -7,8 +7,9 @@ import pandas as pd
 
 from dpam.evaluation.formatting import DASH
 from dpam.report.table import Table, link
-from dpam.utils.files import read_csv, write_csv
+from dpam.utils.files import write_csv
 from dpam.utils.progress import duration
+from dpam.utils.reading import read_csv
 
 JOBS = ["rule", "job", "seconds", "memory_mb", "gpu_seconds"]
 ESTIMATE = {

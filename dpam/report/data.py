@@ -9,7 +9,7 @@ import pandas as pd
 from dpam.datasets import find
 from dpam.errors import DpamError
 from dpam.report.table import link, quantity
-from dpam.utils.files import read_csv, read_json
+from dpam.utils.reading import read_csv, read_json
 
 SUBSETS = ("train", "validation", "test")
 

@@ -21,7 +21,7 @@ from dpam.evaluation.tables import COLUMNS, of_networks
 from dpam.report import cost, data, results, runs
 from dpam.report.pictures import FIGURES, picture
 from dpam.report.table import link, read_table
-from dpam.utils.files import read_json
+from dpam.utils.reading import read_json
 
 FOLDER = Path(__file__).parent
 LONG = 40  # rows; a longer table of runs is folded away

@@ -14,7 +14,8 @@ from dpam.evaluation.methods import BASE, is_network
 from dpam.evaluation.tables import history_file, of_networks
 from dpam.evaluation.unions import dataset_name, members_of
 from dpam.report.table import Table, link, quantity
-from dpam.utils.files import read_csv, refuse_unreadable
+from dpam.utils.files import refuse_unreadable
+from dpam.utils.reading import read_csv
 
 # What says where things lie rather than what is computed.
 PLACES = ("pathvars", "data_root", "roots", "allow", "custom", "demo", "finished_only")

@@ -10,7 +10,8 @@ import pandas as pd
 
 from dpam.evaluation.formatting import HEADINGS, MINUS, latex
 from dpam.evaluation.tables import COLUMNS, SETTING
-from dpam.utils.files import UNREADABLE, cannot_be_read, read_csv
+from dpam.utils.files import UNREADABLE, cannot_be_read
+from dpam.utils.reading import read_csv
 
 # Headings of columns that are no numbers.
 TEXT_HEADINGS = {*HEADINGS.values(), "dataset", "split", "rule", "experiment", "results", "better"}

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import torch
 
 from dpam.errors import DpamError
-from dpam.utils.files import atomic, not_ours, read_json, refuse_other, remove_halves, write_json
+from dpam.utils.files import atomic, not_ours, refuse_other, remove_halves, write_json
+from dpam.utils.reading import read_json
 
 log = logging.getLogger(__name__)
 

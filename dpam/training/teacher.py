@@ -8,7 +8,7 @@ import pandas as pd
 from dpam.datasets.image_names import ImageNames
 from dpam.errors import DpamError, listed
 from dpam.experiments.settings import TrainingSettings
-from dpam.utils.files import read_csv
+from dpam.utils.reading import read_csv
 
 
 def with_teacher(

@@ -1,15 +1,48 @@
-"""What TensorBoard shows of a training run besides its numbers: a scatter plot and quality maps."""
+"""What TensorBoard shows of a training run: numbers, and now and then scatter plots and maps."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from torch.utils.tensorboard import SummaryWriter
 
 from dpam.inference.predict import network_inputs
 from dpam.model import DPAM
 from dpam.pack.batches import collate, fixed_views
 from dpam.pack.joined import AnyPack
+from dpam.training.trainer import Trainer
 
 SHOWN = 4  # images whose maps are drawn
+PICTURES = 10  # epochs of a run of which pictures are shown
+EVENTS = ".dpam"  # at the end of the names of files
+
+
+def fresh_events(folder: Path) -> SummaryWriter:
+    """What writes to TensorBoard; a resumed run reports its earlier epochs again."""
+    for earlier in folder.glob(f"events.out.tfevents.*{EVENTS}"):
+        earlier.unlink()
+    return SummaryWriter(str(folder), filename_suffix=EVENTS)
+
+
+def draw_epoch(epoch: int, trainer: Trainer) -> dict[str, Figure]:
+    """Now and then, pictures of an epoch for TensorBoard, by their names there."""
+    epochs = trainer.settings.epochs
+    newest = epoch == len(trainer.history)  # no weights are at hand for those before
+    if not newest or (epoch % max(1, epochs // PICTURES) and epoch != epochs):
+        return {}
+    pictures = {}
+    for subset, predictions in trainer.predictions.items():
+        label = trainer.label[trainer.rows[subset]]
+        title = f"{subset}, epoch {epoch}"
+        pictures[f"scatter/{subset}"] = scatter(predictions[-1].numpy(), label, title)
+    shown = trainer.rows["validation" if len(trainer.rows["validation"]) else "train"]
+    _, where = trainer.datasets.groups(shown)[0]
+    if isinstance(trainer.evaluated, DPAM):
+        pictures["quality maps"] = quality_maps(
+            trainer.evaluated, trainer.pack, shown[where], trainer.device
+        )
+    return pictures
 
 
 def scatter(prediction: np.ndarray, label: np.ndarray, title: str) -> Figure:

@@ -104,9 +104,7 @@ class Trainer:
         self.autocast = autocast_dtype(settings.precision, device)
         self.history: list[dict[str, Any]] = []
         watched = SUBSETS[1:] if settings.watch_test else SUBSETS[1:2]
-        self.predictions: dict[str, list[Tensor]] = {
-            name: [] for name in watched if len(rows[name])
-        }
+        self.predictions: dict[str, list[Tensor]] = {n: [] for n in watched if len(rows[n])}
         self.kept: dict[str, dict[str, Tensor]] = {}
         self.unfinished: dict[str, Any] = {}  # of an epoch
         self.asked_to_stop = ""

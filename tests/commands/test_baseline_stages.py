@@ -12,7 +12,7 @@ from samples import photograph
 
 from dpam.cli import main
 from dpam.datasets.splits import draw
-from dpam.utils.files import read_array
+from dpam.utils.reading import read_array
 
 MODEL = {"backbone": "test_vit", "pretrained": False, "weights": None, "out_indices": [5]}
 FEATURES = {"brisque_svr": "brisque.npy", "vit_ridge": "vit.npy"}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dpam.cli import main
-from dpam.utils.files import read_csv, read_json
+from dpam.utils.reading import read_csv, read_json
 
 CUSTOM = json.dumps({"labels": "mine.csv", "score_range": [0, 10], "higher_is_better": True})
 

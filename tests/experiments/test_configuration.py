@@ -13,7 +13,7 @@ from dpam.experiments.settings import ModelSettings, TrainingSettings, schema_of
 from dpam.model.networks import NETWORKS
 from dpam.training.losses import LOSSES
 from dpam.training.optim import OPTIMISERS
-from dpam.utils.files import read_yaml
+from dpam.utils.reading import read_yaml
 
 TOP = Path(__file__).resolve().parents[2]
 SCHEMA = TOP / "workflow/schemas/config.schema.yaml"

@@ -12,7 +12,7 @@ from dpam.evaluation.methods import method_of, parts_of
 from dpam.experiments.checks import refuse_impossible_backbone
 from dpam.experiments.configuration import REPOSITORY, validate
 from dpam.experiments.runs import runs_of
-from dpam.experiments.variants import VARIED, config_of, pack_of
+from dpam.experiments.variants import VARIED, config_of, pack_of, packing_options
 
 SCHEMA = REPOSITORY / "workflow/schemas/config.schema.yaml"
 
@@ -23,6 +23,26 @@ def configured(variants: dict, used: list[str] | None = None, **block: object) -
     if used is not None:
         block["variants"] = used
     return validate({**given, "variants": variants, "experiments": [block]}, SCHEMA)
+
+
+def test_the_options_of_a_pack_are_those_that_its_superpixels_read():
+    config = configured({"a": {"stored_side": 512, "superpixels": {"backend": "opencv"}}})
+    config["superpixels"]["ainet"] = "ainet.safetensors"
+    pixels = ["--resize", config["resize"]]
+    both = [
+        *("--statistics", config["superpixels"]["statistics"]),
+        *("--colour-profiles", config["superpixels"]["colour_profiles"]),
+        *("--texture", config["superpixels"]["texture"]),
+    ]
+    found = [packing_options(config, name) for name in ("none", "slic", "ainet")]
+    assert found == [
+        pixels,
+        [*pixels, "--backend", "numba", *both],
+        [*pixels, "--ainet", "ainet.safetensors", *both],
+    ]
+    stored = [*pixels, "--stored-side", "512"]
+    assert packing_options(config, "slic+a") == [*stored, "--backend", "opencv", *both]
+    assert packing_options(config, "none+a") == stored
 
 
 def test_a_variant_changes_what_it_names_and_nothing_else():

@@ -7,7 +7,7 @@ from broken_labels import GOOD, NAMES, labels
 from miniatures import write_image
 from running import call
 
-from dpam.utils.files import read_csv
+from dpam.utils.reading import read_csv
 
 CASES = list(labels())
 

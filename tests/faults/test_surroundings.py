@@ -18,8 +18,8 @@ from running import call
 from samples import photograph
 from test_broken_checkpoints import pack
 
-from dpam.utils.files import read_csv
 from dpam.utils.locks import exclusive
+from dpam.utils.reading import read_csv
 
 NAMES = [
     "with spaces (1).png", "[brackets].png", "{braces}.png", "'quotes'.png", '"double".png',

@@ -23,14 +23,12 @@ from dpam.report.table import read_tex
 from dpam.utils.files import (
     atomic,
     new_folder,
-    read_array,
-    read_csv,
-    read_json,
     refuse_same,
     refuse_unwritable,
     write_text,
 )
 from dpam.utils.locks import exclusive
+from dpam.utils.reading import read_array, read_csv, read_json
 from dpam.utils.tensors import read_tensors, write_tensors
 
 READERS: list[Callable[[Path], Any]] = [

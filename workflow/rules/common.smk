@@ -15,9 +15,10 @@ from dpam.experiments.configuration import validate
 from dpam.datasets import is_present, missing_message
 from dpam.datasets.state import folder_state
 from dpam.errors import DpamError
-from dpam.utils.files import read_yaml, write_text
+from dpam.utils.files import write_text
+from dpam.utils.reading import read_yaml
 from dpam.experiments.settings import JUDGE
-from dpam.experiments.variants import config_of, pack_of
+from dpam.experiments.variants import config_of, pack_of, packing_options
 from dpam.inference.judge import judge
 from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, find_edits, remember
@@ -46,11 +47,6 @@ try:
     for file in ("config.yaml", "workflow/presets/as_released.yaml"):
         update_config(AS_RELEASED, read_yaml(Path(workflow.basedir) / file))
     validate(AS_RELEASED, SCHEMA)
-except DpamError as error:
-    stop(error)
-
-
-try:
     # Jobs need not look again for what is wrong.
     RUNS = runs_of(config, checked=not workflow.is_main_process)
     if workflow.is_main_process:
@@ -203,22 +199,9 @@ def pack_file(dataset, method):
     return f"<results>/data/{dataset}/{pack_of(config, method)}.h5"
 
 
-def superpixel_options(wildcards):
-    """The options that packing with the superpixel method reads, and no other."""
-    method, settings = superpixels_of(wildcards), settings_of(wildcards.method)
-    if method == "none":
-        return storage_options(settings)
-    own = "backend" if method == "slic" else method
-    names = own, "statistics", "colour_profiles", "texture"
-    values = {name.replace("_", "-"): settings["superpixels"].get(name) for name in names}
-    words = [word for name, value in values.items() if value for word in (f"--{name}", value)]
-    return words + storage_options(settings)
-
-
-def storage_options(settings):
-    """The options that say how pixels are kept."""
-    side = settings["stored_side"]
-    return ["--resize", settings["resize"], *([] if side is None else ["--stored-side", side])]
+def options_of_pack(wildcards):
+    """The options that say how the pack of a method is made."""
+    return packing_options(config, wildcards.method)
 
 
 def the_judge():

@@ -162,7 +162,7 @@ rule pack_superpixels:
         own=own_dataset,
         method=superpixels_of,
         image_size=setting("image_size"),
-        how=superpixel_options,
+        how=options_of_pack,
         shard=[],
         code=fingerprint("pack_superpixels"),
     shell:
@@ -192,6 +192,6 @@ use rule pack_superpixels as pack_shard with:
         own=own_dataset,
         method=superpixels_of,
         image_size=setting("image_size"),
-        how=superpixel_options,
+        how=options_of_pack,
         shard="--shard {shard}/{shards}",
         code=fingerprint("pack_superpixels"),
