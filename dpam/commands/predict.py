@@ -76,6 +76,7 @@ from dpam.inference.score_table import (
 )
 from dpam.inference.scores import in_words
 from dpam.utils.files import refuse_existing, refuse_same, refuse_unwritable, write_text
+from dpam.utils.progress import own_terminal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -157,7 +158,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_arguments(args, places)
     refuse_to_replace(args)
     args.checkpoint = args.checkpoint or judge()
-    log.info("loading %s", args.checkpoint.name)
+    if own_terminal():
+        log.info("loading %s", args.checkpoint.name)
     from dpam.inference.jobs import Run  # PyTorch comes with these, which takes seconds
     from dpam.inference.scorer import load
     from dpam.inference.sources import names, sources, total

@@ -87,6 +87,13 @@ def test_scores_in_words_on_a_terminal_and_intervals_in_columns(
     assert ("within 30.0 of 100 of the score" in card) == (interval is not None)
 
 
+def test_only_a_terminal_is_told_that_it_loads(model, photos, capsys, monkeypatch):
+    for at_terminal in (False, True):
+        monkeypatch.setattr("dpam.commands.predict.own_terminal", lambda there=at_terminal: there)
+        assert call("predict", photos / "0.png", "--checkpoint", model) == 0
+        assert ("loading model.safetensors" in capsys.readouterr().err) == at_terminal
+
+
 def test_the_exit_status_counts_failures_and_the_rest_is_scored(model, photos, capsys):
     (photos / "2.png").write_bytes(b"broken")
     Image.new("RGB", (31, 60)).save(photos / "3.png")

@@ -413,7 +413,7 @@ def test_command_writes_one_table_per_experiment(tmp_path: Path) -> None:
         *["experiment", "dataset", "distortion", "method", "split", "seed", "test_dataset", "run"],
         "label_kind",
     ]
-    assert "No tested image is, by a perceptual hash" in (output / "my_own.md").read_text()
+    assert "No tested image is a near-duplicate" in (output / "my_own.md").read_text()
     assert pd.read_csv(output / "my_own.csv")["srcc_median"].tolist() == [0.7]
     assert "0.937" in (output / "individual.tex").read_text()
 
