@@ -10,10 +10,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 import websocket
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+NEEDS_CHROMIUM = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium is installed; see make chromium"
+)
+# Where the column SRCC of each first table of an experiment ends, pixels from the left.
+SRCC_ENDS = (
+    "[...document.querySelectorAll('.brief table')].map(table => "
+    "[...table.tHead.rows[0].cells].find(cell => cell.innerText === 'SRCC')"
+    ".getBoundingClientRect().right)"
 )
 OPTIONS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions"),

@@ -15,7 +15,7 @@ import logging
 from dpam.commands.arguments import add_dataset, add_output, positive
 from dpam.datasets import find, unpack_archives
 from dpam.datasets.labels import normalise
-from dpam.datasets.verification import verify
+from dpam.datasets.verification import UNUSED, verify
 from dpam.utils.files import refuse_other, write_json
 
 
@@ -42,10 +42,11 @@ def run(args: argparse.Namespace) -> None:
     normalise(labels[labels["image"].isin(files.images)], dataset)
     found = verify(dataset, args.root, args.allow, args.threads, cache)
     write_json(args.output, found)
-    first, *others = found["findings"] or [None]
-    if first:
-        more = f"; and {len(others)} more such findings, all in {args.output}" * bool(others)
-        logging.warning("%s%s", first, more)
+    unused = [finding for finding in found["findings"] if finding.endswith(UNUSED)]
+    alike = [finding for finding in found["findings"] if finding not in unused]
+    more = f"; and {len(alike) - 1} more such findings, all in {args.output}" * (len(alike) > 1)
+    for finding in [*(f"{first}{more}" for first in alike[:1]), *unused]:
+        logging.warning("%s", finding)
     for finding in found["accepted"]:
         logging.warning("accepted: %s", finding)
     if found["near_duplicates"]:

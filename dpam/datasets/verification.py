@@ -24,6 +24,7 @@ SPOILING = {
     "odd_size": "an image has not the size that all of the dataset have",
     "wrong_count": "there are not as many images or references as there should be",
 }
+UNUSED = "is allowed, but was not found"  # of a finding that `allow` names
 UNUSABLE = ("missing_image", "undecodable", "too_small")
 
 
@@ -146,7 +147,7 @@ def verify(
         "findings": [
             *(str(finding) for finding in _duplicates(kept)),
             *(
-                f"{name}: is allowed, but was not found"
+                f"{name}: {UNUSED}"
                 for name in allow
                 if not any(finding.is_accepted([name]) for finding in findings)
             ),

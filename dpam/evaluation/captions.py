@@ -6,6 +6,8 @@ from dpam.evaluation.formatting import comparable, rules_of
 from dpam.evaluation.published import ABOUT
 from dpam.evaluation.tables import FEW, FLOOR
 
+# Before the metrics of epochs selected on test; see docs/README.md.
+TEST_SELECTED = "test-selected"
 ABOUT_SPLITS = (
     f"median ± standard deviation over splits, or, of fewer than {FEW} splits, the value of each"
 )
@@ -60,17 +62,12 @@ def caption(experiment: str, table: pd.DataFrame) -> str:
     return text + _about_labels_and_weights(table)
 
 
-def brief_caption(table: pd.DataFrame, test_selected: str) -> str:
-    """What a reader must know of SRCC and PLCC alone.
-
-    Args:
-        table: rows of `summarise`.
-        test_selected: what stands before the metrics of epochs selected on test; empty: nothing.
-    """
+def brief_caption(table: pd.DataFrame) -> str:
+    """What a reader must know of SRCC and PLCC alone, of a table of `summarise`."""
     text = f"{ABOUT_SPLITS[0].upper()}{ABOUT_SPLITS[1:]}." if (table["splits"] > 1).any() else ""
-    if test_selected:
+    if (table["selection"] == "test").any():
         text += (
-            f" {test_selected.capitalize()}: of the epoch that is best on the test set, as the "
+            f" {TEST_SELECTED.capitalize()}: of the epoch that is best on the test set, as the "
             "released code keeps it, which favours it."
         )
     if table["published_srcc"].notna().any():

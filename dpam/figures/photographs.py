@@ -90,7 +90,7 @@ def quality_maps(galleries: Sequence[Gallery], hidden: int = 0) -> Figure:
                 overlay(example.photo, example.lost / most, "inferno"),
                 overlay(example.photo, example.score, "viridis"),
             ]
-            note = f"{example.kind}\nlabel {example.label:.2f}\npredicted {example.prediction:.2f}"
+            note = f"{example.kind}\nlabel {example.label:.2f}\npredicted {example.prediction:z.2f}"
             draw_column(figure, (LEFT + index * cell, top), (cell, row), pictures, note)
         top -= 3 * row + notes
     say_hidden(figure, hidden, "dataset")

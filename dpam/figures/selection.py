@@ -244,5 +244,5 @@ def predictions_of(metrics: pd.DataFrame, dataset: str) -> dict[str, str]:
         origin = "" if row["dataset"] == dataset else f"\n(trained on {row['dataset']})"
         table = predictions(row["run"], dataset)
         for image, prediction in zip(table["image"], table["prediction"], strict=True):
-            words.setdefault(image, f"predicted {prediction:.2f}{origin}")
+            words.setdefault(image, f"predicted {prediction:z.2f}{origin}")
     return words

@@ -75,7 +75,7 @@
     button.addEventListener("click", () => enlarge(image.src, image.alt));
   }
   for (const image of document.querySelectorAll("figure svg image")) {
-    const address = image.getAttribute("href") ?? image.getAttribute("xlink:href");
+    const address = image.href.baseVal;
     image.setAttribute("role", "button");
     image.setAttribute("tabindex", "0");
     image.setAttribute("aria-label", "enlarge");

@@ -113,7 +113,7 @@ def inline_svg(text: str, name: str, wrong: list[dict[str, Any]]) -> Markup:
     text = re.sub(r'(\bid="|href="#|url\(#)(?!wrong-)', rf"\g<1>{name}-", text)
     for one in wrong:
         label = escape(f"{one['number']}: {one['image']}, label {one['label']:.2f}, "
-                       f"predicted {one['prediction']:.2f}")  # fmt: skip
+                       f"predicted {one['prediction']:z.2f}")  # fmt: skip
         text = text.replace(
             f'<a xlink:href="#{one["name"]}" target="_blank">',
             f'<a href="#{one["name"]}" id="at-{one["name"]}" aria-label="{label}">',

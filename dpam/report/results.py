@@ -12,6 +12,7 @@ from dpam.evaluation.captions import (
     ABOUT_NEAR,
     ABOUT_NO_NEAR,
     ABOUT_TYPES,
+    TEST_SELECTED,
     brief_caption,
     caption,
     layout_caption,
@@ -42,8 +43,6 @@ ABOUT_NO_BOLD = "Nothing is in bold: no method is shown to be better than every 
 LAST = ("labels", "epoch selected on", "images", "splits", "runs")
 ON_TEST = "Epoch selected on test, as in the released code, which favours it"
 FAIR = "Epoch selected on validation, or the last one"
-# Beside the numbers of the epochs that the tested images did not choose; see docs/README.md.
-TEST_SELECTED = "test-selected"
 # Columns that say what was trained and tested on what.
 TESTED = ("dataset", *(HEADINGS[name] for name in ("dataset", "distortion", "test_dataset")))
 
@@ -92,9 +91,7 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
             text, same = without_constants(with_difference(rows, readable(rows)))
             text = text[sorted(text.columns, key=lambda name: name in LAST)]
             best = best_of_setting(rows, text, pairs)
-            about = f"{caption(name, rows)}{same}"
-            if len(set(rows["method"])) > 1:
-                about += f" {ABOUT_BOLD if best.any(axis=None) else ABOUT_NO_BOLD}"
+            about = f"{caption(name, rows)}{same}{about_bold(rows, best)}"
             tex = read_tex(path) if len(rows) == len(table) else ""
             shown.append((heading, Table(about, text, files_of(path, output), best, tex=tex)))
     fair = not_selected_on_test(table[table["method"] != FLOOR])
@@ -151,10 +148,7 @@ def brief(table: pd.DataFrame, pairs: pd.DataFrame, files: list[tuple[str, str]]
         said[name] = said[name].where(rows["selection"] != "test", DASH)
     said = said[[name for name in said if set(said[name]) != {DASH}]]
     best = best_of_setting(rows, said, pairs)
-    about = brief_caption(rows, TEST_SELECTED if on_test.any() else "")
-    if len(set(rows["method"])) > 1:
-        about += f" {ABOUT_BOLD if best.any(axis=None) else ABOUT_NO_BOLD}"
-    return Table(about, said, files, best)
+    return Table(f"{brief_caption(table)}{about_bold(rows, best)}", said, files, best)
 
 
 def variants(name: str, tables: Path, output: Path) -> Table | None:
@@ -201,6 +195,13 @@ def best_of_setting(table: pd.DataFrame, text: pd.DataFrame, pairs: pd.DataFrame
     winners = significance.winners(pairs)
     best[METRIC_HEADINGS["srcc"]] = [tuple(row) in winners for row in table[names].to_numpy()]
     return best
+
+
+def about_bold(rows: pd.DataFrame, best: pd.DataFrame) -> str:
+    """What a caption says of bold, behind a space; nothing where one method is alone."""
+    if len(set(rows["method"])) < 2:
+        return ""
+    return f" {ABOUT_BOLD if best.any(axis=None) else ABOUT_NO_BOLD}"
 
 
 def near_duplicates(metrics: pd.DataFrame) -> str:

@@ -6,29 +6,29 @@ from functools import cache
 from typing import Any
 
 from numba import njit
-from numba.core import event
+from numba.core.event import Event, Listener, register
 
 from dpam.utils.progress import WAITING
 
 log = logging.getLogger(__name__)
 
 
-class FirstCompilation(event.Listener):  # type: ignore[misc]  # numba has no types
+class FirstCompilation(Listener):  # type: ignore[misc]  # numba has no types
     """Says that something is compiled, once: what is kept on disk is not compiled again."""
 
     said = False
 
-    def on_start(self, event: event.Event) -> None:
+    def on_start(self, event: Event) -> None:
         """Called before a function is compiled."""
         if not self.said:
             self.said = True
             log.info("compiling loops, which takes some seconds the first time", extra=WAITING)
 
-    def on_end(self, event: event.Event) -> None:
+    def on_end(self, event: Event) -> None:
         """Called afterwards; nothing is to be said."""
 
 
-event.register("numba:compile", FirstCompilation())
+register("numba:compile", FirstCompilation())
 
 
 def jit(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

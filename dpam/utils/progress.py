@@ -26,8 +26,6 @@ def track(
     items: Iterable[Item], description: str, total: int | None = None, unit: str = "image"
 ) -> Iterable[Item]:
     """Iterate with a progress bar on an `own_terminal`, elsewhere with messages in the log."""
-    if total is None and isinstance(items, Sized):
-        total = len(items)
     if not own_terminal():
         return _say(items, description, total)
     return tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, leave=False)
@@ -35,6 +33,8 @@ def track(
 
 def _say(items: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:
     """Iterate; the log says from time to time how many items are done and what is left."""
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     every = EVERY if SHARED_TERMINAL in os.environ else SELDOM
     begun = told = time.monotonic()
     for done, item in enumerate(items):

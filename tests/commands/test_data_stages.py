@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,9 @@ def root(tmp_path) -> Path:
     return folder
 
 
-def run(stage: str, root: Path, output: Path, name: str = "mine") -> int:
+def run(stage: str, root: Path, output: Path, name: str = "mine", more: Sequence[str] = ()) -> int:
     own = ["--custom", CUSTOM] if name == "mine" else []
-    return main([stage, name, "--root", str(root), *own, "--output", str(output)])
+    return main([stage, name, "--root", str(root), *own, *more, "--output", str(output)])
 
 
 def near(folder: Path) -> list[str]:
@@ -190,6 +191,11 @@ def test_of_many_findings_that_are_only_reported_one_is_said(root, tmp_path, cap
     assert said.count("has the same content") == 1
     assert f"and 2 more such findings, all in {output}" in said
     assert len(read_json(output)["findings"]) == 3
+    again = tmp_path / "again" / "verified.json"
+    assert run("verify-download", root, again, more=["--allow", "odd_size"]) == 0
+    said = capsys.readouterr().err
+    assert "odd_size: is allowed, but was not found" in said
+    assert "and 2 more such findings" in said
 
 
 def test_make_demo_data(tmp_path, capsys):

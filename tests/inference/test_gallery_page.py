@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, Browser
+from browser import NEEDS_CHROMIUM, Browser
 from PIL import Image
 from samples import photograph
 
@@ -103,7 +103,7 @@ def test_predict_writes_the_page_and_replaces_nothing(tmp_path, monkeypatch, cap
     assert not (tmp_path / "s.csv").exists()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; see make chromium")
+@NEEDS_CHROMIUM
 @pytest.mark.xdist_group("browser")
 def test_ordering_filtering_and_enlarging_in_a_browser(page):
     names = "[...document.querySelectorAll('figure:not([hidden])')].map(f => f.dataset.name)"
@@ -146,7 +146,7 @@ def test_ordering_filtering_and_enlarging_in_a_browser(page):
         assert browser.run("document.documentElement.scrollWidth") == 360
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; see make chromium")
+@NEEDS_CHROMIUM
 @pytest.mark.xdist_group("browser")
 def test_two_thousand_photographs_in_a_browser(tmp_path):
     """As many as an album has: each is there, and ordering and filtering reach all of them."""

@@ -8,11 +8,11 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, Browser
+from browser import NEEDS_CHROMIUM, SRCC_ENDS, Browser
 from PIL import Image
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; see make chromium"),
+    NEEDS_CHROMIUM,
     pytest.mark.xdist_group("browser"),
 ]
 
@@ -71,11 +71,7 @@ def test_the_first_screen_has_the_answer_its_table_and_a_figure(
         "box.scrollWidth === box.clientWidth)"
     ), "a table is cut"
     browser.open(page.as_uri(), 390)
-    ends = browser.run(
-        "[...document.querySelectorAll('.brief table')].map(table => "
-        "[...table.tHead.rows[0].cells].find(cell => cell.innerText === 'SRCC')"
-        ".getBoundingClientRect().right)"
-    )
+    ends = browser.run(SRCC_ENDS)
     assert len(ends) == 3
     assert all(0 < end < 390 for end in ends), ends
     broken = browser.run(

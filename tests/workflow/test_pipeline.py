@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from browser import CHROMIUM, Browser
+from browser import NEEDS_CHROMIUM, SRCC_ENDS, Browser
 from checkout import CONFIGURATION, Checkout
 from miniatures import write_image, write_text
 from PIL import Image
@@ -44,18 +44,14 @@ def test_everything_is_made_and_says_that_labels_are_pseudo(finished):
     assert list(results.rglob("*.part*")) == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed; see make chromium")
+@NEEDS_CHROMIUM
 def test_its_page_is_short_and_a_phone_shows_each_srcc(finished):
     page = (finished.folder / "results/demo/report/index.html").as_uri()
-    heading = "[...table.tHead.rows[0].cells].find(cell => cell.innerText === 'SRCC')"
     with Browser() as browser:
         for width, longest in ((1400, 6000), (390, 9000)):
             browser.open(page, width)
             assert browser.run("document.documentElement.scrollHeight") < longest
-            ends = browser.run(
-                "[...document.querySelectorAll('.brief table')].map(table => "
-                f"{heading}.getBoundingClientRect().right)"
-            )
+            ends = browser.run(SRCC_ENDS)
             assert len(ends) == 4
             assert all(0 < end < width for end in ends), ends
 
