@@ -29,7 +29,7 @@ from dpam.demo.make import make_demo
 from dpam.evaluation.correlation import srcc
 from dpam.experiments.configuration import REPOSITORY
 from dpam.imaging.images import decode
-from dpam.inference.judge import judge
+from dpam.inference.judge import judge_file
 from dpam.model import create
 from dpam.model.start import start_from
 from dpam.utils.progress import track
@@ -44,7 +44,7 @@ def features(folder: Path, labels: pd.DataFrame, network_input: str, size: int) 
     model = yaml.safe_load(PRESET.read_text(encoding="utf-8"))["model"]
     every = {"backbone": model["backbone"], "pretrained": False, "out_indices": list(range(BLOCKS))}
     net = create(image_size=size, **every)
-    start_from(net, judge(), None)
+    start_from(net, judge_file(), None)
     images = (
         squares(decode(folder / image), network_input, size)
         for image in track(list(labels["image"]), "features", unit="image")

@@ -33,7 +33,7 @@ from dpam.baselines.brisque import brisque_features
 from dpam.datasets import find
 from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.imaging.images import decode
-from dpam.inference.judge import judge
+from dpam.inference.judge import judge_file
 from dpam.inference.scorer import Scorer
 from dpam.inference.scorer import load as load_scorer
 from dpam.model import DPAM
@@ -56,7 +56,7 @@ def ours() -> dict[str, Scorer]:
     how = preparation_of(find("koniq10k"), 224, method="slic", backend="numba")
     about = {"dataset": "koniq10k", "title": "random weights", "label_kind": "none"}
     about |= {"score_range": [0, 1], "higher_is_better": True, "preparation": vars(how)}
-    return {"the judge": load_scorer(judge()), "DPAM, ViT-B/8": Scorer(DPAM(), about)}
+    return {"the judge": load_scorer(judge_file()), "DPAM, ViT-B/8": Scorer(DPAM(), about)}
 
 
 def rated(scorer: Scorer, paths: list[Path]) -> list[Any]:

@@ -21,7 +21,7 @@ from benchmarks.network import inputs_of, matrix_product_peak
 from benchmarks.packing import CUSTOM, make_images
 from dpam.datasets import find
 from dpam.experiments.benchmark import Cost, Form, compare, gflop, inference, now, training_step
-from dpam.inference.judge import judge
+from dpam.inference.judge import judge_file
 from dpam.model import DPAM
 from dpam.model.checkpoint import save_checkpoint
 from dpam.model.reference import ReferenceDPAM
@@ -237,7 +237,7 @@ def predict(report: Report, small: bool) -> None:
         net, checkpoint = published(small), folder / "dpam.safetensors"
         save_checkpoint(checkpoint, net, about_dpam(net.image_size))
         report.note(f"{os.cpu_count()} cores; JPEGs of 512x384.")
-        for title, file in {"the judge": judge(), "dpam, published size": checkpoint}.items():
+        for title, file in {"the judge": judge_file(), "dpam, published size": checkpoint}.items():
             took = {}
             for which, count in ("few", few), ("all", many):
                 command = [*DPAM_COMMAND, "predict", str(folder / which), "--checkpoint", str(file)]

@@ -45,13 +45,13 @@ def sections(judges: Sequence[dict[str, Any]], images: str) -> dict[str, str]:
     """Markdown of each section by name; `images` is the folder as the page names it."""
     ours = judges[0]
     return {
-        "card": tables.card(ours),
+        "card": tables.card(judges),
         "test": tables.test(judges),
         "within": tables.within(judges),
         "ladders": tables.ladders(judges, images),
         "maps": tables.maps(ours, images),
         "sizes": tables.sizes(ours, images),
-        "coverage": tables.coverage(ours),
+        "coverage": tables.coverage(judges),
         "absurd": tables.absurd(judges),
         "speed": tables.speed(judges),
         "examples": examples.table(ours, images),

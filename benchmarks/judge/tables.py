@@ -41,10 +41,23 @@ def percent(share: float) -> str:
     return ("99.9" if text == "100.0" and share < 1 else text).removesuffix(".0") + " %"
 
 
-def card(judge: Mapping[str, Any]) -> str:
-    """What the file is; of its training what differs from the defaults."""
-    about, settings = judge["about"], judge["about"]["settings"]
-    trained, start = about["trained"], about["start"]
+def networks(judges: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The judges that are checkpoints."""
+    return [judge for judge in judges if "file" in judge["about"]]
+
+
+def card(judges: Sequence[Mapping[str, Any]]) -> str:
+    """What the files are, a column for each."""
+    known = networks(judges)
+    facts = [facts_of(judge["about"]) for judge in known]
+    names = dict.fromkeys(name for each in facts for name in each)
+    rows = [[name, *(each.get(name, DASH) for each in facts)] for name in names]
+    return table(["", *(judge["title"] for judge in known)], rows)
+
+
+def facts_of(about: Mapping[str, Any]) -> dict[str, str]:
+    """What a file is; of its training what differs from the defaults."""
+    settings, trained, start = about["settings"], about["trained"], about["start"]
     epochs = trained.get("training", {}).get("epochs", DASH)
     millions = about["parameters"] / 1e6
     side = about["image_size"]
@@ -66,7 +79,7 @@ def card(judge: Mapping[str, Any]) -> str:
         facts["settings of training"] = ", ".join(f"`{k}: {v}`" for k, v in chosen.items())
     if start["file"]:
         facts["started from"] = f"`{start['file']}`, SHA-256 `{start['sha256']}`"
-    return table(["", ""], [[name, fact] for name, fact in facts.items()])
+    return facts
 
 
 def test(judges: Sequence[Mapping[str, Any]]) -> str:
@@ -205,21 +218,24 @@ def sizes(judge: Mapping[str, Any], images: str) -> str:
     )
 
 
-def coverage(judge: Mapping[str, Any]) -> str:
-    """How often the interval holds the label."""
-    found = judge["test"].get("coverage")
-    if found is None:
-        raise DpamError(f"{judge['title']}: gives no intervals; calibrate the checkpoint")
-    parts = {"all": found["all"], **found["groups"]}
-    parts |= {
-        f"scores {points(one['lowest'])} to {points(one['highest'])}": one
-        for one in found["deciles"]
-    }
+def coverage(judges: Sequence[Mapping[str, Any]]) -> str:
+    """How often the intervals hold the label."""
+    head, columns = ["test photographs"], []
+    for judge in networks(judges):
+        found = judge["test"].get("coverage")
+        if found is None:
+            raise DpamError(f"{judge['title']}: gives no intervals; calibrate the checkpoint")
+        tenths = [f"{10 * k} to {10 * k + 10} % by score" for k in range(len(found["deciles"]))]
+        columns.append(
+            {"all": found["all"], **found["groups"]}
+            | dict(zip(tenths, found["deciles"], strict=True))
+        )
+        head.append(f"{judge['title']}: label within {points(found['all']['width'] / 2)}")
     rows = [
-        [name, str(one["n"]), percent(one["inside"]), points(one["width"])]
-        for name, one in parts.items()
+        [f"{name}, {one['n']}", *(percent(each[name]["inside"]) for each in columns)]
+        for name, one in columns[0].items()
     ]
-    return table(["test photographs", "n", "label within the interval", "mean width, points"], rows)
+    return table(head, rows)
 
 
 def absurd(judges: Sequence[Mapping[str, Any]]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dpam.errors import DpamError
+from dpam.inference.judge import FAST, JUDGES, judge_file
 from dpam.pack.views import VIEWS, Views, number_of_views
 from dpam.superpixels.methods import NAMES
 
@@ -52,7 +53,7 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def add_input(parser: argparse.ArgumentParser, *names: str, **options: Any) -> None:
+def add_input(parser: argparse._ActionsContainer, *names: str, **options: Any) -> None:
     """A file that the command reads, or several.
 
     `dpam.cli` refuses what is not there before it runs the command. So that it is said at once,
@@ -62,15 +63,21 @@ def add_input(parser: argparse.ArgumentParser, *names: str, **options: Any) -> N
     parser.set_defaults(inputs=[*(parser.get_default("inputs") or ()), dest])
 
 
-def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """A checkpoint of ours that may be left out: `checkpoint`; None, the judge."""
-    add_input(
-        parser,
-        "checkpoint",
-        nargs="?",
-        type=Path,
-        help="weights (.safetensors); default: the judge",
+def add_checkpoint(
+    parser: argparse.ArgumentParser, *names: str, what: str = "weights (.safetensors)", **more: Any
+) -> None:
+    """A checkpoint, or a judge of the package in its place: what `checkpoint_of` reads."""
+    either = parser.add_mutually_exclusive_group()
+    add_input(either, *names, type=Path, help=f"{what}; default: a judge of the package", **more)
+    either.add_argument(
+        "--judge", choices=JUDGES, help=f"default: {FAST}; fine ranks better and takes longer"
     )
+
+
+def checkpoint_of(args: argparse.Namespace) -> Path:
+    """The file that `add_checkpoint`'s arguments name."""
+    file: Path | None = args.checkpoint
+    return file or judge_file(args.judge)
 
 
 def add_output(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:

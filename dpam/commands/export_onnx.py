@@ -13,7 +13,7 @@ import argparse
 import logging
 from importlib.util import find_spec
 
-from dpam.commands.arguments import add_checkpoint, add_output
+from dpam.commands.arguments import add_checkpoint, add_output, checkpoint_of
 from dpam.errors import DpamError
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    add_checkpoint(parser)
+    add_checkpoint(parser, "checkpoint", nargs="?")
     add_output(parser, "--output", required=True, help="the model to write (.onnx)")
 
 
@@ -35,5 +35,5 @@ def run(args: argparse.Namespace) -> None:
     from dpam.inference.scorer import load
 
     log.info("exporting takes some ten seconds")
-    names = export(load(args.checkpoint, device="cpu"), args.output)
+    names = export(load(checkpoint_of(args), device="cpu"), args.output)
     log.info("%s: inputs %s; output quality", args.output, ", ".join(names))

@@ -1,6 +1,7 @@
 """Print the card of a checkpoint: what network it is, trained on what, how, and by what code.
 
 dpam info                      # of the judge that comes with the package
+dpam info --judge fine         # of the slower and better one
 dpam info model.safetensors
 """
 
@@ -11,9 +12,8 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from dpam.commands.arguments import add_checkpoint
+from dpam.commands.arguments import add_checkpoint, checkpoint_of
 from dpam.errors import DpamError
-from dpam.inference.judge import judge
 from dpam.inference.scores import Scale, half_width, learned_range
 from dpam.model.header import metadata_of, open_checkpoint, read_header, read_settings
 from dpam.model.shapes import SHAPES
@@ -35,12 +35,12 @@ TRAINING = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    add_checkpoint(parser)
+    add_checkpoint(parser, "checkpoint", nargs="?")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    checkpoint = args.checkpoint or judge()
+    checkpoint = checkpoint_of(args)
     with open_checkpoint(checkpoint, "np") as file:
         header = read_header(checkpoint, file)
         stored = file.keys()

@@ -12,9 +12,11 @@ belong together, as for checkpoints of the authors, both scores go from 0 to 100
     dpam predict -r holidays/ archive.zip 'more/*.png' --top 20
     find . -name '*.jpg' | dpam predict - --threshold 60
     dpam predict -r photos/ --output scores.csv --resume
+    dpam predict photo.jpg --judge fine
     dpam predict photo.jpg --checkpoint model.safetensors
 
-Without --checkpoint the judge scores that comes with the package; `dpam info` says what it is.
+Without --checkpoint a judge of the package scores: the fast one, or, with --judge fine, one that
+ranks better and takes twice as long. `dpam info` says what they are.
 
 Folders, patterns and archives (zip, tar, Parquet with images in its cells) stand for the images in
 them; archives are not unpacked.
@@ -60,10 +62,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
-from dpam.commands.arguments import add_device, add_input, add_views, positive
+from dpam.commands.arguments import (
+    add_checkpoint,
+    add_device,
+    add_input,
+    add_views,
+    checkpoint_of,
+    positive,
+)
 from dpam.errors import SOME_FAILED, DpamError
 from dpam.imaging.folders import SkippedFiles
-from dpam.inference.judge import judge
 from dpam.inference.score_table import (
     Row,
     about_table,
@@ -96,13 +104,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="files, folders, patterns, archives; - for a list of those on standard input",
     )
-    add_input(
+    add_checkpoint(
         parser,
         "--checkpoint",
         "--ckpt_slic",
-        type=Path,
         metavar="FILE",
-        help="weights (.safetensors), or the authors' (.pt); default: the judge",
+        what="weights (.safetensors), or the authors' (.pt)",
     )
     parser.add_argument(
         "--dataset",
@@ -157,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
     places = [*args.photographs, *([args.image_dir] if args.image_dir else [])]
     refuse_arguments(args, places)
     refuse_to_replace(args)
-    args.checkpoint = args.checkpoint or judge()
+    args.checkpoint = checkpoint_of(args)
     if own_terminal():
         log.info("loading %s", args.checkpoint.name)
     from dpam.inference.jobs import Run  # PyTorch comes with these, which takes seconds

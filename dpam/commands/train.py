@@ -42,7 +42,7 @@ from dpam.errors import DpamError
 from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
 from dpam.experiments.configuration import settings_of_run
 from dpam.experiments.settings import JUDGE
-from dpam.inference.judge import judge
+from dpam.inference.judge import judge_file
 from dpam.pack.views import USUAL
 from dpam.utils.files import refuse_other_ending, write_csv, writing
 from dpam.utils.progress import PROGRESS, duration, roughly
@@ -279,7 +279,7 @@ def build_network(model: dict[str, Any], pack: AnyPack) -> tuple[Network, dict[s
     model = dict(model) | ({"scales": names} if len(names) > 1 else {})
     start, sha256 = model.pop("start", None), model.pop("start_sha256", None)
     if start == JUDGE:
-        start = judge()
+        start = judge_file()
     if start:  # which brings the ViT's weights along
         model |= {"pretrained": False, "weights": None}
     try:

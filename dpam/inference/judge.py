@@ -1,25 +1,34 @@
-"""The judge that comes with the package: a trained network, ready to score photographs.
+"""The judges that come with the package: trained networks, ready to score photographs.
 
-Its weights are a checkpoint as any other (see `dpam.model.checkpoint`), of float16; `dpam info`
-prints what is to be known of it.
+Their weights are checkpoints as any other (see `dpam.model.checkpoint`), of float16; `dpam info`
+prints what is to be known of them, docs/judge.md how they compare.
 """
 
 from pathlib import Path
 
 from dpam.errors import DpamError
 
-JUDGE = Path(__file__).resolve().parents[1] / "weights" / "judge.safetensors"
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
+FAST = "fast"
+JUDGES = {FAST: "judge.safetensors", "fine": "judge_fine.safetensors"}
 
 
-def judge() -> Path:
-    """The file of its weights.
+def judge_file(name: str | None = None) -> Path:
+    """The file of a judge's weights.
+
+    Args:
+        name: fast, or fine, which ranks better and takes twice as long; None: fast.
 
     Raises:
-        DpamError: this copy of the package has none.
+        DpamError: there is no such judge, or this copy of the package comes without it.
     """
-    if not JUDGE.is_file():
+    name = name or FAST
+    if name not in JUDGES:
+        raise DpamError(f"judge: expected {' or '.join(JUDGES)}; found {name!r}")
+    file = WEIGHTS / JUDGES[name]
+    if not file.is_file():
         raise DpamError(
-            f"{JUDGE}: no such file: this copy of dpam comes without its judge; name a checkpoint "
+            f"{file}: no such file: this copy of dpam comes without this judge; name a checkpoint "
             "instead"
         )
-    return JUDGE
+    return file

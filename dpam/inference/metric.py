@@ -173,10 +173,11 @@ def create_metric(
     dataset: str | None = None,
     device: str | torch.device = "auto",
     views: Views | None = None,
+    judge: str | None = None,
 ) -> IqaMetric:
-    """The package's judge or a checkpoint as a module; arguments as of `IqaMetric` and `dpam.load`.
+    """A judge of the package or a checkpoint as a module; see `IqaMetric` and `dpam.load`.
 
     Raises:
         DpamError: the checkpoint cannot be read.
     """
-    return IqaMetric(load(path, dataset, device, views), as_loss)
+    return IqaMetric(load(path, dataset, device, views, judge), as_loss)

@@ -1,6 +1,7 @@
 """A trained network as a judge of photographs.
 
 model = dpam.load()                            # the judge of the package, or a checkpoint's name
+model = dpam.load(judge="fine")                # the package's judge that ranks better and is slower
 model.score("photograph.jpg")                  # a float, on the scale of the training labels
 model.score(["one.jpg", "two.png"])            # an array
 model.explain("photograph.jpg").lost_map       # where the quality is lost
@@ -16,7 +17,7 @@ import torch
 
 from dpam.errors import DpamError
 from dpam.inference.explanations import Explanation, picture
-from dpam.inference.judge import judge
+from dpam.inference.judge import judge_file
 from dpam.inference.photographs import Photo, is_one, rgb_array
 from dpam.inference.predict import Prediction, predict_views
 from dpam.inference.scores import Numbers, Scale, Score, half_width, learned_range
@@ -180,15 +181,17 @@ def load(
     dataset: str | None = None,
     device: str | torch.device = "auto",
     views: Views | None = None,
+    judge: str | None = None,
 ) -> Scorer:
     """Read a checkpoint: ours (.safetensors), or one in the authors' format (any other ending).
 
     Args:
-        path: of the file; None: the judge that comes with the package.
+        path: of the file; None: a judge that comes with the package.
         dataset: what a network in the authors' format was trained on; ours say it themselves.
         device: where to compute, as of `dpam.utils.runtime.device`.
         views: squares of each photograph that are scored, see `dpam.pack.batches.fixed_views`;
             None: as the checkpoint says.
+        judge: which judge of the package, in place of `path`; None: the fast one.
 
     Raises:
         DpamError: the file is missing, damaged or of another kind, it is not known what the
@@ -200,7 +203,9 @@ def load(
         raise DpamError(f"views: expected {', '.join(map(str, VIEWS))}; found {views}")
     if not isinstance(path, str | Path | None):
         raise DpamError(f"expected the name of a checkpoint; found {type(path).__name__}")
-    path = judge() if path is None else path
+    if path is not None and judge is not None:
+        raise DpamError(f"expected a checkpoint or a judge, found both: {path} and {judge}")
+    path = judge_file(judge) if path is None else path
     if Path(path).suffix == ".safetensors":
         net, metadata = load_checkpoint(path)
         if dataset is not None and dataset != metadata.get("dataset"):

@@ -311,7 +311,7 @@ def test_a_training_from_a_checkpoint_says_so(photos, tmp_path, capsys):
 
 def test_a_training_from_the_judge_takes_all_of_it_or_its_backbone(photos, tmp_path, monkeypatch):
     judge = save_judge(tmp_path / "judge.safetensors")
-    monkeypatch.setattr("dpam.inference.judge.JUDGE", judge)
+    monkeypatch.setattr("dpam.inference.judge.WEIGHTS", tmp_path)
     out = prepare_data(photos, tmp_path)
     assert pack(photos, out) == 0
     expected = load_checkpoint(judge)[0].state_dict()

@@ -30,7 +30,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 @pytest.fixture
 def judge(tmp_path, monkeypatch):
     file = save_judge(tmp_path / "judge.safetensors")
-    monkeypatch.setattr("dpam.inference.judge.JUDGE", file)
+    monkeypatch.setattr("dpam.inference.judge.WEIGHTS", tmp_path)
     return file
 
 
@@ -52,9 +52,34 @@ def test_it_scores_where_no_checkpoint_is_named(judge, photo, capsys):
     assert "pooled" in card
 
 
-@pytest.mark.parametrize("command", [["predict", "photo.png"], ["info"]])
+def test_the_fine_judge_scores_where_it_is_asked_for(judge, photo, tmp_path, capsys):
+    fine = save_judge(tmp_path / "judge_fine.safetensors", image_size=96)
+    score = dpam.load(fine).score(photo)
+    assert score != dpam.load().score(photo)
+    assert dpam.load(judge="fine").score(photo) == score
+    assert dpam.create_metric(judge="fine")(photo).item() == pytest.approx(score)
+    assert main(["predict", str(photo), "--judge", "fine"]) == 0
+    assert f"{photo},{score}" in capsys.readouterr().out
+    assert main(["info", "--judge", "fine"]) == 0
+    assert str(fine) in capsys.readouterr().out
+
+
+def test_a_judge_that_is_none_or_beside_a_checkpoint_is_refused(judge, photo, capsys):
+    with pytest.raises(DpamError, match="expected fast or fine; found 'best'"):
+        dpam.load(judge="best")
+    with pytest.raises(DpamError, match="a checkpoint or a judge, found both"):
+        dpam.load(judge, judge="fast")
+    for command in (["predict", str(photo), "--checkpoint"], ["info"]):
+        with pytest.raises(SystemExit):
+            main([*command, str(judge), "--judge", "fast"])
+        assert "--judge: not allowed with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["predict", "photo.png"], ["info"], ["info", "--judge", "fine"]]
+)
 def test_a_copy_without_it_says_so_in_one_line(tmp_path, monkeypatch, capsys, command):
-    monkeypatch.setattr("dpam.inference.judge.JUDGE", tmp_path / "judge.safetensors")
+    monkeypatch.setattr("dpam.inference.judge.WEIGHTS", tmp_path)
     with pytest.raises(DpamError, match=r"judge.safetensors: no such file.*name a checkpoint"):
         dpam.load()
     assert main(command) == 1

@@ -19,7 +19,7 @@ from dpam.utils.files import write_text
 from dpam.utils.reading import read_yaml
 from dpam.experiments.settings import JUDGE
 from dpam.experiments.variants import config_of, pack_of, packing_options
-from dpam.inference.judge import judge
+from dpam.inference.judge import judge_file
 from dpam.superpixels.methods import NAMES
 from dpam.experiments.fingerprint import code_fingerprint, find_edits, remember
 from dpam.experiments.places import facts_of, is_made_here
@@ -207,7 +207,7 @@ def options_of_pack(wildcards):
 def the_judge():
     """The weights that come with the package."""
     try:
-        return str(judge())
+        return str(judge_file())
     except DpamError as error:
         stop(error)
 
