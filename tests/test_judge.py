@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from samples import ABOUT, in_full, photograph
+from samples import ABOUT, in_full, photograph, save_judge
 from scipy.stats import kendalltau
 from sklearn.metrics import roc_auc_score
 
+import dpam
 from dpam.baselines.brisque import brisque_features
 from dpam.errors import DpamError
 from dpam.evaluation.correlation import srcc
 from dpam.evaluation.formatting import decimal
 from dpam.model import create
-from dpam.model.checkpoint import save_checkpoint
+from dpam.model.checkpoint import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +33,8 @@ def judge():
     sys.path.insert(0, str(ROOT))
     try:
         package = importlib.import_module("benchmarks.judge")
-        importlib.import_module("benchmarks.judge.__main__")
+        for name in ("__main__", "fine"):
+            importlib.import_module(f"benchmarks.judge.{name}")
     finally:
         sys.path.remove(str(ROOT))
     return package
@@ -320,3 +323,63 @@ def test_all_sections_of_a_network_and_a_baseline_and_the_page(
     one.write_text(json.dumps(ours))
     with pytest.raises(SystemExit, match="found none of speed"):
         run(judge, monkeypatch, *words)
+
+
+def test_the_fine_judge_learns_defects_and_remembers_photographs(
+    judge, dataset, tmp_path, monkeypatch
+):
+    """All of its steps, on networks with four blocks of which two learn."""
+    data, root = dataset
+    splits = pd.read_csv(data / "splits.csv")
+    splits.loc[20:29, "official"] = "validation"
+    splits.to_csv(data / "splits.csv", index=False)
+    kind = "vit_small_patch14_dinov2"
+    fast = save_judge(tmp_path / "weights/judge.safetensors", kind, 56)
+    monkeypatch.setattr("dpam.inference.judge.WEIGHTS", fast.parent)
+    net, about = load_checkpoint(fast)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter *= 0.9
+    start = tmp_path / "start.safetensors"
+    save_checkpoint(start, net, about)
+    fine = judge.fine
+    monkeypatch.setattr(fine, "SIZE", 70)
+    monkeypatch.setattr(fine, "FROZEN", 2)
+    monkeypatch.setattr(fine, "COUNT", 16)
+    monkeypatch.setattr(fine, "TRAINING", replace(fine.TRAINING, freeze_blocks=2))
+    before = fine.mean_of(start)
+    judged = judge.dataset.Judged.read(data, root)
+    looks, label, levels = fine.draw(judged.labels.iloc[judged.rows("train")])
+    assert (np.diff(levels) >= 0.29).all()
+    assert levels.max() <= 5
+    assert len(looks) == 3 * len(label) == 48
+
+    work = tmp_path / "work"
+    words = [str(start), "--data", str(data), "--root", str(root), "--work", str(work)]
+    monkeypatch.setattr("sys.argv", ["fine", *words])
+    fine.main()
+    made, about = load_checkpoint(work / "judge_fine.safetensors")
+    assert (made.image_size, about["validation"]["images"]) == (70, 20)
+    assert about["interval"]["half_width"] > 0
+    assert dpam.load(work / "judge_fine.safetensors").score(root / "Images/ss01 (0).png") >= 0
+    first = {name for name, _ in made.named_parameters() if name.startswith("vit.blocks.1")}
+    known, now = before.state_dict(), made.state_dict()
+    assert all(torch.allclose(now[name], known[name], atol=1e-3) for name in first)
+    assert not torch.equal(now["out.weight"], known["out.weight"].half().float())
+
+    read = fine.Read.of(before, looks, root, work / "train")  # what lies there
+    pooled = fine.pool_all(before, read, "")
+    image = fine.planes(
+        fine.resize(np.asarray(Image.open(root / looks[0].image)), 70, 70, "antialias")
+    )
+    if looks[0].flip:
+        image = image.flip(-1)
+    whole = before.pool(fine.normalise(before, image[None].float() / 255))[0]
+    torch.testing.assert_close(pooled[0], whole, atol=0.02, rtol=0.01)  # float16 between
+    told = fine.head(before, pooled).detach()
+    facts = fine.Known(torch.tensor(label).float(), told[::3], torch.tensor(levels).float())
+
+    def cost(net):
+        return facts.loss(fine.head(net.eval(), pooled).view(-1, 3), slice(None), 0.5).item()
+
+    assert cost(fine.refit(before, pooled, facts)) < cost(before)

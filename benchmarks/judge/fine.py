@@ -344,7 +344,7 @@ def facts(start: Path) -> dict[str, Any]:
     known |= {"training": asdict(TRAINING), "start": origin, "made_by": record()}
     known |= {"seed": SEED, "selected_by": "validation", "selected_epoch": TRAINING.epochs}
     known["preparation"] = {**known["preparation"], "image_size": SIZE}
-    del known["exported_from"]
+    known.pop("exported_from", None)
     return known
 
 

@@ -221,7 +221,7 @@ def sizes(judge: Mapping[str, Any], images: str) -> str:
 def coverage(judges: Sequence[Mapping[str, Any]]) -> str:
     """How often the intervals hold the label."""
     head, columns = ["test photographs"], []
-    for judge in networks(judges):
+    for judge in (each for each in networks(judges) if "test" in each):
         found = judge["test"].get("coverage")
         if found is None:
             raise DpamError(f"{judge['title']}: gives no intervals; calibrate the checkpoint")
