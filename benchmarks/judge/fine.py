@@ -75,8 +75,10 @@ TRAINING = TrainingSettings(
     warmup=0.05,
     plcc_weight=0.05,
     degraded=1.0,
+    hflip=0.5,
     ema=0.98,
     clip_grad=1.0,
+    watch_test=False,
 )
 REFIT_DEGRADED, REFIT_CHANGE = 0.5, 0.03  # weights of defects, and of the squared change
 

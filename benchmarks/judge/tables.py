@@ -256,7 +256,8 @@ def absurd(judges: Sequence[Mapping[str, Any]]) -> str:
         for name, one in known[0]["absurd"]["optimised"].items()
     ]
     head = ["optimised from", "score", "raised to", "lowered to"]
-    low, high = judges[0]["bounds"]
+    ends = [judge["bounds"] for judge in networks(judges)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
     return (
         f"{text}\n{table(head, changed)}\nIn brackets: the mean change of a value, of 255. "
         f"Of all scores measured for this page the lowest is {points(low)}, the highest "
