@@ -376,10 +376,10 @@ def test_the_fine_judge_learns_defects_and_remembers_photographs(
         image = image.flip(-1)
     whole = before.pool(fine.normalise(before, image[None].float() / 255))[0]
     torch.testing.assert_close(pooled[0], whole, atol=0.02, rtol=0.01)  # float16 between
-    told = fine.head(before, pooled).detach()
+    told = before.head(pooled).detach()
     facts = fine.Known(torch.tensor(label).float(), told[::3], torch.tensor(levels).float())
 
     def cost(net):
-        return facts.loss(fine.head(net.eval(), pooled).view(-1, 3), slice(None), 0.5).item()
+        return facts.loss(net.eval().head(pooled).view(-1, 3), slice(None), 0.5).item()
 
     assert cost(fine.refit(before, pooled, facts)) < cost(before)

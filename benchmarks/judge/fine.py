@@ -41,6 +41,7 @@ from dpam.model.start import sha256_of, start_from
 from dpam.pack.preparation import read_photograph
 from dpam.training.losses import linearity, mean_squared_error, ordering
 from dpam.training.optim import moving_average, parameter_groups, rate_factor
+from dpam.utils.files import write_array
 from dpam.utils.progress import track
 from dpam.utils.runtime import record
 
@@ -115,7 +116,7 @@ class Read(NamedTuple):
             for row, (last, taps) in enumerate(track(said, kept.name, len(copies))):
                 tokens[row] = last
                 pooled.append(taps)
-            np.save(files[1], np.stack(pooled))
+            write_array(files[1], np.stack(pooled))  # last: where it lies, both are whole
         return cls(np.load(files[0], mmap_mode="r"), np.load(files[1]))
 
 
@@ -165,12 +166,10 @@ def first_blocks(net: PooledViT, root: Path, look: Look) -> tuple[np.ndarray, np
     if look.flip:
         rgb = np.ascontiguousarray(rgb[:, ::-1])
     image = planes(resize(rgb, SIZE, SIZE, "antialias"))[None].float() / 255
-    vit = net.vit
-    x = vit.patch_embed(normalise(net, image))
-    x = torch.cat([vit.cls_token, x], dim=1) + vit.pos_embed
+    x = net.vit.embed(normalise(net, image))
     taps = []
     for number in range(FROZEN):
-        x = vit.blocks[number](x)
+        x = net.vit.blocks[number](x)
         if number in net.out_indices:
             taps.append(x[:, 1:])
     return x[0].half().numpy(), pool_tokens(taps)[0].numpy()
@@ -182,12 +181,6 @@ def pool(net: PooledViT, read: Read, rows: np.ndarray | slice) -> Tensor:
     for block in net.vit.blocks[FROZEN:]:
         x = block(x)
     return torch.cat([torch.from_numpy(read.pooled[rows]), *moments(x[:, 1:])], dim=1)
-
-
-def head(net: PooledViT, pooled: Tensor) -> Tensor:
-    """(n,) scores, 0 to 1."""
-    logit: Tensor = net.out(net.dropout(net.norm(pooled)))
-    return logit.squeeze(1).sigmoid()
 
 
 @torch.no_grad()
@@ -233,7 +226,7 @@ def tune(mean: PooledViT, read: Read, known: Known) -> PooledViT:
     net.train()
     for batch in track(np.sort(order.reshape(steps, -1), axis=1), "training", unit="batch"):
         rows = (3 * batch[:, None] + np.arange(3)).ravel()
-        score = head(net, pool(net, read, rows)).view(-1, 3)
+        score = net.head(pool(net, read, rows)).view(-1, 3)
         loss = known.loss(score, batch, how.degraded)
         loss = loss + how.plcc_weight * 2 * linearity(score[:, 0], known.label[batch])
         loss.backward()  # type: ignore[no-untyped-call]
@@ -304,7 +297,7 @@ def main() -> None:
     copies, label, levels = draw(judged.labels.iloc[judged.rows("train")])
     read = Read.of(net, copies, args.root, args.work / "train")
     pooled = pool_all(net, read, "what the mean says")
-    told = head(net, pooled).detach()[::3]
+    told = net.head(pooled).detach()[::3]
     known = Known(torch.tensor(label).float(), told, torch.tensor(levels).float())
     fine = mean_weights(net, tune(net, read, known), refit(net, pooled, known))
     held = judged.labels.iloc[judged.rows("validation")]
@@ -318,7 +311,7 @@ def write(
     fine: PooledViT, held: Read, label: np.ndarray, start: Path, file: Path
 ) -> dict[str, Any]:
     """Calibrate on the validation set, and write the checkpoint; what the calibration found."""
-    score = head(fine, pool_all(fine, held, "validation")).detach().numpy()
+    score = fine.head(pool_all(fine, held, "validation")).detach().numpy()
     agreement = calibration(score, label)
     write_checkpoint(file, to_small(fine), fine.settings, facts(start) | agreement)
     return agreement

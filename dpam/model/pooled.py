@@ -95,14 +95,18 @@ class PooledViT(Backbone):
         """
         tokens = self.tokens(image) if return_maps else []
         pooled = pool_tokens(tokens) if return_maps else self.pool(image)
-        logit: Tensor = self.out(self.dropout(self.norm(pooled)))
-        quality = logit.squeeze(1).sigmoid()
+        quality = self.head(pooled)
         if not return_maps:
             return quality
         slope = quality * (1 - quality)  # of the sigmoid
         score = quality[:, None] + slope[:, None] * self.shares(tokens, pooled)
         score = score.reshape(-1, self.grid, self.grid)
         return quality, score, torch.ones_like(score)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """The quality, (B,), of the moments of the tapped blocks' tokens, (B, 2 * `channels`)."""
+        logit: Tensor = self.out(self.dropout(self.norm(pooled)))
+        return logit.squeeze(1).sigmoid()
 
     def pool(self, image: Tensor) -> Tensor:
         """Mean and spread of the tokens of each tapped block, (B, 2 * `channels`)."""

@@ -72,8 +72,7 @@ class ViT(nn.Module):
         Returns:
             (B, T, width) each, T patches.
         """
-        x = self.patch_embed(image)  # (B, T, w)
-        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
+        x = self.embed(image)
         outputs = []
         for number in range(out_indices[-1] + 1):
             block = self.blocks[number]
@@ -84,6 +83,11 @@ class ViT(nn.Module):
             if number in out_indices:
                 outputs.append(x[:, self.num_prefix_tokens :])
         return outputs
+
+    def embed(self, image: Tensor) -> Tensor:
+        """What the first block reads, (B, 1 + T, width): the class token, then the patches'."""
+        x = self.patch_embed(image)  # (B, T, w)
+        return torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
 
 
 def draw_normal(tensor: Tensor, std: float = 0.02) -> None:
