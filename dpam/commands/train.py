@@ -114,6 +114,7 @@ def run(args: argparse.Namespace) -> None:
 
     from dpam.pack.joined import open_packs
     from dpam.training.history import history_table, rows_of_subsets
+    from dpam.training.stopping import stopping_on_signals
     from dpam.training.tensorboard import fresh_events
     from dpam.training.trainer import Trainer
     from dpam.utils.runtime import device, record
@@ -171,7 +172,8 @@ def run(args: argparse.Namespace) -> None:
             **({"start": start} if start else {}),
             **({"left_out": left_out} if len(args.packs) > 1 else {}),
         }
-        write_outputs(args, trainer, history, about)
+        with stopping_on_signals(trainer):  # a run that is over writes its files all the same
+            write_outputs(args, trainer, history, about)
         log.info(summary(history))
     progress.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dpam import __version__
 from dpam.datasets.dataset import Dataset
-from dpam.datasets.inspection import Inspection, inspect_all
+from dpam.datasets.inspection import Inspection, cores, inspect_all
 from dpam.errors import DpamError, listed
 from dpam.imaging.images import SMALLEST
 from dpam.imaging.perceptual_hash import near_duplicates
@@ -67,7 +67,8 @@ def verify(
         dataset: what is expected.
         root: the dataset's folder.
         allow: findings to accept: `KIND` or `KIND SUBJECT`, e.g. `odd_size images/I01_01_01.png`.
-        threads: processes that decode; None: as many as there are cores.
+        threads: processes that decode, and threads that compare hashes; None: as many as there
+            are cores.
         cache: file that keeps what was found in each image, so that the next verification looks
             at changed files only; None: look at all.
 
@@ -122,7 +123,8 @@ def verify(
     kept = {image: found for image, found in inspections.items() if image not in left_out}
     hashes = {image: found.perceptual_hash for image, found in kept.items()}
     scene = dict(zip(labels["image"], labels["reference"], strict=True))
-    near = near_duplicates(hashes if dataset.kind != "synthetic" else {}, scene)
+    threads = threads or cores()
+    near = near_duplicates(hashes if dataset.kind != "synthetic" else {}, scene, threads)
     return {
         "dataset": dataset.name,
         "title": dataset.title,

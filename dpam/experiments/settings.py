@@ -146,7 +146,7 @@ class TrainingSettings:
     )
     precision: str = setting(
         "auto",
-        "auto: bfloat16 on a GPU that computes in it, else float32",
+        "auto: bfloat16 on a GPU or processor that computes in it, else float32",
         enum=["auto", "float32", "bfloat16"],
     )
     compile: bool = setting(False, "whether to compile the network for training")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 
 HASH_SIDE = 16  # a perceptual hash has this many bits squared
@@ -17,8 +18,7 @@ HASH_SIDE = 16  # a perceptual hash has this many bits squared
 # all 41 pairs that differ in up to 43 bits show the same scene; the first that does not, in 45.
 NEAR = 36
 COLUMNS = ["image", "other", "bits"]
-ROWS = 256  # hashes that are compared with a piece of the others at a time
-AT_ONCE = 32768  # hashes of a piece: 256 KiB of each array
+ROWS = 256  # hashes that a thread compares with all others at a time
 
 
 def difference_hash(image: Image.Image) -> str:
@@ -34,7 +34,7 @@ def difference_hash(image: Image.Image) -> str:
 
 
 def near_duplicates(
-    hashes: Mapping[str, str], reference: Mapping[str, str] | None = None
+    hashes: Mapping[str, str], reference: Mapping[str, str] | None = None, workers: int = 1
 ) -> pd.DataFrame:
     """Pairs of images whose hashes differ in at most `NEAR` bits.
 
@@ -53,7 +53,7 @@ def near_duplicates(
     def told_apart(row: np.ndarray, other: np.ndarray) -> np.ndarray:
         return np.asarray((scene[row] == "") | (scene[row] != scene[other]))
 
-    return named(names, names, close_pairs(words, words, told_apart))
+    return named(names, names, close_pairs(words, words, told_apart, workers))
 
 
 def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFrame:
@@ -83,40 +83,41 @@ def close_pairs(
     words: np.ndarray,
     others: np.ndarray,
     kept: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda row, other: row >= 0,
+    workers: int = 1,
 ) -> np.ndarray:
     """Which hashes differ in at most `NEAR` bits.
 
     Half of the bits of each pair are compared first: unlike pictures differ in more than `NEAR` of
-    these already. What is compared at once stays in a core's cache.
+    these already.
 
     Args:
         words: (n, 4) uint64.
         others: (m, 4) uint64. If these are the same array, only those after a row are looked at.
         kept: of the numbers of a row and of its likes, both (k,): which pairs to keep, (k,) bool.
+        workers: threads.
 
     Returns:
         (pairs, 3) int64: row of `words`, row of `others`, bits that differ; sorted.
     """
-    same = words is others
-    halves = np.ascontiguousarray(others[:, :2].T)
     found = [np.empty((0, 3), np.int64)]
+    if not len(words) or not len(others):
+        return found[0]
+    from dpam.imaging.hash_kernels import candidates
 
-    def check(row: int, other: np.ndarray) -> np.ndarray:
-        other = other[other > row] if same else other
-        bits = np.bitwise_count(others[other] ^ words[row]).sum(axis=1, dtype=np.int64)
-        pairs = np.column_stack([np.full_like(other, row), other, bits])[bits <= NEAR]
-        return np.asarray(pairs[kept(pairs[:, 0], pairs[:, 1])])
+    same = words is others
+    left, right = np.ascontiguousarray(others[:, :2].T)
 
-    for first in track(range(0, len(words), ROWS), "looking for near-duplicates", unit="block"):
-        for start in range(first if same else 0, len(others), AT_ONCE):
-            left, right = halves[:, start : start + AT_ONCE]
-            differ, bits, more = np.empty_like(left), *np.empty((2, len(left)), np.uint8)
-            for row in range(first, min(first + ROWS, len(words))):
-                np.bitwise_count(np.bitwise_xor(left, words[row, 0], out=differ), out=bits)
-                np.bitwise_count(np.bitwise_xor(right, words[row, 1], out=differ), out=more)
-                bits += more
-                if bits.min() <= NEAR:
-                    found.append(check(row, start + np.flatnonzero(bits <= NEAR)))
+    def near(first: int) -> np.ndarray:
+        last = min(first + ROWS, len(words))
+        row, other = candidates(words, left, right, first, last, same, np.uint64(NEAR)).T
+        bits = np.bitwise_count(words[row] ^ others[other]).sum(axis=1, dtype=np.int64)
+        pairs = np.column_stack([row, other, bits])
+        close: np.ndarray = pairs[(bits <= NEAR) & kept(row, other)]
+        return close
+
+    blocks = range(0, len(words), ROWS)
+    searched = in_order(near, blocks, workers)
+    found += track(searched, "looking for near-duplicates", len(blocks), unit="block")
     pairs = np.concatenate(found)
     return pairs[np.lexsort(pairs.T[1::-1])]
 

@@ -18,7 +18,10 @@ class Stoppable(Protocol):
 
 @contextmanager
 def stopping_on_signals(trainer: Stoppable) -> Iterator[None]:
-    """SIGTERM, SIGUSR1: stop at the next step of the optimiser. Clusters send them in advance."""
+    """SIGTERM, SIGUSR1: stop at the next step of the optimiser, where there is one left.
+
+    Clusters send them in advance.
+    """
 
     def ask_to_stop(number: int, _: FrameType | None) -> None:
         trainer.asked_to_stop = signal.Signals(number).name

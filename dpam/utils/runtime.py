@@ -18,6 +18,7 @@ from dpam.utils.progress import WAITING
 
 log = logging.getLogger(__name__)
 
+BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # a processor's instructions; the last is ARM's
 RECORDED = ("torch", "timm", "numpy", "scipy", "scikit-image", "numba", "h5py")
 
 
@@ -67,10 +68,12 @@ def device_name(where: torch.device | None = None) -> str:
 
 
 def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """What to compute in beside float32; None: nothing."""
+    """What to compute in beside float32; None: nothing.
+
+    `auto` takes bfloat16 where the device computes in it.
+    """
     if precision == "auto":
-        able = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precision = "bfloat16" if able else "float32"
+        precision = "bfloat16" if computes_bfloat16(device) else "float32"
     elif precision == "bfloat16" and device.type == "cpu" and imitates_bfloat16():
         log.warning(
             "training.precision: bfloat16 is imitated by this processor, which takes many times as "
@@ -94,10 +97,21 @@ def whole_float32(where: torch.device) -> Iterator[None]:
         yield
 
 
-def imitates_bfloat16() -> bool:
-    """Whether the processor has no instructions for bfloat16: its products then take far longer."""
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for products in bfloat16, which then take half the time."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
     able = torch.cpu.get_capabilities()
-    return not any(able.get(name) for name in ("avx512_bw", "avx512_bf16", "amx_bf16", "bf16"))
+    return device.type == "cpu" and any(able.get(name) for name in BFLOAT16)
+
+
+def imitates_bfloat16() -> bool:
+    """Whether products in bfloat16 take the processor far longer than in float32.
+
+    One with AVX-512 (BW) alone widens the numbers first, which costs little.
+    """
+    able = torch.cpu.get_capabilities()
+    return not any(able.get(name) for name in (*BFLOAT16, "avx512_bw"))
 
 
 def compile_network(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

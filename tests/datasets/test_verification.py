@@ -211,10 +211,9 @@ def test_a_perceptual_hash_survives_recompression_and_tells_scenes_apart(tmp_pat
     assert len(bytes.fromhex(hashes["a.jpg"])) == 32
 
 
-@pytest.mark.parametrize(("rows", "at_once"), [(256, 8192), (3, 8192), (7, 5), (4, 4)])
-def test_near_duplicates_against_a_plain_count(monkeypatch, rows, at_once):
+@pytest.mark.parametrize("rows", [256, 7, 4, 1])
+def test_near_duplicates_against_a_plain_count(monkeypatch, rows):
     monkeypatch.setattr(perceptual_hash, "ROWS", rows)
-    monkeypatch.setattr(perceptual_hash, "AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     base = rng.integers(0, 2, (5, 256))
     bits = np.concatenate([base ^ (rng.random((5, 256)) < share) for share in (0, 0.05, 0.1, 0.2)])
@@ -232,6 +231,25 @@ def test_near_duplicates_against_a_plain_count(monkeypatch, rows, at_once):
     apart = {pair for pair in expected if not scene[pair[0]] or scene[pair[0]] != scene[pair[1]]}
     assert len(apart) < len(expected)
     assert set(near_duplicates(hashes, scene).itertuples(index=False, name=None)) == apart
+
+
+def test_close_pairs_of_many_hashes_against_a_plain_count_in_any_number_of_threads():
+    rng = np.random.default_rng(2)
+    base = rng.integers(0, 2, (1500, 256))
+    base[:400] = base[0]  # one scene: more pairs than there was room for at first
+    bits = np.concatenate([base, base[::2]]) ^ (rng.random((2250, 256)) < 0.06)
+    words = np.packbits(bits, axis=1).view(np.uint64)
+    signs = 1 - 2.0 * bits
+    differ = ((256 - signs @ signs.T) / 2).astype(np.int64)
+    row, other = np.nonzero(np.triu(differ <= NEAR, 1))
+    expected = np.column_stack([row, other, differ[row, other]])
+    assert len(expected) > 10_000
+    for workers in (1, 3):
+        found = perceptual_hash.close_pairs(words, words, workers=workers)
+        assert np.array_equal(found, expected)
+    row, other = np.nonzero(differ[:, 1100:] <= NEAR)
+    expected = np.column_stack([row, other, differ[row, 1100 + other]])
+    assert np.array_equal(perceptual_hash.close_pairs(words, words[1100:].copy()), expected)
 
 
 def test_the_nearest_of_others_against_a_plain_search():

@@ -64,15 +64,16 @@ def test_ten_kills_change_nothing(data, note):
     stopped = 0
     for kill in range(KILLS):
         process = start(data, "killed")
-        wait_for(process, "epoch ")  # its own first, or those before, said again
+        wait_for(process, "/40: loss")  # its own first epoch, or those before, said again
         try:
             process.wait(moments.uniform(0, 1.2))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGTERM if kill % 3 == 2 else signal.SIGKILL)
             stopped += 1
             process.wait()
-            assert process.returncode in (-signal.SIGKILL, os.EX_TEMPFAIL)
-        assert not (data / "killed/model.safetensors").exists() or process.returncode == 0
+        if (data / "killed/model.safetensors").exists():  # it was over before
+            break
+        assert process.returncode in (-signal.SIGKILL, os.EX_TEMPFAIL)
     assert stopped >= KILLS // 2
     last = start(data, "killed")
     last.communicate()

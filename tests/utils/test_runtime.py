@@ -56,15 +56,22 @@ def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_name(torch.device("cpu")).startswith("CPU, ")
 
 
-def test_a_processor_that_only_imitates_bfloat16_is_warned_of(
+def test_bfloat16_is_taken_where_the_processor_computes_in_it_and_warned_of_where_it_imitates(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cpu = torch.device("cpu")
-    for features, warnings in ({"avx2": True, "avx512_bw": False}, 1), ({"bf16": True}, 0):
+    for features, chosen, warnings in (
+        ({"avx2": True, "avx512_bw": False}, None, 1),
+        ({"avx512_bw": True, "avx512_bf16": False}, None, 0),
+        ({"avx512_bw": True, "avx512_bf16": True}, torch.bfloat16, 0),
+        ({"amx_bf16": True}, torch.bfloat16, 0),
+        ({"bf16": True}, torch.bfloat16, 0),
+    ):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda features=features: features)
         caplog.clear()
         with caplog.at_level(logging.WARNING, "dpam.utils.runtime"):
-            assert autocast_dtype("auto", cpu) is None
+            assert autocast_dtype("auto", cpu) == chosen
+            assert autocast_dtype("auto", torch.device("mps")) is None
             assert autocast_dtype("float32", cpu) is None
             assert not caplog.records
             assert autocast_dtype("bfloat16", cpu) == torch.bfloat16
