@@ -27,6 +27,7 @@ from dpam.training.trainer import Trainer
 
 MODEL = {"backbone": "test_vit", "embed_dim": 16}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "schedule": "cosine"}
+TRAINING |= {"precision": "float32"}  # also where the processor computes in bfloat16
 
 
 def call(*arguments) -> int:

@@ -48,6 +48,7 @@ def trainer(pack, tmp_path, origin="", **changes):
             "learning_rate": 1e-3,
             "schedule": "cosine",
             "warmup": 0.05,
+            "precision": "float32",  # also where the processor computes in bfloat16
         }
         | changes
     )
@@ -131,9 +132,8 @@ def test_a_signal_saves_in_the_middle_of_an_epoch(pack_file, tmp_path, monkeypat
 
 def pooled_trainer(pack, tmp_path, **changes):
     """Training of the plain head, from a start that tells images apart."""
-    settings = TrainingSettings(
-        **{"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "schedule": "constant"} | changes
-    )
+    few = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "schedule": "constant"}
+    settings = TrainingSettings(**few | {"precision": "float32"} | changes)
     torch.manual_seed(0)
     net = create("pooled", backbone="test_vit", image_size=64, out_indices=[1, 3], dropout=0)
     torch.nn.init.normal_(net.out.weight, 0, 0.05)
