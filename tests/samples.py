@@ -84,7 +84,7 @@ def save_network(file: Path, network_input: str = "crop", spread: float | None =
 
     Args:
         file: to write, `.safetensors`.
-        network_input: of the photographs that it is for, as of `preparation`.
+        network_input: of the photographs that it is for, see `preparation`.
         spread: standard deviation of all of its weights, instead of those it is made with.
     """
     torch.manual_seed(3)

@@ -97,7 +97,7 @@ class Read(NamedTuple):
 
     Attributes:
         tokens: (n, 1 + T, w) float16, after the last of them.
-        pooled: (n, 2 * taps * w) float32, `pool_tokens` of those that are tapped.
+        pooled: (n, 2 * taps * w) float32, `pool_tokens` of those that are read.
     """
 
     tokens: np.ndarray
@@ -287,7 +287,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("start", type=Path, help="the network (.safetensors) of docs/judge.md")
-    parser.add_argument("--data", type=Path, required=True, help="as of `benchmarks.judge measure`")
+    parser.add_argument("--data", type=Path, required=True, help="as in `benchmarks.judge measure`")
     parser.add_argument("--root", type=Path, required=True, help="the dataset's folder")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is made")
     args = parser.parse_args()
@@ -329,7 +329,7 @@ def calibration(score: np.ndarray, label: np.ndarray) -> dict[str, Any]:
 
 
 def facts(start: Path) -> dict[str, Any]:
-    """What is to be known of the network: that of the fast judge, but for what differs."""
+    """Metadata of the network: those of the fast judge, but for what differs."""
     known = load_checkpoint(judge_file())[1]
     both = (start, judge_file())
     origin = {

@@ -22,7 +22,7 @@ from dpam.utils.reading import read_array
 
 from .dataset import Judged
 
-SEED = 20  # of a backbone without pretrained weights, as of `dpam extract-vit`
+SEED = 20  # of a backbone without pretrained weights, as in `dpam extract-vit`
 
 
 class Rating(NamedTuple):

@@ -40,7 +40,7 @@ def squares(rgb: np.ndarray, network_input: str, size: int) -> list[np.ndarray]:
 
 
 def token_statistics(backbone: Backbone, image: Tensor) -> Tensor:
-    """Mean and standard deviation over the patches of each channel of the tapped blocks.
+    """Mean and standard deviation over the patches of each channel of the blocks that are read.
 
     Args:
         image: (B, 3, S, S) uint8.

@@ -12,7 +12,7 @@ loaded from the hub where `model.pretrained` is not given.
 
 Beside them a checkpoint keeps how far the labels of nine in ten images of the validation set lie
 from what its epoch predicted (central view): `dpam predict` gives scores with that interval. A set
-with less than 20 images tells none.
+with fewer than 20 images tells none.
 
 Several packs make one network of all of them; the splits then are those of join-splits. Its scores
 are on the scale of the first, and it learns a linear map to the scale of each other one.
@@ -235,7 +235,7 @@ def on_validation(
     Args:
         trainer: of a finished run.
         epoch: from 1.
-        learned_range: (lowest, highest) quality that 0 and 1 mean, as of `Scorer`.
+        learned_range: (lowest, highest) quality that 0 and 1 mean, see `Scorer`.
 
     Returns:
         "validation": number of images, SRCC and PLCC; "interval": how far nine in ten labels lie

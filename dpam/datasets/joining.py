@@ -1,4 +1,7 @@
-"""The splits of several datasets as one: what looks like a held-out image of another trains not."""
+"""Join the splits of several datasets.
+
+A training image that looks like another dataset's validation or test image is left out.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -19,7 +19,7 @@ class Baseline(NamedTuple):
         title: its name in tables and figures.
         features: what it reads, one row per image; the stem of the file.
         regression: of settings, the scikit-learn regression of standardised features.
-        grid: settings to choose from, on validation images: name -> values. Scores lie in [0, 1]
+        grid: settings to choose from, on validation images: name -> values. Labels lie in [0, 1]
             and features are standardised, so the same few suit all datasets.
     """
 

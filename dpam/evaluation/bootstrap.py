@@ -39,7 +39,7 @@ def clusters_to_draw(reference: Sequence[str] | None, n: int) -> tuple[np.ndarra
     """What an interval is drawn over.
 
     Args:
-        reference: (n,) as of `clusters_of`.
+        reference: (n,) as in `clusters_of`.
         n: number of images.
 
     Returns:
@@ -111,7 +111,7 @@ def interval_of_difference(
 ) -> tuple[float, float] | None:
     """95 % percentile interval of the difference of two networks' SRCC on the same images.
 
-    Both are drawn together. None as of `intervals`.
+    Both are drawn together. None as in `intervals`.
 
     Args:
         first: (s, n) predictions, of s seeds, whose SRCC count as their mean.
@@ -173,7 +173,7 @@ def weighted_ranks(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def weighted_srcc(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Spearman's correlation in each draw; arguments and result as of `weighted_plcc`."""
+    """Spearman's correlation in each draw; arguments and result as in `weighted_plcc`."""
     return weighted_plcc(weighted_ranks(x, weight), weighted_ranks(y, weight), weight)
 
 

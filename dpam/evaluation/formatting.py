@@ -77,7 +77,7 @@ def method_name(method: str) -> str:
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `summarise` as text for people: only the columns that tell rows apart.
 
-    Metrics read as of `over_splits`, and of a single run "value [interval]"; a dash stands for
+    Metrics read as in `over_splits`, and of a single run "value [interval]"; a dash stands for
     what is not defined, and a logistic that did not converge is said.
     """
     several = {name: len(set(table[name])) > 1 for name in SETTING}

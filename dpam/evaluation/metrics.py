@@ -189,7 +189,7 @@ def correlations(
     Args:
         x: (n,) predictions.
         y: (n,) labels.
-        groups: as of `rows_of_groups`; with them also srcc_within.
+        groups: as in `rows_of_groups`; with them also srcc_within.
     """
     numbers = {
         "n": len(x),

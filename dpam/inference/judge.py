@@ -1,7 +1,7 @@
 """The judges that come with the package: trained networks, ready to score photographs.
 
 Their weights are checkpoints as any other (see `dpam.model.checkpoint`), of float16; `dpam info`
-prints what is to be known of them, docs/judge.md how they compare.
+prints their metadata, docs/judge.md says how they compare.
 """
 
 from pathlib import Path

@@ -67,7 +67,7 @@ def unit_tensor(photo: Photo, preparation: Preparation) -> Tensor:
     """(3, H, W) floats in [0, 1] of a photograph in one of FORMS; a tensor keeps its gradient.
 
     Raises:
-        DpamError: as of `rgb_array`.
+        DpamError: as in `rgb_array`.
     """
     if isinstance(photo, np.ndarray | Tensor):
         values = channels_first(photo)

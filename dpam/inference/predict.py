@@ -162,7 +162,7 @@ def predict(
     device: torch.device,
     batch_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score every image once: the mean over its fixed views; arguments as of `predict_views`.
+    """Score every image once: the mean over its fixed views; arguments as in `predict_views`.
 
     Returns:
         predictions (n,) on the scale of the labels the network was trained with, and their

@@ -113,7 +113,7 @@ class Scorer:
         return found[0] if is_one(photos) else np.array(found)
 
     def rate(self, photos: Photo | Iterable[Photo]) -> Iterator[Score]:
-        """Scores on both scales, with their spread, one by one; arguments and errors as of `score`.
+        """Scores on both scales, with their spread, one by one; arguments and errors as in `score`.
 
         Any number of photographs is taken, and read as it is asked for.
         """
@@ -123,7 +123,7 @@ class Scorer:
         return map(self.score_of, self.predict_views(prepared))
 
     def explain(self, photo: Photo) -> Explanation:
-        """Where the score of a photograph comes from; errors as of `score`."""
+        """Where the score of a photograph comes from; errors as in `score`."""
         rgb = rgb_array(photo, self.preparation)
         return self.explain_prepared(rgb, *prepare(rgb, self.preparation, self.device))
 
@@ -188,7 +188,7 @@ def load(
     Args:
         path: of the file; None: a judge that comes with the package.
         dataset: what a network in the authors' format was trained on; ours say it themselves.
-        device: where to compute, as of `dpam.utils.runtime.device`.
+        device: where to compute, see `dpam.utils.runtime.device`.
         views: squares of each photograph that are scored, see `dpam.pack.batches.fixed_views`;
             None: as the checkpoint says.
         judge: which judge of the package, in place of `path`; None: the fast one.

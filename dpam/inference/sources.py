@@ -51,7 +51,7 @@ def sources(
     """The photographs at the places, one by one; what cannot be read is an error in its place.
 
     Args:
-        places: as of `files`; archives (zip, tar, Parquet) stand for the images in them.
+        places: as in `files`; archives (zip, tar, Parquet) stand for the images in them.
         recursive: also look into the folders in folders.
         done: names that are left out, unread.
         passed: counts the files of folders, patterns and archives that are no images.

@@ -32,8 +32,8 @@ HOW_TO_GET_WEIGHTS = (
 class Backbone(nn.Module):
     """The outputs of some blocks of a ViT, without class and register tokens, side by side.
 
-    Shortcut: nothing after the last tapped block is computed. Those parameters are kept, so that
-    checkpoints stay complete, and need no gradient.
+    Shortcut: nothing after the last block that is read is computed. Those parameters are kept, so
+    that checkpoints stay complete, and need no gradient.
 
     Args:
         name: a Vision Transformer of timm.
@@ -88,7 +88,7 @@ class Backbone(nn.Module):
         return torch.cat(self.tokens(image), dim=2).mT.contiguous()  # else each reader copies it
 
     def tokens(self, image: Tensor) -> list[Tensor]:
-        """The patch tokens after each tapped block, (B, T, width of the ViT) each."""
+        """The patch tokens after each block that is read, (B, T, width of the ViT) each."""
         outputs: list[Tensor]
         if isinstance(self.vit, ViT):
             outputs = self.vit(image, self.out_indices)
@@ -136,10 +136,10 @@ def default_taps(name: str, depth: int) -> tuple[int, ...]:
     return tuple(start + step * k for k in range(4))
 
 
-def is_unused(name: str, last_tap: int) -> bool:
-    """Whether a parameter of the ViT lies behind the last tapped block."""
+def is_unused(name: str, last_read: int) -> bool:
+    """Whether a parameter of the ViT lies behind the last block that is read."""
     if name.startswith("blocks."):
-        return int(name.split(".")[1]) > last_tap
+        return int(name.split(".")[1]) > last_read
     return name.startswith(BEHIND_THE_BLOCKS)
 
 
@@ -207,7 +207,7 @@ def normalisation(vit: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config["mean"]), tuple(config["std"])
 
 
-def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
+def load_weights(vit: Any, last_read: int, path: str | Path) -> None:
     """Fill a ViT from a local file: timm's or DINO's names, or a checkpoint of ours.
 
     See `fill`.
@@ -217,7 +217,7 @@ def load_weights(vit: Any, last_tap: int, path: str | Path) -> None:
     """
     refuse_unreadable(path, HOW_TO_GET_WEIGHTS)
     try:
-        count = fill(vit, last_tap, vit_part(read_tensors(path)))
+        count = fill(vit, last_read, vit_part(read_tensors(path)))
     except DpamError as error:
         raise DpamError(f"{path}: {error}") from error
     log.info("%s: %d tensors of the ViT loaded", path, count)
@@ -240,11 +240,11 @@ def vit_part(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
 
 
-def fill(vit: Any, last_tap: int, tensors: Mapping[str, Tensor]) -> int:
+def fill(vit: Any, last_read: int, tensors: Mapping[str, Tensor]) -> int:
     """Fill a ViT with tensors by timm's or DINO's names; how many of them it took.
 
     Position embeddings and patch kernels of another size are resampled as timm does it. What lies
-    behind the last tapped block may be missing.
+    behind the last block that is read may be missing.
 
     Raises:
         DpamError: they are not of this ViT.
@@ -254,7 +254,7 @@ def fill(vit: Any, last_tap: int, tensors: Mapping[str, Tensor]) -> int:
     full = {name: tensor.float() for name, tensor in tensors.items()}  # half ones, too
     state = checkpoint_filter_fn(full, vit)
     expected = vit.state_dict()
-    used = {name: expected[name].shape for name in expected if not is_unused(name, last_tap)}
+    used = {name: expected[name].shape for name in expected if not is_unused(name, last_read)}
     relevant = {
         name: tensor
         for name, tensor in state.items()

@@ -1,8 +1,8 @@
 """Checkpoints: our own files, and the authors' format.
 
 Our file is a safetensors file. Its header says, each as JSON, the network's settings, from which it
-is rebuilt, and metadata: whatever its maker wants to be known of it. A checksum over all of it
-stands beside them, as the format has none. Tensors may be of any precision, and those that no score
+is rebuilt, and metadata, which its maker chooses. A checksum over all of it stands beside them, as
+the format has none. Tensors may be of any precision, and those that no score
 depends on may be left out; a network computes in float32, whatever its file holds.
 """
 
@@ -121,7 +121,7 @@ def published_layout() -> dict[str, torch.Size]:
 
 
 def save_checkpoint(path: str | Path, net: Network, metadata: Mapping[str, Any]) -> None:
-    """Write a network, atomically, with what is to be known of it.
+    """Write a network, atomically, with its metadata.
 
     Args:
         path: of the safetensors file.
@@ -162,7 +162,7 @@ def write_checkpoint(
     settings: Mapping[str, Any],
     metadata: Mapping[str, Any],
 ) -> None:
-    """Write the tensors of a network, atomically, its settings and what is to be known of it.
+    """Write the tensors of a network, atomically, with its settings and its metadata.
 
     Raises:
         DpamError: the file cannot be written.
@@ -178,7 +178,7 @@ def write_checkpoint(
 
 
 def unread_names(net: Network) -> set[str]:
-    """Names of the tensors that no score depends on: of the ViT behind the last tapped block."""
+    """Names of the tensors that no score depends on: of the ViT behind the last block read."""
     backbone = backbone_of(net)
     prefix = "vit." if backbone is net else "backbone.vit."
     names = backbone.vit.state_dict()

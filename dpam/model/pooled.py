@@ -15,7 +15,7 @@ SLOPE = 4.0  # of the sigmoid that stands for a line through the middle of the s
 class PooledViT(Backbone):
     """One quality score for one image, from the mean and spread of a ViT's patch tokens.
 
-    It reads the image alone. Blocks behind the last tapped one are not built.
+    It reads the image alone. Blocks behind the last one that is read are not built.
 
     Args:
         backbone: a Vision Transformer of timm.
@@ -104,12 +104,12 @@ class PooledViT(Backbone):
         return quality, score, torch.ones_like(score)
 
     def head(self, pooled: Tensor) -> Tensor:
-        """The quality, (B,), of the moments of the tapped blocks' tokens, (B, 2 * `channels`)."""
+        """The quality, (B,), of `pool`'s moments of tokens, (B, 2 * `channels`)."""
         logit: Tensor = self.out(self.dropout(self.norm(pooled)))
         return logit.squeeze(1).sigmoid()
 
     def pool(self, image: Tensor) -> Tensor:
-        """Mean and spread of the tokens of each tapped block, (B, 2 * `channels`)."""
+        """Mean and spread of the tokens of each block that is read, (B, 2 * `channels`)."""
         return pool_tokens(self.tokens(image))
 
     def shares(self, tokens: Sequence[Tensor], pooled: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class PooledViT(Backbone):
         LayerNorm as those of this image.
 
         Args:
-            tokens: (B, T, width of the ViT) of each tapped block.
+            tokens: (B, T, width of the ViT) of each block that is read.
             pooled: (B, 2 * `channels`), their moments.
 
         Returns:

@@ -1,4 +1,4 @@
-"""DPAM on two screens, straight from its description: for reading, and the oracle of the tests.
+"""DPAM in 250 lines, straight from its description: for reading, and the oracle of the tests.
 
 A photograph's patches, from four blocks of a Vision Transformer, meet the texture and the
 superpixels in cross-attention. Two stages then mix what is far and what is near, and each patch

@@ -149,7 +149,7 @@ def read_photograph(
         file: the open file, or bytes from elsewhere.
 
     Raises:
-        DpamError: the file cannot be decoded, or as of `accept`.
+        DpamError: the file cannot be decoded, or as in `accept`.
     """
     convert = preparation is None or preparation.colour_profiles == "converted"
     return accept(decode(path, file, convert), path, preparation)
@@ -190,7 +190,7 @@ def prepare_file(
     """Decode and prepare one image file.
 
     Raises:
-        DpamError: as of `read_photograph`, or what the superpixel method needs is missing.
+        DpamError: as in `read_photograph`, or what the superpixel method needs is missing.
     """
     return prepare(read_photograph(path, preparation), preparation, device)
 

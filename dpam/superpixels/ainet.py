@@ -149,7 +149,7 @@ def ainet(image: np.ndarray, net: AINet, region_size: int) -> np.ndarray:
 
 
 def save_ainet(path: str | Path, net: AINet, metadata: dict[str, Any]) -> None:
-    """Write weights as safetensors, atomically, with what is to be known of them."""
+    """Write weights as safetensors, atomically, with their metadata."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in net.state_dict().items()}
     write_tensors(path, tensors, {"metadata": json.dumps(metadata)})
 

@@ -178,7 +178,7 @@ def moved(
         flat: (B, 3, H W) float32 Lab.
         width: of the images.
         labels: (B, H W) int64.
-        centre, reach: as of `claimed`.
+        centre, reach: as in `claimed`.
     """
     batch, count, _ = centre.shape
     own = labels + torch.arange(batch, device=flat.device)[:, None] * count

@@ -16,7 +16,7 @@ def with_teacher(
 ) -> np.ndarray:
     """What is learned: labels, (n,), mixed with the teacher's predictions, if there is one.
 
-    Arguments and errors as of `predictions_of`.
+    Arguments and errors as in `predictions_of`.
     """
     if not settings.teacher:
         return label

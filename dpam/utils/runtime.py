@@ -56,7 +56,7 @@ def device_name(where: torch.device | None = None) -> str:
     """A name that a reader knows: the card's, or CPU with its number of threads.
 
     Args:
-        where: the device; None: as of `device`.
+        where: the device; None: see `device`.
     """
     where = where or device()
     if where.type == "cuda":
@@ -157,7 +157,7 @@ def commit() -> str | None:
 
 
 def record(where: torch.device | None = None) -> dict[str, Any]:
-    """What a result should say about where it came from; `where` as of `device_name`."""
+    """What a result should say about where it came from; `where` as in `device_name`."""
     return {
         "dpam": __version__,
         "commit": commit(),

@@ -239,7 +239,7 @@ def features(dataset, baseline):
 
 
 def identity(wildcards):
-    """What a score is the score of, as JSON."""
+    """Which run and test dataset the metrics belong to, as JSON."""
     seed = wildcards.seed  # of an ensemble several
     return json.dumps({**wildcards, "seed": int(seed) if seed.isdigit() else seed})
 
