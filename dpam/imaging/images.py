@@ -1,5 +1,10 @@
-"""Image files, and their pixels as RGB."""
+"""Image files, and their pixels as RGB.
 
+Importing this changes nothing in Pillow. At the first file, plugins that are installed are
+registered with it. While a file is open, Pillow's limit on pixels is LARGEST, if it was lower.
+"""
+
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,18 +20,11 @@ from dpam.imaging.colours import from_lab, to_srgb
 from dpam.utils.files import cannot_be_read, refuse_special
 
 LARGEST = 200_000_000  # pixels of an image; Pillow's own limit is below the largest cameras
-Image.MAX_IMAGE_PIXELS = LARGEST
 SMALLEST = 32  # pixels, the shorter side of a photograph
 RARE = 0.01  # share of a photograph's pixels that may be cut
 
 HEIF = find_spec("pillow_heif") is not None
-if HEIF:
-    from pillow_heif import register_heif_opener
-
-    register_heif_opener()
 JXL = find_spec("pillow_jxl") is not None
-if JXL:
-    import pillow_jxl  # noqa: F401 # registers itself
 
 # Endings of cameras' raw files. Many are TIFF files whose first image is a small preview.
 RAW = (
@@ -42,9 +40,53 @@ SUBFILE, DNG_VERSION = 254, 50706
 NO_PHOTOGRAPHS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF")
 
 
+class HigherLimit:
+    """Within this, in any number of threads, Pillow opens images of up to LARGEST pixels.
+
+    Above its limit Pillow warns, above twice of it it refuses; most formats are checked when they
+    are opened, some when they are read. The limit is a global of Pillow: the first to enter raises
+    it, the last to leave puts it back, unless someone else has set it in between.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.before: int | None = None
+        self.raised: int | None = None
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.before = self.raised = Image.MAX_IMAGE_PIXELS
+                if self.before is not None and self.before < LARGEST:
+                    Image.MAX_IMAGE_PIXELS = self.raised = LARGEST
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and self.raised == Image.MAX_IMAGE_PIXELS:
+                Image.MAX_IMAGE_PIXELS = self.before
+
+
+higher_limit = HigherLimit()
+
+
+@cache
+def register_plugins() -> None:
+    """Let Pillow read HEIC and JPEG XL, where their plugins are installed."""
+    if HEIF:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    if JXL:
+        import pillow_jxl  # noqa: F401 # registers itself
+
+
 @cache
 def readable() -> list[str]:
     """The formats of photographs, in the order in which Pillow tries them."""
+    register_plugins()
     Image.init()
     return [name for name in Image.ID if name not in NO_PHOTOGRAPHS]
 
@@ -60,7 +102,8 @@ def open_image(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image
     try:
         if file is None:
             refuse_special(path)
-        with Image.open(path if file is None else file, formats=readable()) as image:
+        source = path if file is None else file
+        with higher_limit, Image.open(source, formats=readable()) as image:
             refuse_huge(image)
             refuse_preview(image, path)
             yield image
@@ -203,6 +246,7 @@ def reader_of(ending: str) -> str:
 
 def is_image_name(name: str | Path) -> bool:
     """Whether a file's name ends as those of images that can be decoded here; no hidden files."""
+    register_plugins()
     path = Path(name)
     kind = Image.registered_extensions().get(path.suffix.lower())
     return kind is not None and kind not in NO_PHOTOGRAPHS and not path.name.startswith(".")

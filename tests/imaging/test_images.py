@@ -1,6 +1,7 @@
 """Reading image files, of any kind."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -10,7 +11,15 @@ from PIL import Image, ImageCms, TiffImagePlugin, features
 
 from dpam.datasets.inspection import inspect
 from dpam.errors import DpamError
-from dpam.imaging.images import HEIF, decode, is_image_name, rgb_of
+from dpam.imaging.images import (
+    HEIF,
+    LARGEST,
+    decode,
+    higher_limit,
+    is_image_name,
+    register_plugins,
+    rgb_of,
+)
 
 
 def test_decode_lays_transparency_on_white_and_turns_upright(tmp_path):
@@ -181,7 +190,33 @@ def test_images_up_to_the_limit_are_read_and_larger_ones_named(tmp_path, monkeyp
     monkeypatch.setattr("dpam.imaging.images.LARGEST", 11_999)
     with pytest.raises(DpamError, match=r"large.png: the image has more than 11,999 pixels"):
         decode(tmp_path / "large.png")
-    assert Image.MAX_IMAGE_PIXELS == 200_000_000
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])  # TIFF is checked when read, too
+def test_above_pillow_s_limit_images_are_read_and_the_limit_is_left(tmp_path, monkeypatch, ending):
+    file = tmp_path / f"large.{ending}"
+    Image.new("RGB", (120, 100)).save(file)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_999)  # above twice of it Pillow refuses
+    with ThreadPoolExecutor(4) as pool:
+        assert {pixels.shape for pixels in pool.map(decode, [file] * 40)} == {(100, 120, 3)}
+    assert Image.MAX_IMAGE_PIXELS == 5_999
+
+
+@pytest.mark.parametrize("own", [None, 300_000_000])
+def test_a_higher_limit_of_someone_else_stays(monkeypatch, own):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", own)
+    with higher_limit:
+        assert own == Image.MAX_IMAGE_PIXELS
+    assert own == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_limit_that_is_set_meanwhile_stays(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_999)
+    with higher_limit, higher_limit:
+        assert Image.MAX_IMAGE_PIXELS == LARGEST
+        Image.MAX_IMAGE_PIXELS = 7_000
+    assert Image.MAX_IMAGE_PIXELS == 7_000
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
@@ -193,6 +228,7 @@ def test_avif_is_read(tmp_path):
 def test_heic_is_read_or_the_plugin_named(tmp_path):
     path = tmp_path / "a.heic"
     if HEIF:
+        register_plugins()
         Image.new("RGB", (64, 48), (200, 30, 60)).save(path)
         assert np.abs(decode(path).astype(int) - (200, 30, 60)).max() < 6
     else:

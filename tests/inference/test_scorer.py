@@ -56,6 +56,24 @@ def test_importing_the_package_needs_no_torch():
         _ = dpam.nothing
 
 
+GLOBALS = """
+import sys
+from PIL import Image
+before = Image.MAX_IMAGE_PIXELS, list(Image.OPEN)
+import dpam
+judge = dpam.load(sys.argv[1])
+assert (Image.MAX_IMAGE_PIXELS, list(Image.OPEN)) == before
+judge.score(sys.argv[2])
+assert Image.MAX_IMAGE_PIXELS == before[0]
+"""
+
+
+def test_scoring_leaves_pillow_as_it_was(path, tmp_path):
+    Image.fromarray(photograph(0)).save(tmp_path / "a.png")
+    code = [sys.executable, "-c", GLOBALS, path, tmp_path / "a.png"]
+    assert subprocess.run(code).returncode == 0
+
+
 def test_one_and_many(path):
     model, rgb = dpam.load(path), photograph(0)
     expected = model.score(rgb)
