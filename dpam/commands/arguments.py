@@ -103,6 +103,13 @@ def add_superpixels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ainet", metavar="FILE", help="weights of ainet, from `dpam train-ainet`")
 
 
+def add_image_size(parser: argparse.ArgumentParser) -> None:
+    """Side of the network's square input: `image_size`."""
+    parser.add_argument(
+        "--image-size", type=positive, default=224, help="the network's input, pixels"
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Where the network computes: `device`, a name for `dpam.utils.runtime.device`."""
     parser.add_argument(

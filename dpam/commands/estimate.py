@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dpam.commands.arguments import add_input, add_output, json_object, positive
+from dpam.commands.arguments import (
+    add_image_size,
+    add_input,
+    add_output,
+    add_views,
+    json_object,
+    positive,
+)
 from dpam.datasets import find
 from dpam.evaluation.unions import members_of
 from dpam.experiments.resources import (
@@ -30,6 +37,8 @@ from dpam.experiments.resources import (
     estimate,
     size_of,
 )
+from dpam.experiments.settings import TrainingSettings
+from dpam.pack.views import USUAL
 from dpam.utils.files import write_csv
 from dpam.utils.reading import read_csv
 
@@ -53,17 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=json_object, default={}, help="JSON: network, and arguments of it"
     )
+    add_image_size(parser)
     parser.add_argument(
-        "--image-size", type=positive, default=224, help="the network's input, pixels"
+        "--epochs", type=positive, default=TrainingSettings.epochs, help="of training"
     )
-    parser.add_argument("--epochs", type=positive, default=200, help="of training")
     parser.add_argument(
         "--images-per-job",
         type=positive,
         default=IMAGES_PER_JOB,
         help="those of a larger dataset are packed by several jobs",
     )
-    parser.add_argument("--views", default="5", help="of each tested image")
+    add_views(parser, USUAL)
     parser.add_argument(
         "--tflops",
         type=float,
@@ -81,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
     from dpam.model import create
 
     runs = read_csv(args.runs, COLUMNS)
-    views = int(args.views) if args.views.isdigit() else 1
+    views = 1 if args.views == "whole" else args.views
     sizes = {}
     named = pd.concat([runs["dataset"], runs["test_dataset"]]).unique()
     for name in dict.fromkeys(name for each in named for name in members_of(each)):

@@ -15,6 +15,7 @@ import numpy as np
 from dpam.commands.arguments import (
     add_dataset,
     add_device,
+    add_image_size,
     add_input,
     add_output,
     json_object,
@@ -36,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
     add_input(parser, "--labels", type=Path, required=True, help="labels.csv of normalise-labels")
     parser.add_argument("--model", type=json_object, required=True, help=f"JSON: {', '.join(KEYS)}")
-    parser.add_argument(
-        "--image-size", type=positive, default=224, help="the network's input, pixels"
-    )
+    add_image_size(parser)
     parser.add_argument("--threads", type=positive, help="processor threads; default: all")
     add_output(parser, "--output", required=True, help="the features to write (.npy)")
     add_device(parser)

@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dpam.commands.arguments import add_dataset, add_input, add_output, add_superpixels, positive
+from dpam.commands.arguments import (
+    add_dataset,
+    add_image_size,
+    add_input,
+    add_output,
+    add_superpixels,
+    positive,
+)
 from dpam.datasets import find
 from dpam.errors import DpamError, listed
 from dpam.experiments.fingerprint import code_fingerprint
@@ -70,9 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="converted",
         help="those embedded in image files: converted to sRGB, or ignored, as released",
     )
-    parser.add_argument(
-        "--image-size", type=positive, default=224, help="the network's input, pixels"
-    )
+    add_image_size(parser)
     parser.add_argument(
         "--stored-side",
         type=positive,

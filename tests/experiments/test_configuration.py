@@ -1,5 +1,8 @@
 """A wrong configuration is refused in words that say where, what and what else."""
 
+import argparse
+import importlib
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,8 +12,14 @@ from snakemake.utils import update_config
 
 from dpam.errors import DpamError
 from dpam.experiments.configuration import read_schema, settings_of_run, validate
+from dpam.experiments.resources import IMAGES_PER_JOB
 from dpam.experiments.settings import ModelSettings, TrainingSettings, schema_of
+from dpam.imaging.filters import TEXTURES
 from dpam.model.networks import NETWORKS
+from dpam.pack.preparation import PROFILES, RESIZES
+from dpam.pack.views import USUAL, VIEWS
+from dpam.superpixels.rim import PRESETS
+from dpam.superpixels.slico import BACKENDS
 from dpam.training.losses import LOSSES
 from dpam.training.optim import OPTIMISERS
 from dpam.utils.reading import read_yaml
@@ -27,7 +36,8 @@ def test_the_paper_s_experiment_says_what_the_defaults_say():
     given = configuration()
     bare = {"pathvars": given["pathvars"], "experiments": given["experiments"]}
     keys = (
-        "splits image_size stored_side resize model superpixels training custom roots allow labels"
+        "splits image_size stored_side resize views model superpixels training custom roots allow "
+        "labels"
     )
     for key in keys.split():
         assert validate(bare, SCHEMA)[key] == given[key]
@@ -168,6 +178,52 @@ def test_config_yaml_has_every_setting_with_its_default():
     given = configuration()
     for name, kind in (("model", ModelSettings), ("training", TrainingSettings)):
         assert given[name] == asdict(kind())
+
+
+@pytest.mark.parametrize("section", ["model", "training", "superpixels"])
+def test_config_yaml_says_every_choice(section):
+    """In the line of a key or in the comment above it."""
+    text = (TOP / "config.yaml").read_text()
+    (block,) = re.findall(rf"(?ms)^{section}:\n(.*?)(?=^\S|\Z)", text)
+    lines = re.findall(r"(?m)((?:^  #.*\n)*^  (\w+):.*)", block)
+    said = {key: set(re.findall(r"[\w-]+", comment)) for comment, key in lines}
+    keys = read_schema(SCHEMA)["properties"][section]["properties"]
+    assert said.keys() == keys.keys()
+    for key, part in keys.items():
+        assert said[key] >= set(part.get("enum", ())), key
+
+
+def default(command, key):
+    """What a command takes where an option is not given."""
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"dpam.commands.{command}").add_arguments(parser)
+    assert any(action.dest == key for action in parser._actions)
+    return parser.get_default(key)
+
+
+def test_a_default_that_stands_twice_is_the_same():
+    given = configuration()
+    superpixels = given["superpixels"]
+    for key in ("image_size", "stored_side", "resize"):
+        assert default("pack_superpixels", key) == given[key]
+    for key in ("backend", "rim", "ainet", "statistics", "texture", "colour_profiles"):
+        assert default("pack_superpixels", key) == superpixels[key]
+    assert default("estimate", "images_per_job") == IMAGES_PER_JOB == superpixels["images_per_job"]
+    assert default("estimate", "image_size") == given["image_size"]
+    assert default("extract_vit", "image_size") == given["image_size"]
+    assert default("train", "views") == default("estimate", "views") == USUAL == given["views"]
+    assert default("test", "views") is None  # as the checkpoint says
+
+
+def test_choices_of_preparation_are_what_there_is():
+    keys = read_schema(SCHEMA)["properties"]
+    superpixels = keys["superpixels"]["properties"]
+    assert set(superpixels["backend"]["enum"]) == set(BACKENDS)
+    assert set(superpixels["rim"]["enum"]) == set(PRESETS)
+    assert tuple(superpixels["texture"]["enum"]) == TEXTURES
+    assert tuple(superpixels["colour_profiles"]["enum"]) == PROFILES
+    assert tuple(keys["resize"]["enum"]) == RESIZES
+    assert tuple(keys["views"]["enum"]) == VIEWS
 
 
 def test_choices_of_training_are_what_there_is():
