@@ -18,7 +18,6 @@ if sys.platform == "win32":
 from dpam import __version__
 from dpam.errors import DpamError, Interrupted, listed
 from dpam.experiments.fingerprint import STARTED, code_fingerprint, find_edits
-from dpam.utils.cards import own_card
 from dpam.utils.files import (
     refuse_existing,
     refuse_other,
@@ -26,6 +25,7 @@ from dpam.utils.files import (
     refuse_unreadable,
     refuse_unwritable,
 )
+from dpam.utils.gpus import own_card
 from dpam.utils.locks import exclusive
 from dpam.utils.progress import SHARED_TERMINAL, OneOfMany
 

@@ -33,7 +33,7 @@ WITHOUT_HEADINGS = {
     "srcc_without": "SRCC without near-duplicates",
     "plcc_without": "PLCC without near-duplicates",
 }
-METHODS = {
+METHOD_TITLES = {
     "slic": "DPAM, SLIC",
     "rim": "DPAM, RIM",
     "ainet": "DPAM, AINet",
@@ -71,7 +71,8 @@ def named(table: pd.DataFrame) -> pd.DataFrame:
 def method_name(method: str) -> str:
     """A method's name for people; behind a + of it stands its variant, or `ensemble`."""
     name, *rest = method.split("+")
-    return ", ".join([METHODS.get(name, f"DPAM, {name}"), *(x.replace("_", " ") for x in rest)])
+    title = METHOD_TITLES.get(name, f"DPAM, {name}")
+    return ", ".join([title, *(x.replace("_", " ") for x in rest)])
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

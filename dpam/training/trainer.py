@@ -26,7 +26,7 @@ from dpam.model.scales import scale_of, scales_of
 from dpam.pack.joined import AnyPack, packs_of
 from dpam.training.augmentation import EpochPlan
 from dpam.training.batch_sources import batch_source
-from dpam.training.datasets import Datasets
+from dpam.training.dataset_groups import Datasets
 from dpam.training.history import RULES, SUBSETS, peak_memory, selection_value
 from dpam.training.losses import linearity, loss_of, ordering
 from dpam.training.optim import OPTIMISERS, moving_average, parameter_groups, rate_factor

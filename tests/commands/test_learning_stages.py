@@ -94,7 +94,7 @@ def train(out, *more, set_by_it=SETTINGS):
 @pytest.fixture(autouse=True)
 def _few_images_suffice(monkeypatch):
     """To select an epoch on; they would not."""
-    monkeypatch.setattr("dpam.training.datasets.too_few_to_select", lambda references: "")
+    monkeypatch.setattr("dpam.training.dataset_groups.too_few_to_select", lambda references: "")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from dpam.pack.preparation import prepare, select
 from dpam.pack.store import Pack
 from dpam.training.augmentation import EpochPlan, RandomViews
 from dpam.training.batch_sources import batch_source
-from dpam.training.datasets import Datasets
+from dpam.training.dataset_groups import Datasets
 from dpam.training.history import history_table, rows_of_subsets
 from dpam.training.losses import linearity, ranking
 from dpam.training.trainer import Trainer

@@ -33,7 +33,7 @@ def _one_thread():
 @pytest.fixture(autouse=True)
 def _two_images_suffice(monkeypatch):
     """To select an epoch on; they would not."""
-    monkeypatch.setattr("dpam.training.datasets.too_few_to_select", lambda references: "")
+    monkeypatch.setattr("dpam.training.dataset_groups.too_few_to_select", lambda references: "")
 
 
 def split(pack):
@@ -342,7 +342,7 @@ def test_each_rule_keeps_its_epoch(pack_file, tmp_path, monkeypatch):
     def correlations(prediction, label, name):
         return dict.fromkeys((f"{name}_srcc", f"{name}_plcc"), next(values[name]))
 
-    monkeypatch.setattr("dpam.training.datasets.correlations", correlations)
+    monkeypatch.setattr("dpam.training.dataset_groups.correlations", correlations)
     weights = {}
     with Pack(pack_file) as pack:
         run = trainer(pack, tmp_path)
@@ -380,11 +380,11 @@ def test_of_too_few_validated_images_the_last_epoch_is_kept(
     pack_file, tmp_path, monkeypatch, caplog
 ):
     """Whatever they say; patience, which listens to them, waits for ever."""
-    monkeypatch.setattr("dpam.training.datasets.too_few_to_select", too_few_to_select)
+    monkeypatch.setattr("dpam.training.dataset_groups.too_few_to_select", too_few_to_select)
     values = {"validation": [0.9, 0.1, 0.5], "test": [0.1, 0.5, 0.2], "train": [0] * 3}
     values = {name: iter(numbers) for name, numbers in values.items()}
     monkeypatch.setattr(
-        "dpam.training.datasets.correlations",
+        "dpam.training.dataset_groups.correlations",
         lambda prediction, label, name: dict.fromkeys(
             (f"{name}_srcc", f"{name}_plcc"), next(values[name])
         ),
@@ -405,7 +405,7 @@ def test_it_stops_early_once_validation_is_no_better(pack_file, tmp_path, monkey
         value = next(values) if name == "validation" else 0.0
         return dict.fromkeys((f"{name}_srcc", f"{name}_plcc"), value)
 
-    monkeypatch.setattr("dpam.training.datasets.correlations", correlations)
+    monkeypatch.setattr("dpam.training.dataset_groups.correlations", correlations)
     with Pack(pack_file) as pack:
         run = trainer(pack, tmp_path, epochs=9, patience=2)
         run.run(ignore)

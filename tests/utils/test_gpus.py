@@ -11,13 +11,13 @@ import pytest
 
 from dpam.cli import build_parser, main
 from dpam.experiments.fingerprint import STARTED
-from dpam.utils import cards
-from dpam.utils.cards import VISIBLE, own_card, take_card
+from dpam.utils import gpus
+from dpam.utils.gpus import VISIBLE, own_card, take_card
 
 TAKE = """
 import sys
 from pathlib import Path
-from dpam.utils.cards import take_card
+from dpam.utils.gpus import take_card
 print(take_card(["0", "GPU-1/2"], Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
@@ -69,7 +69,7 @@ def test_one_of_the_visible_cards_is_left(pretended, monkeypatch, named, left):
 
 
 def test_the_next_one_if_that_is_taken(pretended, monkeypatch, tmp_path):
-    monkeypatch.setattr(cards, "take_lock", taken_but({"7"}))
+    monkeypatch.setattr(gpus, "take_lock", taken_but({"7"}))
     monkeypatch.setenv(VISIBLE, "5,7,6")
     own_card()
     assert os.environ[VISIBLE] == "7"
