@@ -16,7 +16,7 @@ if sys.platform == "win32":
     sys.exit("dpam: runs on Linux and macOS; on Windows, install it in WSL")
 
 from dpam import __version__
-from dpam.errors import DpamError, Interrupted, listed
+from dpam.errors import DpamError, Interrupted, error_of_many
 from dpam.experiments.fingerprint import STARTED, code_fingerprint, find_edits
 from dpam.utils.files import (
     refuse_existing,
@@ -132,7 +132,7 @@ def refuse_missing(args: argparse.Namespace) -> None:
                 wrong.append(error)
     if wrong:
         title = f"{len(wrong)} files cannot be read"
-        raise listed(title, list(map(str, wrong))) if wrong[1:] else wrong[0]
+        raise error_of_many(title, list(map(str, wrong))) if wrong[1:] else wrong[0]
 
 
 def start_logging(file: str | None, arguments: Sequence[str] = ()) -> None:

@@ -16,7 +16,7 @@ class Interrupted(Exception):
     """A signal asked to stop, and nothing is lost: the same command goes on where it stopped."""
 
 
-def listed(title: str, offenders: Sequence[str], advice: str = "") -> DpamError:
+def error_of_many(title: str, offenders: Sequence[str], advice: str = "") -> DpamError:
     """An error about several offenders: a title line, every offender on its own line, advice."""
     lines = [f"{title}:", *(f"  - {offender}" for offender in offenders)]
     return DpamError("\n".join([*lines, advice] if advice else lines))

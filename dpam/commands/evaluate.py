@@ -23,7 +23,7 @@ import pandas as pd
 from dpam.commands.arguments import add_input, add_output, json_object
 from dpam.datasets.joining import read_hashes
 from dpam.datasets.splits import share_tested
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.imaging.perceptual_hash import nearest
 from dpam.utils.files import write_json
 from dpam.utils.reading import read_csv
@@ -161,5 +161,5 @@ def numbers(path: str, table: pd.DataFrame, column: str) -> np.ndarray:
     wrong = ~np.isfinite(values)
     if wrong.any():
         images = [f"{row.image}: {getattr(row, column)}" for row in table[wrong].itertuples()]
-        raise listed(f"{path}: column {column}: expected finite numbers, found", images)
+        raise error_of_many(f"{path}: column {column}: expected finite numbers, found", images)
     return values

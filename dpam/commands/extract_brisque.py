@@ -12,7 +12,7 @@ import numpy as np
 
 from dpam.baselines.brisque import FEATURES, SMALLEST, brisque_features
 from dpam.commands.arguments import add_input, add_output, positive
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.imaging.images import decode
 from dpam.utils.files import write_array
 from dpam.utils.parallel import processes
@@ -50,6 +50,6 @@ def run(args: argparse.Namespace) -> None:
         found = list(track(results, "BRISQUE features", total=len(paths)))
     failures = [str(result) for result in found if isinstance(result, DpamError)]
     if failures:
-        raise listed(f"{len(failures)} of {len(paths)} images cannot be used", failures)
+        raise error_of_many(f"{len(failures)} of {len(paths)} images cannot be used", failures)
     logging.info("%d images, %d features of each", len(found), FEATURES)
     write_array(args.output, np.array(found, dtype=np.float32).reshape(-1, FEATURES))

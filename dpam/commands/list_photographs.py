@@ -17,7 +17,7 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 
 from dpam.commands.arguments import positive
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.imaging.folders import SkippedFiles, files, is_archive
 from dpam.utils.files import cannot_be_read, new_folder, printable
 from dpam.utils.progress import track
@@ -100,4 +100,6 @@ def photographs(places: Iterable[str], passed: SkippedFiles) -> Iterator[str]:
         else:
             yield from of_place(place, passed, errors)
     if errors:
-        raise listed("not all photographs can be listed", errors, "Mend these, or move them away.")
+        raise error_of_many(
+            "not all photographs can be listed", errors, "Mend these, or move them away."
+        )

@@ -32,7 +32,7 @@ from dpam.commands.arguments import (
     positive,
 )
 from dpam.datasets import find
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.experiments.fingerprint import code_fingerprint
 from dpam.imaging.images import upright_size
 from dpam.utils.files import refuse_other, remove_halves
@@ -287,7 +287,7 @@ def run(args: argparse.Namespace) -> None:
             failures = [failure for failed in bar for failure in failed]
             if failures:  # the others stay packed, so that another attempt costs little
                 title = f"{len(failures)} of {len(paths)} images cannot be packed"
-                raise listed(title, sorted(failures))
+                raise error_of_many(title, sorted(failures))
             writer.finish(args.output)
     how = "converted to sRGB" if preparation.colour_profiles == "converted" else "ignored"
     log.info("%d images packed; colour profiles in their files: %s", len(paths), how)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dpam.commands.arguments import add_superpixels, positive
-from dpam.errors import SOME_FAILED, DpamError, listed
+from dpam.errors import SOME_FAILED, DpamError, error_of_many
 from dpam.imaging.folders import image_files
 from dpam.utils.files import atomic, printable, refuse_existing
 from dpam.utils.progress import track
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         log.info("%s", passed)
     if failures:
         title = f"{len(failures)} of {len(files)} photographs were not segmented"
-        log.error("%s", listed(title, failures))
+        log.error("%s", error_of_many(title, failures))
         return SOME_FAILED
     return 0
 

@@ -6,7 +6,7 @@ import pandas as pd
 from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.native import integer, native_table, read_named_labels, read_sheet
-from dpam.errors import listed
+from dpam.errors import error_of_many
 
 # Type in the file names -> our name.
 TYPES = {
@@ -45,7 +45,7 @@ def read(files: Files) -> pd.DataFrame:
         )
     strange = names[~labels["type"].isin(list(TYPES))]
     if len(strange):
-        raise listed(f"{path}: images that are not reference.type.level", list(strange))
+        raise error_of_many(f"{path}: images that are not reference.type.level", list(strange))
     return native_table(
         [files.image(name) for name in names],
         labels["label"],

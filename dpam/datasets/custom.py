@@ -12,7 +12,7 @@ from dpam.datasets.dataset import Dataset, Recipe
 from dpam.datasets.layout import Files
 from dpam.datasets.livec import LIVEC
 from dpam.datasets.native import native_table, official_subsets, read_labels
-from dpam.errors import listed
+from dpam.errors import error_of_many
 
 REQUIRED = ("labels", "score_range", "higher_is_better")
 COLUMNS = ("image", "label", "reference", "distortion", "level", "split")
@@ -31,7 +31,7 @@ def read(files: Files) -> pd.DataFrame:
         | distortion.isin(["all", "every"])
     ]
     if len(wrong):
-        raise listed(
+        raise error_of_many(
             f"{path}: levels must be whole numbers, distortions one word, not `all` or `every`",
             [
                 f"{row.image}: distortion `{row.distortion}`, level `{row.level}`"
@@ -101,7 +101,7 @@ def custom_dataset(name: str, settings: Mapping[str, Any]) -> Dataset:
     known = {field.name for field in fields(Recipe)}
     problems += [f"recipe.{key}: unknown" for key in recipe if key not in known]
     if problems:
-        raise listed(
+        raise error_of_many(
             f"{name}: settings of your own dataset",
             problems,
             f"Needed are {', '.join(REQUIRED)}; there may be {', '.join(OPTIONAL)}.",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from dpam.errors import listed
+from dpam.errors import error_of_many
 from dpam.utils.reading import read_json
 
 LEFT_OUT = "left_out"  # the subset of images that would train, but look like held-out ones
@@ -37,7 +37,7 @@ def read_hashes(verified: Sequence[str], images: Iterable[str]) -> dict[str, str
         found |= own
     missing = [image for image in images if image not in found]
     if missing:
-        raise listed(
+        raise error_of_many(
             f"{', '.join(verified)}: tells no perceptual hash of {len(missing)} image(s)",
             missing,
             "Run `dpam verify-download` again.",

@@ -11,7 +11,7 @@ import pandas as pd
 from dpam.datasets.dataset import Dataset
 from dpam.datasets.image_names import ImageNames
 from dpam.datasets.native import numbers
-from dpam.errors import listed
+from dpam.errors import error_of_many
 
 COLUMNS = (
     "image",
@@ -59,7 +59,7 @@ def normalise(
     if images is not None:
         offenders += [f"{image}: no such image" for image in sorted({*table["image"]} - {*images})]
     if offenders:
-        raise listed(
+        raise error_of_many(
             f"{dataset.title}: {len(offenders)} label(s) cannot be used",
             offenders,
             "Correct the label file, or the declared range of the dataset.",
@@ -133,5 +133,5 @@ def labels_of_photographs(
             f"the table begins with {first}{names.hint(first)}"
         ]
     if offenders:
-        raise listed(f"{path}: {len(offenders)} problem(s) with labels", offenders)
+        raise error_of_many(f"{path}: {len(offenders)} problem(s) with labels", offenders)
     return {image: found[0][1] for image, found in labels.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.utils.files import refuse_unreadable
 
 COLUMNS = (
@@ -77,7 +77,7 @@ def reference_type_level(path: Path, names: pd.Series, types: Sequence[str]) -> 
     numbers_of_type = numbers(parts[1])
     strange = names[~np.isin(numbers_of_type, np.arange(1, len(types) + 1))]
     if len(strange):
-        raise listed(f"{path}: image names that are not reference_type_level", list(strange))
+        raise error_of_many(f"{path}: image names that are not reference_type_level", list(strange))
     return {
         "reference": parts[0].str.upper(),
         "distortion": [types[int(number) - 1] for number in numbers_of_type],
@@ -94,7 +94,9 @@ def official_subsets(path: Path, words: pd.Series) -> pd.Series:
     subsets = words.str.strip().str.lower().map(OFFICIAL)
     strange = sorted(set(words[subsets.isna()]))
     if strange:
-        raise listed(f"{path}: expected training, validation or test as subset, found", strange)
+        raise error_of_many(
+            f"{path}: expected training, validation or test as subset, found", strange
+        )
     return subsets
 
 
@@ -223,7 +225,7 @@ def read_named_labels(path: Path, label_first: bool = False) -> pd.DataFrame:
     broken = [f"line {number}: {' '.join(words)}" for number, words in rows if len(words) != 2]
     columns = ["label", "image"] if label_first else ["image", "label"]
     if broken:
-        raise listed(f"{path}: expected <{'> <'.join(columns)}> on every line", broken)
+        raise error_of_many(f"{path}: expected <{'> <'.join(columns)}> on every line", broken)
     return pd.DataFrame(
         [[word.strip() for word in words] for _, words in rows], columns=columns, dtype=str
     )

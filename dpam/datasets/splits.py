@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 
 AUTHORS_SEED = 20
 FEWEST_TO_DRAW = 3  # clusters: one to train, one to validate, one to test
@@ -100,7 +100,7 @@ def subsets_to_test(
     """
     known = splits.set_index("image")[split].reindex(labels["image"])
     if known.isna().any():
-        raise listed(
+        raise error_of_many(
             f"{known.isna().sum()} image(s) of the dataset are in no subset",
             known.index[known.isna()].tolist(),
             "Draw the splits again.",

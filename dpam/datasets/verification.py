@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dpam import __version__
 from dpam.datasets.dataset import Dataset
 from dpam.datasets.inspection import Inspection, cores, inspect_all
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.imaging.images import SMALLEST
 from dpam.imaging.perceptual_hash import near_duplicates
 
@@ -84,7 +84,7 @@ def verify(
     """
     unknown = [name for name in allow if name.split(" ", 1)[0] not in SPOILING]
     if unknown:
-        raise listed(
+        raise error_of_many(
             f"{dataset.title}: unknown finding(s) to allow",
             unknown,
             f"Known are {', '.join(SPOILING)}, each alone or followed by a blank and one image.",
@@ -113,7 +113,7 @@ def verify(
     offenders = sorted(set(findings) - set(accepted))
     if offenders:
         source = f" ({dataset.page})" if dataset.page else ""
-        raise listed(
+        raise error_of_many(
             f"{dataset.title} in {root}: {len(offenders)} problem(s)",
             [str(finding) for finding in offenders],
             f"Get a complete copy{source}, correct the files named, or accept findings by the "

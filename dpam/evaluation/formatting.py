@@ -47,7 +47,7 @@ def readable_types(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `types_and_levels` as text for people; numbers as `over_splits` shows them."""
     text = pd.DataFrame({"experiment": table["experiment"]})
     shown = ["dataset", *(name for name in SETTING[1:] if len(set(table[name])) > 1)]
-    words = named(table)
+    words = with_names(table)
     for name in shown:
         text[HEADINGS[name]] = words[name].astype(str)
     text["by"], text["type or level"] = table["by"], table["name"].astype(str)
@@ -62,7 +62,7 @@ def readable_types(table: pd.DataFrame) -> pd.DataFrame:
     return text
 
 
-def named(table: pd.DataFrame) -> pd.DataFrame:
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose methods and datasets have their names for people."""
     names = {"method": method_name, "dataset": dataset_name}
     return table.assign(**{key: table[key].map(name) for key, name in names.items()})
@@ -92,7 +92,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         "selection": len(rules_of(table)) > 1,
     }
     headings = HEADINGS if crossed else HEADINGS | {"dataset": "dataset"}
-    words = named(table[SETTING].astype(str))
+    words = with_names(table[SETTING].astype(str))
     text = pd.DataFrame({headings[name]: words[name] for name in SETTING if shown[name]})
     text["images"] = [span(*ends) for ends in table[["n_min", "n_max"]].to_numpy()]
     text["splits"] = table["splits"].astype(str)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.evaluation.methods import is_network
 from dpam.evaluation.published import published
 from dpam.utils.reading import read_csv, read_json
@@ -48,7 +48,9 @@ def read_results(path: str | Path) -> list[dict[str, Any]]:
             continue
         results.append(found | row)
     if wrong:
-        raise listed(f"{path}: metrics that it names", wrong, "Run the workflow to make them anew.")
+        raise error_of_many(
+            f"{path}: metrics that it names", wrong, "Run the workflow to make them anew."
+        )
     return results
 
 

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.evaluation.baselines import BASELINES
 from dpam.experiments.settings import SECTIONS, TrainingSettings, schema_of
 from dpam.experiments.variants import VARIED, config_of
@@ -112,7 +112,7 @@ def validate(config: dict[str, Any], schema_file: str | Path) -> dict[str, Any]:
         for line in faults(config_of(config, name), schema)
     ]
     if problems:
-        raise listed(TITLE, problems)
+        raise error_of_many(TITLE, problems)
     return config
 
 
@@ -140,7 +140,7 @@ def conform(given: dict[str, Any], schema: dict[str, Any], title: str) -> dict[s
     given.update(read_numbers(given, schema))
     fill_defaults(given, schema)
     if problems := faults(given, schema):
-        raise listed(title, problems)
+        raise error_of_many(title, problems)
     return given
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dpam.datasets import MADE_HERE, Dataset
-from dpam.errors import listed
+from dpam.errors import error_of_many
 from dpam.evaluation.baselines import BASELINES
 from dpam.evaluation.methods import is_ensemble, parts_of
 from dpam.evaluation.tables import RUN
@@ -269,7 +269,7 @@ def estimate(
     """
     unknown = [name for name, size in sizes.items() if not size.images]
     if unknown:
-        raise listed(
+        raise error_of_many(
             "the number of images is not known of",
             unknown,
             "Put these datasets where the configuration says, then ask again.",

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from dpam.datasets import Dataset
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.evaluation.methods import ENSEMBLE, is_network, method_of, parts_of
 from dpam.experiments.checks import wrong_in_block, wrong_settings
 from dpam.experiments.places import (
@@ -91,7 +91,7 @@ def runs_of(config: Mapping[str, Any], checked: bool = False) -> list[Run]:
         if not lines:
             runs |= dict.fromkeys(runs_of_block(config, block, datasets))
     if problems:
-        raise listed("the configuration asks for what cannot be", list(problems))
+        raise error_of_many("the configuration asks for what cannot be", list(problems))
     return list(runs)
 
 

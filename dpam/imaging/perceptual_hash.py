@@ -53,7 +53,7 @@ def near_duplicates(
     def told_apart(row: np.ndarray, other: np.ndarray) -> np.ndarray:
         return np.asarray((scene[row] == "") | (scene[row] != scene[other]))
 
-    return named(names, names, close_pairs(words, words, told_apart, workers))
+    return with_names(names, names, close_pairs(words, words, told_apart, workers))
 
 
 def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFrame:
@@ -69,11 +69,11 @@ def nearest(hashes: Mapping[str, str], others: Mapping[str, str]) -> pd.DataFram
     """
     names, words = structured_images(hashes)
     other_names, other_words = structured_images(others)
-    pairs = named(names, other_names, close_pairs(words, other_words))
+    pairs = with_names(names, other_names, close_pairs(words, other_words))
     return pairs.sort_values(["image", "bits", "other"]).drop_duplicates("image", ignore_index=True)
 
 
-def named(names: np.ndarray, others: np.ndarray, pairs: np.ndarray) -> pd.DataFrame:
+def with_names(names: np.ndarray, others: np.ndarray, pairs: np.ndarray) -> pd.DataFrame:
     """Pairs of numbers, as `close_pairs` gives them, with the names of their images."""
     row, other, bits = pairs.T
     return pd.DataFrame(dict(zip(COLUMNS, (names[row], others[other], bits), strict=True)))

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.model.backbone import is_unused
 from dpam.model.header import FORMAT, metadata_of, open_checkpoint, read_header, read_settings
 from dpam.model.network import DPAM
@@ -152,7 +152,7 @@ def to_small(net: Network) -> dict[str, Tensor]:
     }
     wrong = [name for name, tensor in small.items() if not tensor.isfinite().all()]
     if wrong:
-        raise listed("weights that are too large for float16", wrong)
+        raise error_of_many("weights that are too large for float16", wrong)
     return small
 
 
@@ -230,7 +230,7 @@ def rebuild(settings: Any, tensors: Mapping[str, Tensor]) -> Network:
     refuse_misfit(tensors, {name: size for name, size in layout.items() if name not in absent})
     wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if wrong:
-        raise listed("weights that are no finite numbers, of a training that failed", wrong)
+        raise error_of_many("weights that are no finite numbers, of a training that failed", wrong)
     # Random weights that are overwritten at once take half a second to draw; but what a network
     # computes for itself, such as tables of rotations, is not in a checkpoint.
     computed = any(name not in layout for name, _ in empty.named_buffers())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dpam.datasets.image_names import ImageNames
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.experiments.settings import TrainingSettings
 from dpam.utils.reading import read_csv
 
@@ -55,7 +55,9 @@ def predictions_of(path: str | Path, images: pd.Series, rows: np.ndarray) -> np.
     found = {row: names.find(images.iloc[row]) for row in rows}
     unclear = [f"{images.iloc[row]}: {len(f)}" for row, f in found.items() if len(f) != 1]
     if unclear:
-        raise listed(f"{path}: expected one prediction of each training image, found", unclear)
+        raise error_of_many(
+            f"{path}: expected one prediction of each training image, found", unclear
+        )
     result = np.full(len(images), np.nan)
     result[list(found)] = [told[name] for (name,) in found.values()]
     return result

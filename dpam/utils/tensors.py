@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from dpam.errors import DpamError, listed
+from dpam.errors import DpamError, error_of_many
 from dpam.utils.files import atomic, refuse_unreadable
 
 # Where training programs put the state dict in a larger dictionary, the one to prefer first.
@@ -91,7 +91,7 @@ def refuse_misfit(found: Mapping[str, Tensor], expected: Mapping[str, torch.Size
         if name in found and found[name].shape != shape
     ]
     if offenders:
-        raise listed(f"{len(offenders)} tensors do not fit the network", offenders)
+        raise error_of_many(f"{len(offenders)} tensors do not fit the network", offenders)
 
 
 def shape_text(shape: torch.Size) -> str:
