@@ -147,6 +147,8 @@ def plot(found: list[dict[str, Any]], path: Path) -> None:
         axes = figure.add_subplot()
         for start, look in LINES.items():
             own = every[(every["start"] == start) & (every["number"] > 0)]
+            if own.empty:  # not measured
+                continue
             mean = own.groupby("number")["srcc"].mean()
             axes.plot(own["number"], own["srcc"], "o", ms=3, alpha=0.5, color=look["color"])
             axes.plot(mean.index, mean, label=start, **look)

@@ -23,7 +23,7 @@ from dpam.superpixels.methods import METHODS, NONE
 DECODE = 0.035  # with texture or hashes
 BRISQUE = 0.32
 START = 20.0  # core-seconds per job, most of them for imports
-COMPARE = 1.2e-9  # core-seconds per pair of images of which a near-duplicate is looked for
+COMPARE = 1.9e-9  # core-seconds per pair of images of which a near-duplicate is looked for
 REGRESSION = 6e-6  # core-seconds per squared number of images: a grid of support vector machines
 JOINED = 0.3e9  # bytes of packs joined per second; 0.71 GB took 2.6 s (docs/cluster.md)
 IMAGES_PER_JOB = 100_000
