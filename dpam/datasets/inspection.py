@@ -71,21 +71,21 @@ def inspect(path: str, before: Inspection | None = None) -> Inspection:
 
 
 def inspect_all(
-    root: Path, images: list[str], threads: int | None = None, cache: Path | None = None
+    root: Path, images: list[str], threads: int, cache: Path | None = None
 ) -> dict[str, Inspection]:
-    """Inspect images in parallel, one process per core; files that did not change are not opened.
+    """Inspect images in parallel; files that did not change are not opened.
 
     Args:
         root: the dataset's folder.
         images: relative to it.
-        threads: processes; None: as many as there are cores.
+        threads: processes.
         cache: file in which the findings are kept for the next time, even if this is interrupted.
     """
     known = read_cache(cache)
     found: dict[str, Inspection] = {}
     paths = [str(root / image) for image in images]
     try:
-        with processes(threads or cores(), "fork") as pool:
+        with processes(threads, "fork") as pool:
             findings = pool.map(inspect, paths, map(known.get, images), chunksize=8)
             for image, finding in zip(
                 images, track(findings, "decoding", len(images)), strict=True
@@ -96,13 +96,6 @@ def inspect_all(
             kept = {image: known[image] for image in images if image in known} | found
             write_json(cache, {"made_by": _made_by(), "images": kept}, replace=True)
     return found
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _made_by() -> dict[str, Any]:

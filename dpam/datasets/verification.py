@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dpam import __version__
 from dpam.datasets.dataset import Dataset
-from dpam.datasets.inspection import Inspection, cores, inspect_all
+from dpam.datasets.inspection import Inspection, inspect_all
 from dpam.errors import DpamError, error_of_many
 from dpam.imaging.images import SMALLEST
 from dpam.imaging.perceptual_hash import near_duplicates
@@ -97,6 +97,7 @@ def verify(
     present = set(files.images)
     known = dataset.unlabelled(files, labels)
     checked = sorted(labelled & present)
+    threads = threads or cores()
     inspections = inspect_all(files.root, checked, threads, cache)
 
     references = set(labels["reference"]) - {""}
@@ -123,7 +124,6 @@ def verify(
     kept = {image: found for image, found in inspections.items() if image not in left_out}
     hashes = {image: found.perceptual_hash for image, found in kept.items()}
     scene = dict(zip(labels["image"], labels["reference"], strict=True))
-    threads = threads or cores()
     near = near_duplicates(hashes if dataset.kind != "synthetic" else {}, scene, threads)
     return {
         "dataset": dataset.name,
@@ -159,6 +159,13 @@ def verify(
         "near_duplicates": [list(pair) for pair in near.itertuples(index=False)],
         "perceptual_hashes": hashes,
     }
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _wrong_counts(dataset: Dataset, images: int, references: int) -> list[Finding]:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
@@ -80,7 +81,7 @@ def register_plugins() -> None:
 
         register_heif_opener()
     if JXL:
-        import pillow_jxl  # noqa: F401 # registers itself
+        import_module("pillow_jxl")  # registers itself
 
 
 @cache

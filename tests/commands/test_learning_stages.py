@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import signal
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -115,6 +117,28 @@ def test_a_training_s_summary_tells_what_it_reached_and_no_more():
     assert summary(history) == "weights of epoch 2 of 2"
     history["validation_srcc"] = [0.1, 0.2]
     assert summary(history) == "weights of epoch 2 of 2: validation SRCC 0.200"
+
+
+def test_a_signal_stops_no_run_that_is_over(photos, tmp_path, monkeypatch):
+    """It comes while the files are written; all of them are."""
+    out = prepare_data(photos, tmp_path)
+    assert pack(photos, out) == 0
+    caught = []
+
+    def save(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        save_checkpoint(*arguments)
+
+    monkeypatch.setattr("dpam.model.checkpoint.save_checkpoint", save)
+    before = signal.signal(signal.SIGTERM, lambda *_: caught.append("ends the process"))
+    try:
+        assert train(out) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not caught
+    made = {path.name for path in (out / "run").iterdir()}
+    assert made >= {"model.safetensors", "test_selected.safetensors", "history.csv"}
+    assert "model.progress.pt" not in made
 
 
 def test_an_own_dataset_from_photographs_to_predictions(photos, tmp_path, capsys, trainings):
