@@ -37,7 +37,8 @@ from dpam.inference.judge import judge_file
 from dpam.inference.scorer import Scorer
 from dpam.inference.scorer import load as load_scorer
 from dpam.model import DPAM
-from dpam.pack.preparation import complete, read_photograph
+from dpam.pack.preparation import read_photograph
+from dpam.pack.preparing import complete
 from dpam.pack.recipes import preparation_of
 from dpam.superpixels.methods import segment
 from dpam.utils.runtime import record

@@ -22,7 +22,7 @@ from PIL import Image
 from dpam.datasets import find
 from dpam.demo.photographs import PHOTOGRAPHS, load
 from dpam.imaging.images import decode
-from dpam.pack.preparation import prepare_file
+from dpam.pack.preparing import prepare_file
 from dpam.pack.recipes import preparation_of
 from dpam.superpixels.slico import BACKENDS, slico
 

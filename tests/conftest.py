@@ -4,7 +4,7 @@ import pytest
 from hypothesis import settings
 from samples import ABOUT, in_full, labels_table, photograph, preparation, write_pack
 
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 
 # A busy machine makes no test fail.
 settings.register_profile("patient", deadline=None)

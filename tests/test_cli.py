@@ -101,6 +101,7 @@ def test_commands_that_compute_no_network_import_no_torch(tmp_path, monkeypatch)
     ]
     code = (
         "import sys; from contextlib import suppress; from dpam import cli\n"
+        "import dpam.figures.selection, dpam.report.page  # of plot and report\n"
         f"for words in {calls}:\n"
         "    with suppress(SystemExit): cli.main(words)\n"
         "    print('torch' in sys.modules, file=sys.stderr)\n"

@@ -117,7 +117,8 @@ def attempt(
     paths: list[Path], preparation: Preparation, device: torch.device
 ) -> list[tuple[Prepared, Segmentation] | DpamError]:
     """Prepare image files; hand back the errors of those that fail, so that all can be listed."""
-    from dpam.pack.preparation import prepare_all, read_photograph
+    from dpam.pack.preparation import read_photograph
+    from dpam.pack.preparing import prepare_all
 
     photographs: list[np.ndarray | DpamError] = []
     for path in paths:
@@ -169,7 +170,7 @@ def size_to_store(path: Path, preparation: Preparation) -> tuple[int, int]:
 
 def example(path: Path, preparation: Preparation, device: torch.device) -> Segmentation | None:
     """In a worker: how an image is segmented; None if that fails."""
-    from dpam.pack.preparation import prepare_file
+    from dpam.pack.preparing import prepare_file
 
     try:
         return prepare_file(path, preparation, device)[1]
@@ -223,7 +224,7 @@ def resumable(part: Path, identity: str) -> bool:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    from dpam.pack.preparation import CPU
+    from dpam.pack.preparing import CPU
     from dpam.pack.recipes import facts_of, preparation_of
     from dpam.pack.writing import PackWriter, example_rows, join, lay_out
     from dpam.utils.runtime import device, record

@@ -1,7 +1,9 @@
-"""The two correlations of the field, small enough to be computed after every epoch."""
+"""The two correlations of the field, small enough to be computed after every epoch.
+
+Without scipy.stats, whose import takes longer than what most commands compute.
+"""
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 def plcc(prediction: np.ndarray, label: np.ndarray) -> float:
@@ -33,7 +35,13 @@ def srcc(prediction: np.ndarray, label: np.ndarray) -> float:
     """
     if not (np.isfinite(prediction).all() and np.isfinite(label).all()):
         return float("nan")
-    return plcc(rankdata(prediction), rankdata(label))
+    return plcc(ranks(prediction), ranks(label))
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """(n,) ranks from 1 of (n,) numbers, ties sharing their mean rank."""
+    _, position, count = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((count.cumsum() - (count - 1) / 2)[position])
 
 
 def _centre(values: np.ndarray) -> np.ndarray | None:

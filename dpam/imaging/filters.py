@@ -14,7 +14,6 @@ from torch.nn import functional as F
 GREY = (9798, 19235, 3735)  # shares of red, green, blue in 32768ths
 BLUR = (1, 2, 7, 16, 31, 45, 52, 45, 31, 16, 7, 2, 1)  # Gaussian of sigma 2, in 256ths
 RADIUS = len(BLUR) // 2
-TEXTURES = ("wrapped", "signed")
 
 
 def resize_cubic(image: Tensor, height: int, width: int) -> Tensor:

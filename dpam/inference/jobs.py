@@ -14,7 +14,8 @@ from dpam.inference.explanations import Explanation, Picture, picture
 from dpam.inference.score_table import Row
 from dpam.inference.scorer import Scorer
 from dpam.inference.sources import Source
-from dpam.pack.preparation import CPU, Prepared, prepare
+from dpam.pack.preparation import Prepared
+from dpam.pack.preparing import CPU, prepare
 from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
 

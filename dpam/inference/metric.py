@@ -19,7 +19,8 @@ from dpam.inference.photographs import Photo, is_one, rgb_array, unit_tensor
 from dpam.inference.predict import normalise
 from dpam.inference.scorer import Scorer, load
 from dpam.pack.batches import collate, fixed_views
-from dpam.pack.preparation import Prepared, prepare, select
+from dpam.pack.preparation import Prepared, select
+from dpam.pack.preparing import prepare
 from dpam.pack.views import Views
 from dpam.utils.runtime import whole_float32
 

@@ -23,7 +23,8 @@ from dpam.inference.predict import Prediction, predict_views
 from dpam.inference.scores import Numbers, Scale, Score, half_width, learned_range
 from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
-from dpam.pack.preparation import Preparation, Prepared, prepare
+from dpam.pack.preparation import Preparation, Prepared
+from dpam.pack.preparing import prepare
 from dpam.pack.views import USUAL, VIEWS, Views
 from dpam.superpixels.methods import Segmentation
 from dpam.utils.runtime import device as device_of

@@ -1,24 +1,22 @@
-"""From one photograph to what the network reads: pixels, texture, superpixel statistics."""
+"""How photographs become what the network reads, and which photographs can.
 
-from collections.abc import Sequence
+What computes it is in `dpam.pack.preparing`, so that who reads packs needs no PyTorch.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
-import torch
 
 from dpam.errors import DpamError
-from dpam.imaging.filters import TEXTURES, planes, resize, resize_cubic
 from dpam.imaging.images import LARGEST, SMALLEST, decode
-from dpam.superpixels.methods import METHODS, NAMES, NONE, Segmentation, segment
-from dpam.superpixels.rim import PRESETS
+from dpam.superpixels.methods import METHODS, NAMES, NONE, RIM
 from dpam.superpixels.slico import BACKENDS
-from dpam.superpixels.statistics import label_map_statistics, sampled_statistics
 
 PROFILES = ("converted", "ignored")
 RESIZES = ("cubic", "antialias")
-CPU = torch.device("cpu")
+TEXTURES = ("wrapped", "signed")
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Preparation:
         for name, value, known in (
             ("superpixel method", self.method, NAMES),
             ("superpixel backend", self.backend, BACKENDS),
-            ("settings of RIM", self.rim, PRESETS),
+            ("settings of RIM", self.rim, RIM),
             ("texture", self.texture, TEXTURES),
             ("way with colour profiles", self.colour_profiles, PROFILES),
             ("way to resize", self.resize, RESIZES),
@@ -184,44 +182,6 @@ def refuse_unfit(
             )
 
 
-def prepare_file(
-    path: str | Path, preparation: Preparation, device: torch.device = CPU
-) -> tuple[Prepared, Segmentation]:
-    """Decode and prepare one image file.
-
-    Raises:
-        DpamError: as in `read_photograph`, or what the superpixel method needs is missing.
-    """
-    return prepare(read_photograph(path, preparation), preparation, device)
-
-
-def prepare(
-    rgb: np.ndarray, preparation: Preparation, device: torch.device = CPU
-) -> tuple[Prepared, Segmentation]:
-    """One photograph, (H, W, 3) uint8 RGB, both sides at least 32; see `prepare_all`."""
-    return prepare_all([rgb], preparation, device)[0]
-
-
-def prepare_all(
-    photographs: Sequence[np.ndarray], preparation: Preparation, device: torch.device = CPU
-) -> list[tuple[Prepared, Segmentation]]:
-    """Everything that the network needs to know of photographs, and how they were segmented.
-
-    Args:
-        photographs: each (H, W, 3) uint8 RGB, both sides at least 32.
-        preparation: how.
-        device: where the networks of RIM and AINet run; RIM takes all photographs at once.
-
-    Raises:
-        DpamError: what the superpixel method needs is missing.
-    """
-    segmentations = segment(photographs, preparation, device)
-    return [
-        (complete(rgb, segmentation, preparation), segmentation)
-        for rgb, segmentation in zip(photographs, segmentations, strict=True)
-    ]
-
-
 def stored_size(height: int, width: int, preparation: Preparation) -> tuple[int, int]:
     """Height and width of a photograph's pixels as they are packed.
 
@@ -240,23 +200,6 @@ def stored_size(height: int, width: int, preparation: Preparation) -> tuple[int,
     return round(height * size / short), round(width * size / short)
 
 
-def complete(rgb: np.ndarray, segmentation: Segmentation, preparation: Preparation) -> Prepared:
-    """A photograph with the statistics of its superpixels, its texture and its pixels."""
-    height, width = rgb.shape[:2]
-    mean, covariance = statistics(segmentation, preparation)
-    size = preparation.image_size
-    pixels, whole = rgb, None
-    if preparation.keeps_texture:
-        from dpam.imaging.crops import textures
-
-        full = torch.empty(1, 1, height, width)
-        textures(planes(rgb)[None].numpy(), preparation.texture == "signed", full.numpy())
-        whole = resize_cubic(full, size, size)[0].numpy()
-    if (stored := stored_size(height, width, preparation)) != (height, width):
-        pixels = resize(rgb, stored[1], stored[0], preparation.resize)
-    return Prepared(pixels, whole, mean, covariance, **reading(preparation))
-
-
 def reading(preparation: Preparation) -> dict[str, Any]:
     """What images that are prepared so know of how they are read: kind, whole, resize."""
     return {
@@ -264,16 +207,3 @@ def reading(preparation: Preparation) -> dict[str, Any]:
         "whole": preparation.network_input == "whole",
         "resize": preparation.resize,
     }
-
-
-def statistics(segmentation: Segmentation, preparation: Preparation) -> tuple[np.ndarray, ...]:
-    """Mean colours (N, 3) and covariances (N, 6) of the superpixels that the network sees."""
-    if preparation.method == NONE:
-        return np.empty((0, 3), np.float32), np.empty((0, 6), np.float32)
-    label_map, colours = segmentation.label_map, segmentation.image[..., ::-1]
-    if preparation.sample:
-        mean, covariance = sampled_statistics(label_map, colours, preparation.sample)
-    else:
-        mean, covariance = label_map_statistics(label_map, colours)
-    chosen = select(len(mean), preparation.superpixels)
-    return mean[chosen].astype(np.float32), covariance[chosen].astype(np.float32)

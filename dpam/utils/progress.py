@@ -41,10 +41,9 @@ def _say(items: Iterable[Item], description: str, total: int | None) -> Iterator
         now = time.monotonic()
         if now - told > every:
             told = now
-            said = f"{done:,}"
-            if total:
-                left = roughly((now - begun) / done * (total - done))
-                said += f" of {total:,}, {left} left"
+            said = f"{done:,} of {total:,}" if total else f"{done:,}"
+            if total and done:  # even the first may take that long
+                said += f", {roughly((now - begun) / done * (total - done))} left"
             log.info("%s: %s", description, said, extra=PROGRESS)
         yield item
 

@@ -9,7 +9,8 @@ from samples import photograph
 
 from dpam.cli import main
 from dpam.figures.photographs import OUTLINE
-from dpam.pack.preparation import Preparation, prepare, prepare_all
+from dpam.pack.preparation import Preparation
+from dpam.pack.preparing import prepare, prepare_all
 from dpam.superpixels.methods import METHODS
 from dpam.superpixels.slico import slico
 

@@ -19,7 +19,7 @@ def noisy(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("n", [3, 10, 500])
+@pytest.mark.parametrize("n", [3, 10, 500, 5000])
 def test_correlations_are_those_of_scipy(n: int, ties: bool) -> None:
     prediction, label = noisy(n)
     if ties:

@@ -14,10 +14,10 @@ from dpam.errors import DpamError
 from dpam.experiments.configuration import read_schema, settings_of_run, validate
 from dpam.experiments.resources import IMAGES_PER_JOB
 from dpam.experiments.settings import ModelSettings, TrainingSettings, schema_of
-from dpam.imaging.filters import TEXTURES
 from dpam.model.networks import NETWORKS
-from dpam.pack.preparation import PROFILES, RESIZES
+from dpam.pack.preparation import PROFILES, RESIZES, TEXTURES
 from dpam.pack.views import USUAL, VIEWS
+from dpam.superpixels.methods import RIM
 from dpam.superpixels.rim import PRESETS
 from dpam.superpixels.slico import BACKENDS
 from dpam.training.losses import LOSSES
@@ -219,7 +219,7 @@ def test_choices_of_preparation_are_what_there_is():
     keys = read_schema(SCHEMA)["properties"]
     superpixels = keys["superpixels"]["properties"]
     assert set(superpixels["backend"]["enum"]) == set(BACKENDS)
-    assert set(superpixels["rim"]["enum"]) == set(PRESETS)
+    assert set(superpixels["rim"]["enum"]) == set(RIM) == set(PRESETS)
     assert tuple(superpixels["texture"]["enum"]) == TEXTURES
     assert tuple(superpixels["colour_profiles"]["enum"]) == PROFILES
     assert tuple(keys["resize"]["enum"]) == RESIZES

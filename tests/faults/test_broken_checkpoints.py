@@ -19,7 +19,7 @@ from safetensors.torch import save
 from samples import ABOUT, labels_table, photograph, preparation, write_pack
 
 from dpam.model.checkpoint import FORMAT, checksum
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 
 KIND = "corrupt safetensors"
 

@@ -9,7 +9,7 @@ from damage import flipped, truncated
 from running import call
 from samples import ABOUT, labels_table, photograph, preparation, write_pack
 
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 
 KIND = "corrupt HDF5"
 COUNT = 12

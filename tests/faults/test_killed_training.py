@@ -13,7 +13,7 @@ import pytest
 from safetensors.torch import load_file
 from samples import labels_table, photograph, preparation, write_pack
 
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 
 pytestmark = pytest.mark.faults
 

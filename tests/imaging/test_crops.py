@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpam.imaging.crops import textures
-from dpam.imaging.filters import TEXTURES, texture
+from dpam.imaging.filters import texture
+from dpam.pack.preparation import TEXTURES
 
 
 @pytest.mark.parametrize("kind", TEXTURES)

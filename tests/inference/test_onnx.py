@@ -15,7 +15,7 @@ from dpam.inference.predict import network_inputs
 from dpam.model import create
 from dpam.model.checkpoint import save_checkpoint
 from dpam.pack.batches import collate, fixed_views
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 
 
 def saved(folder, method, **more):

@@ -9,7 +9,7 @@ from samples import in_full, photograph, preparation
 
 from dpam.inference.predict import predict, predict_views
 from dpam.model import DPAM, PooledViT, create
-from dpam.pack.preparation import CPU, prepare
+from dpam.pack.preparing import CPU, prepare
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from dpam.imaging.filters import planes, texture
 from dpam.inference.metric import colours
 from dpam.model import DPAM, create
 from dpam.model.checkpoint import load_checkpoint, save_checkpoint
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 from dpam.superpixels.statistics import label_map_statistics
 
 

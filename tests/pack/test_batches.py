@@ -13,7 +13,8 @@ from samples import in_full, labels_table, photograph, preparation, write_pack
 from dpam.imaging.distortions import DEFECTS, degrade
 from dpam.imaging.filters import texture
 from dpam.pack.batches import View, collate, fixed_views
-from dpam.pack.preparation import CPU, Prepared, prepare
+from dpam.pack.preparation import Prepared
+from dpam.pack.preparing import CPU, prepare
 from dpam.pack.store import Pack
 from dpam.training.augmentation import EpochPlan
 from dpam.training.batch_sources import DeviceSource, HostSource, ResizingSource, batch_source

@@ -13,7 +13,7 @@ from samples import labels_table, photograph, preparation, write_pack
 
 from dpam.errors import DpamError
 from dpam.imaging.filters import planes, resize, resize_cubic, texture
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 from dpam.pack.store import Pack
 from dpam.pack.writing import PackWriter, lay_out
 

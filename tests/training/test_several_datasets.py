@@ -16,7 +16,8 @@ from dpam.experiments.settings import TrainingSettings
 from dpam.model import DPAM, create
 from dpam.model.scales import scale_of
 from dpam.pack.joined import JoinedPack, open_packs
-from dpam.pack.preparation import prepare, select
+from dpam.pack.preparation import select
+from dpam.pack.preparing import prepare
 from dpam.pack.store import Pack
 from dpam.training.augmentation import EpochPlan, RandomViews
 from dpam.training.batch_sources import batch_source

@@ -44,7 +44,7 @@ import errno, fcntl, sys
 sys.path.insert(0, sys.argv[1])
 from samples import labels_table, photograph, preparation
 from dpam.utils.locks import exclusive
-from dpam.pack.preparation import prepare
+from dpam.pack.preparing import prepare
 from dpam.pack.store import Pack, hdf5
 from dpam.pack.writing import join
 from samples import write_pack

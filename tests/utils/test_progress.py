@@ -46,6 +46,26 @@ def test_a_job_of_many_tells_warnings_and_now_and_then_its_progress(monkeypatch)
     assert told == ["no interval", "epoch 2", "compiling"]
 
 
+def test_the_first_of_many_may_take_long(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setenv(SHARED_TERMINAL, "1")
+
+    def slow():
+        for item in range(3):
+            clock[0] += 30
+            yield item
+
+    assert list(track(slow(), "looking", 3)) == [0, 1, 2]
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        "looking: 0 of 3",
+        "looking: 1 of 3, about 2 min left",
+        "looking: 2 of 3, about 1 min left",
+    ]
+
+
 def test_where_no_bar_can_be_seen_the_log_says_how_far_a_job_is(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     clock = [100.0]
