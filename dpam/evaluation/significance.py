@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from dpam.evaluation.formatting import decimal, method_name
 from dpam.evaluation.methods import compared, is_plain
@@ -113,7 +113,7 @@ def corrected_t_test(difference: np.ndarray, test_to_train: float) -> float:
         return float("nan") if difference.any() else 1.0
     k = len(difference)
     error = np.sqrt((1 / k + test_to_train) * difference.var(ddof=1))
-    return float(2 * stats.t.sf(abs(difference.mean()) / error, k - 1))
+    return float(2 * special.stdtr(k - 1, -abs(difference.mean()) / error))
 
 
 def corrected_interval(difference: np.ndarray, test_to_train: float) -> tuple[float, float]:
@@ -123,7 +123,7 @@ def corrected_interval(difference: np.ndarray, test_to_train: float) -> tuple[fl
     """
     k = len(difference)
     error = np.sqrt((1 / k + test_to_train) * difference.var(ddof=1))
-    reach = float(stats.t.isf(SURE / 2, k - 1) * error)
+    reach = float(-special.stdtrit(k - 1, SURE / 2) * error)
     return float(difference.mean()) - reach, float(difference.mean()) + reach
 
 

@@ -138,7 +138,7 @@ class IqaMetric(nn.Module):
 
 
 def resize(image: Tensor, height: int, width: int, how: str) -> Tensor:
-    """Resize (3, H, W) floats as `dpam.pack.preparation.resize` resizes bytes, but for rounding."""
+    """Resize (3, H, W) floats as `dpam.imaging.filters.resize` resizes bytes, but for rounding."""
     if image.shape[1:] == (height, width):
         return image
     if how == "antialias":
