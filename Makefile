@@ -12,7 +12,7 @@ DEMO := workflow/presets/demo.yaml
 # Where the demonstration lies, as its preset says.
 DEMO_RESULTS := results/demo
 # Its networks are too small to fill a processor: one core each, as many at a time as there are cores.
-SIDE_BY_SIDE := --set-threads train=1 test=1 map_quality=1 --resources gpu=64
+SIDE_BY_SIDE := --set-threads train=1 test=1 test_test_selected=1 map_quality=1 --resources gpu=64
 DEMO_RUN := $(DEMO_RESULTS)/runs/demo_authentic/all/slic/split00/seed20
 
 .DEFAULT_GOAL := help
