@@ -118,7 +118,7 @@ METHODS = {
 }
 NONE = "none"  # of networks that read the image alone
 NAMES = (*METHODS, NONE)
-RIM = ("dpam", "paper")  # names of RIM's settings, see `dpam.superpixels.rim`
+RIM = ("paper", "dpam")  # names of RIM's settings, see `dpam.superpixels.rim`
 
 
 def segment(photographs: Images, settings: Settings, device: "torch.device") -> list[Segmentation]:

@@ -283,7 +283,7 @@ def test_two_runs_agree_to_the_bit(photos, tmp_path):
 
 def test_the_plain_head_reads_the_image_alone_from_pack_to_score(photos, tmp_path, monkeypatch):
     """Neither packing nor scoring makes superpixels or texture; a file scores as from the pack."""
-    for part in ("superpixels.slico.slico", "pack.preparation.label_map_statistics",
+    for part in ("superpixels.slico.slico", "pack.preparing.label_map_statistics",
                  "imaging.crops.textures"):  # fmt: skip
         monkeypatch.setattr(f"dpam.{part}", None)
     out = prepare_data(photos, tmp_path)
