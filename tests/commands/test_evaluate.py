@@ -73,7 +73,7 @@ def test_commands_about_numbers_import_no_torch(table: pd.DataFrame, tmp_path: P
         ["tabulate", str(tmp_path / "runs.csv"), "--output-dir", str(tmp_path / "tables")],
     ):  # fmt: skip
         code += f"assert main({arguments}) == 0\n"
-    code += "print({'torch', 'timm', 'matplotlib', 'sklearn'} & set(sys.modules))"
+    code += "print({'torch', 'timm', 'matplotlib', 'sklearn', 'scipy.stats'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "set()"
