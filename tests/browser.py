@@ -47,6 +47,7 @@ class Browser:
         )
         self.events: list[dict[str, Any]] = []
         self.count = 0
+        self.socket: websocket.WebSocket | None = None
         try:
             self.socket = self.connected()
             found = self.send("Target.getTargets")["targetInfos"]
@@ -83,7 +84,9 @@ class Browser:
         self.close()
 
     def close(self) -> None:
-        """End the browser."""
+        """End the browser and the connection to it."""
+        if self.socket is not None:
+            self.socket.shutdown()  # closes it without the protocol's farewell
         self.process.terminate()
         self.process.wait(PATIENCE)
         self.profile.cleanup()
@@ -94,6 +97,7 @@ class Browser:
         message = {"id": self.count, "method": method, "params": params}
         if self.session:
             message["sessionId"] = self.session
+        assert self.socket is not None
         self.socket.send(json.dumps(message))
         while True:
             answer: dict[str, Any] = json.loads(self.socket.recv())
