@@ -3,10 +3,10 @@
 Photographs of the training set are drawn at random, a smaller number among a larger one. All
 trainings are tested on the same photographs of the test set; nothing is selected on them.
 
-    judge      the judge of the package; only its last layer learns
+    adapt      the judge of the package, by dpam adapt
+    preset     the judge, by workflow/presets/finetune.yaml
     backbone   a ViT that has seen no ratings; only a new last layer learns
     scratch    a small network of random weights; all of it learns
-    preset     the judge, by workflow/presets/finetune.yaml
 
 Beside them, as a training from 0 photographs: the judge as it is.
 
@@ -14,14 +14,16 @@ Beside them, as a training from 0 photographs: the judge as it is.
         --weights vit_small_patch14_dinov2.safetensors --output-dir DIR \
         --page docs/own_dataset.md --name biq2021
 
-PACK holds whole images for no superpixels (`--method none`), whose side is a multiple of 14 and of
-16, the patches of the two ViTs. Features of a frozen backbone are computed once and kept in DIR.
-Started again, it goes on where it was. With `--page` the figure and the table are written.
+PACK holds whole images for no superpixels (`--method none`). Their side is a multiple of the ViT's
+patch: 14, for `scratch` 16, so that this one takes a pack of its own, and the same DIR. Features of
+a frozen backbone are computed once and kept in DIR. Started again, it goes on where it was. With
+`--page` the figure and the table are written.
 """
 
 import argparse
 import hashlib
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,12 +40,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from dpam.commands.train import build_network
+from dpam.datasets.splits import scenes
 from dpam.evaluation.correlation import plcc, srcc
 from dpam.experiments.configuration import REPOSITORY
 from dpam.experiments.settings import ALL, TrainingSettings
 from dpam.figures.style import COLOURS, style
 from dpam.inference.predict import predict
+from dpam.model.pooled import PooledViT
 from dpam.pack.store import Pack
+from dpam.training.adaptation import adapt, last_features
 from dpam.training.history import rows_of_subsets
 from dpam.training.trainer import Trainer
 from dpam.utils.files import write_json, write_text
@@ -52,21 +57,21 @@ from dpam.utils.runtime import device
 
 PRESET = REPOSITORY / "workflow/presets/finetune.yaml"
 REPEATS = {25: 5, 50: 5, 100: 3, 200: 2, 400: 1}  # photographs -> draws
-HEAD = {"freeze_blocks": ALL, "crop": 0.0, "hflip": 0.0, "learning_rate": 2e-4, "epochs": 20}
-NEW_HEAD = HEAD | {"learning_rate": 2e-3, "epochs": 30}
+FROZEN = {"freeze_blocks": ALL, "crop": 0.0, "hflip": 0.0}
+NEW_HEAD = FROZEN | {"learning_rate": 2e-3, "epochs": 30}
 SMALL = {"freeze_blocks": 0, "crop": 0.0, "learning_rate": 1e-3, "epochs": 60}
 # What a start changes of the preset's model and training.
 STARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "judge": ({}, HEAD),
+    "adapt": ({}, FROZEN),
+    "preset": ({}, {}),
     "backbone": ({"start": None}, NEW_HEAD),
     "scratch": ({"start": None, "backbone": "test_vit", "out_indices": [5]}, SMALL),
-    "preset": ({}, {}),
 }
 LINES: dict[str, dict[str, Any]] = {
-    "judge": {"color": COLOURS["first"]},
+    "adapt": {"color": COLOURS["first"]},
+    "preset": {"color": COLOURS["first"], "linestyle": (0, (4, 3))},
     "backbone": {"color": COLOURS["second"]},
     "scratch": {"color": COLOURS["muted"]},
-    "preset": {"color": COLOURS["first"], "linestyle": (0, (4, 3))},
 }
 
 
@@ -105,8 +110,12 @@ def measure(
             cache = {bytes.fromhex(key): row for key, row in load_file(kept).items()}
         # A method gives way to itself with a memory, which a type checker cannot follow.
         net.pool = with_cache(net.pool, cache)  # type: ignore[method-assign, union-attr]
-    known, seconds = len(cache), 0.0
-    if len(rows["train"]):
+    known, seconds, began = len(cache), 0.0, time.monotonic()
+    if len(rows["train"]) and start == "adapt":
+        assert isinstance(net, PooledViT)
+        teach(net, pack, rows["train"])
+        seconds = time.monotonic() - began
+    elif len(rows["train"]):
         with tempfile.TemporaryDirectory() as folder:
             progress = Path(folder) / "progress.pt"
             trainer = Trainer(net, pack, rows, settings, seed, device(), progress)
@@ -118,6 +127,19 @@ def measure(
         save_file({key.hex(): row for key, row in cache.items()}, kept)
     label = pack.labels["label"].to_numpy()[rows["test"]]
     return {"srcc": srcc(prediction, label), "plcc": plcc(prediction, label), "seconds": seconds}
+
+
+@torch.no_grad()
+def teach(net: PooledViT, pack: Pack, rows: np.ndarray) -> None:
+    """Adapt the last layer, as dpam adapt does; the pack's images have no near-duplicates."""
+    images = (pack.prepared(int(row)) for row in rows)
+    features = last_features(net, images, pack.preparation.image_size, device())
+    labels = pack.labels.iloc[rows]
+    weight, bias = net.out.weight[0].double().numpy(), net.out.bias.item()
+    label = labels["label"].to_numpy(np.float64)
+    change = adapt(features, weight, bias, label, scenes(labels).to_numpy(str))
+    net.out.weight[0] += torch.from_numpy(change.weight)
+    net.out.bias += change.bias
 
 
 def draw(rows: dict[str, np.ndarray], number: int, seed: int) -> dict[str, np.ndarray]:
@@ -195,7 +217,7 @@ def main() -> None:
     found = read_json(file)["found"] if file.is_file() else []
     done = {(one["start"], one["number"], one["seed"]) for one in found}
     split = read_csv(args.splits, ["image", args.split]).set_index("image")[args.split]
-    wanted = [("judge", 0, 0)]
+    wanted = [("adapt", 0, 0)]
     for number in args.numbers:
         wanted += [(s, number, seed) for s in args.starts for seed in range(REPEATS[number])]
     with Pack(args.pack) as pack:

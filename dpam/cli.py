@@ -53,6 +53,7 @@ COMMANDS = {
     "plot": ("dpam.commands.plot", "figures of training, predictions and superpixels"),
     "report": ("dpam.commands.report", "one self-contained HTML page of all results"),
     "predict": ("dpam.commands.predict", "score your own photographs"),
+    "adapt": ("dpam.commands.adapt", "teach a judge what you think of some dozens of photographs"),
     "list-photographs": ("dpam.commands.list_photographs", "cut a list of photographs into chunks"),
     "gather-scores": ("dpam.commands.gather_scores", "one table of the scores of all chunks"),
     "info": ("dpam.commands.info", "a card of a checkpoint: network, training, scores, origin"),

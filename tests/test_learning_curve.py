@@ -38,8 +38,8 @@ def test_draws_are_nested_and_nothing_is_selected_on(curve):
 
 
 def test_the_table_and_the_figure_stand_in_the_page(curve, tmp_path):
-    found = [{"start": "judge", "number": 0, "seed": 0, "srcc": 0.8}]
-    found += [{"start": "judge", "number": 25, "seed": s, "srcc": 0.8 + s / 10} for s in (0, 1)]
+    found = [{"start": "adapt", "number": 0, "seed": 0, "srcc": 0.8}]
+    found += [{"start": "adapt", "number": 25, "seed": s, "srcc": 0.8 + s / 10} for s in (0, 1)]
     found += [{"start": "scratch", "number": 400, "seed": 0, "srcc": 0.25}]
     page = tmp_path / "page.md"
     page.write_text(
@@ -47,7 +47,7 @@ def test_the_table_and_the_figure_stand_in_the_page(curve, tmp_path):
     )
     curve.write_page(found, page, "a")
     text = page.read_text()
-    assert "| photographs | judge | scratch |" in text
+    assert "| photographs | adapt | scratch |" in text
     assert "| 25 | 0.850 ± 0.071 |  |" in text
     assert "| 400 |  | 0.250 |" in text
     assert "The judge as it is: 0.800." in text
@@ -60,8 +60,9 @@ def test_the_table_and_the_figure_stand_in_the_page(curve, tmp_path):
 
 def test_it_goes_on_where_it_was(curve, full_pack, tmp_path, monkeypatch, capsys):
     small = {"start": None, "backbone": "test_vit", "out_indices": [1]}
-    head = curve.HEAD | {"epochs": 2, "batch_size": 2}
-    monkeypatch.setitem(curve.STARTS, "judge", (small, head))
+    frozen = curve.FROZEN | {"epochs": 2, "batch_size": 2}
+    monkeypatch.setitem(curve.STARTS, "adapt", (small, frozen))
+    monkeypatch.setitem(curve.STARTS, "preset", (small, frozen))
     monkeypatch.setitem(curve.REPEATS, 4, 2)
     build = curve.build_network
 
@@ -76,15 +77,27 @@ def test_it_goes_on_where_it_was(curve, full_pack, tmp_path, monkeypatch, capsys
         table = pd.DataFrame({"image": pack.labels["image"], "split00": subsets})
     table.to_csv(tmp_path / "splits.csv", index=False)
     words = [full_pack, "--splits", tmp_path / "splits.csv", "--weights", "none"]
-    words += ["--output-dir", tmp_path / "out", "--starts", "judge", "--numbers", 4]
+    words += ["--output-dir", tmp_path / "out", "--starts", "preset", "--numbers", 4]
     monkeypatch.setattr("sys.argv", ["learning_curve.py", *map(str, words)])
     curve.main()
     found = json.loads((tmp_path / "out/learning_curve.json").read_text())["found"]
     assert [(one["number"], one["seed"]) for one in found] == [(0, 0), (4, 0), (4, 1)]
-    assert 8 <= len(load_file(tmp_path / "out/features_judge.safetensors")) <= 10
-    assert "judge 2 " in capsys.readouterr().out
+    assert 8 <= len(load_file(tmp_path / "out/features_preset.safetensors")) <= 10
+    assert "preset 2 " in capsys.readouterr().out
     curve.main()
-    assert "judge 2 " not in capsys.readouterr().out
+    assert "preset 2 " not in capsys.readouterr().out
+
+
+def test_the_judge_is_adapted(curve, full_pack):
+    torch.manual_seed(0)
+    model = {"network": "pooled", "backbone": "test_vit", "out_indices": [1]}
+    with Pack(full_pack) as pack:
+        net, _ = curve.build_network(model, pack)
+        before = net.out.weight.clone()
+        pack.labels["reference"] = ""
+        curve.teach(net, pack, np.arange(12))
+    assert net.out.weight.isfinite().all()
+    assert not torch.equal(net.out.weight, before)
 
 
 def test_a_cached_backbone_answers_as_the_backbone_and_computes_each_image_once(curve):

@@ -176,6 +176,10 @@ CASES = {
         ("mine.csv", "failures.txt", "mine.scatter.svg", "maps/"),
         ("mine.csv.json", ".mine.csv.part.jsonl"),
     ),
+    "adapt": Case(
+        ("photos/photos/scores.csv", "--score-range", "0", "100", "--output", "own.safetensors"),
+        ("own.safetensors",),
+    ),
     "list-photographs": Case(
         ("photos", "--output-dir", "lists"),
         ("lists", "lists/"),
