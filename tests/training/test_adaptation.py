@@ -101,10 +101,12 @@ def test_copies_of_one_scene_teach_no_more_than_the_scene():
     assert together.penalty > 10 * apart.penalty
 
 
-def test_the_most_cautious_fit_within_one_standard_error_is_taken():
-    cost = np.array([[1.0, 1.2, 0.9, 1.1], [1, 1, 1, 1], [1.2, 0.9, 1.1, 1], [3, 3, 3, 3]])
+def test_the_most_cautious_fit_within_half_a_standard_error_is_taken():
+    one_error_worse = [1.2, 0.9, 1.1, 1]
+    hardly_worse = [1.1, 0.9, 1.05, 0.98]
+    cost = np.array([[1.0, 1.2, 0.9, 1.1], [1] * 4, hardly_worse, one_error_worse, [3] * 4])
     assert most_cautious(cost) == 2
-    assert most_cautious(cost[[0, 1, 3]]) == 1
+    assert most_cautious(cost[[0, 1, 3, 4]]) == 1
 
 
 def test_labels_that_are_all_the_same():

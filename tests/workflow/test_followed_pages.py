@@ -131,9 +131,12 @@ def test_own_dataset(checkout):
     said = follow(checkout, "docs/own_dataset.md")
     assert jobs(said["snakemake -n --configfile my.yaml"])["train"] == 3
     assert (checkout.folder / "holiday.png").exists()
+    adapted = next(text for line, text in said.items() if line.startswith("dpam adapt"))
+    assert "40 photographs of " in adapted
     table = pd.read_csv(checkout.folder / "results/tables/individual.csv")
     assert "none" in set(table["method"])
-    assert len(rows(next(text for line, text in said.items() if "-r more/" in line))) == 2
+    scored = [rows(text) for line, text in said.items() if "-r more/" in line]
+    assert [len(table) for table in scored] == [2, 2]  # by the adapted judge, and the fine-tuned
     assert "SRCC" in next(text for line, text in said.items() if "-r data/holiday" in line)
 
 
