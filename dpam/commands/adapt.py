@@ -6,12 +6,12 @@
 The table has the columns image and label; images lie beside it, or in --images. Only the judge's
 last layer changes, and only as far as your labels ask for it: each photograph is left out once, and
 the change that predicts it best, or a smaller one that is as good, is taken. Photographs of one
-scene (column reference) and near-duplicates are left out together. Where your labels say nothing
-that the judge does not know, it goes on ranking as before.
+scene (column reference) and near-duplicates are left out together. Where no change is better, the
+order of photographs stays as it is, and only the scale is fitted to yours.
 
 It is said how well the judge agreed with your labels before, and how well the new one agrees with
-those that it was not told. From 20 photographs on, scores come with an interval. Scores are on the
-scale of your labels.
+those that it was not told; where that is no better, keep the judge as it is, or label more. From 20
+photographs on, scores come with an interval. Scores are on the scale of your labels.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 
 # What a checkpoint says that stays true of the adapted one: how photographs are prepared.
 KEPT = ("preparation", "views")
+LAST_LAYER = "last_layer"  # in the metadata of an adapted network: how that was done
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,18 +84,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the stage."""
-    refuse_other_ending(args.output, ".safetensors")
+    checkpoint = checkpoint_of(args)
+    for file in (args.output, checkpoint):
+        refuse_other_ending(file, ".safetensors")
     dataset, folder = described(args), args.images or args.labels.parent
     labels = read_labels(dataset, args.labels, folder)
+    from scipy.special import expit
+
     from dpam.datasets.splits import clusters
     from dpam.imaging.perceptual_hash import near_duplicates
     from dpam.inference.scorer import load
     from dpam.training.adaptation import adapt
     from dpam.utils.runtime import device
 
-    checkpoint = checkpoint_of(args)
     scorer = load(checkpoint, device=device(args.device))
     net = plain_head(scorer, checkpoint)
+    if LAST_LAYER in scorer.metadata.get("training", {}):
+        log.warning(
+            "%s was adapted before: on labels that it learned from, it looks better than it is",
+            checkpoint,
+        )
     names = labels["image"].tolist()
     features, hashes = look_at(scorer, net, folder, names, args.workers)
     near = near_duplicates(hashes, dict(zip(names, labels["reference"], strict=True)))
@@ -102,7 +111,7 @@ def run(args: argparse.Namespace) -> None:
     weight, bias = net.out.weight[0].detach().double().cpu().numpy(), net.out.bias.item()
     label = labels["label"].to_numpy(np.float64)
     change = adapt(features, weight, bias, label, scene)
-    report(features @ weight + bias, change, label, scene)
+    report(expit(features @ weight + bias), change, label, scene)
     write(args.output, checkpoint, scorer, dataset, change, label)
 
 
@@ -110,6 +119,9 @@ def described(args: argparse.Namespace) -> Dataset:
     """The labelled photographs as a dataset."""
     from dpam.datasets.custom import custom_dataset
 
+    low, high = args.score_range
+    if not low < high:
+        raise DpamError(f"--score-range: expected LOW below HIGH, found {low:g} {high:g}")
     settings = {
         "labels": args.labels.name,
         "title": args.labels.name,
@@ -126,14 +138,25 @@ def read_labels(dataset: Dataset, table: Path, folder: Path) -> pd.DataFrame:
     Raises:
         DpamError: the table is broken, or names images that are not there.
     """
-    from dpam.datasets.custom import read
+    from dpam.datasets import native
     from dpam.datasets.labels import normalise
     from dpam.datasets.layout import Files
 
     if not folder.is_dir():
-        raise DpamError(f"{folder}: expected the folder of the photographs")
+        raise DpamError(f"{folder}: expected the folder of the photographs; see --images")
     files = Files(folder, [table], [folder])
-    return normalise(read(files), dataset, files.images)
+    found = native.read_labels(table)
+    names = [files.image(name) for name in found["image"]]
+    wrong = [f"{name}: {files.why_missing(name)}" for name in sorted({*names} - {*files.images})]
+    if wrong:
+        raise error_of_many(
+            f"{table}: {len(wrong)} image(s) are not found below {folder}",
+            wrong,
+            "Correct the table, or name their folder with --images.",
+        )
+    return normalise(
+        native.native_table(names, found["label"], reference=found.get("reference")), dataset
+    )
 
 
 def plain_head(scorer: Scorer, checkpoint: Path) -> PooledViT:
@@ -201,29 +224,39 @@ def look_at(
     return features, hashes
 
 
-def report(verdict: np.ndarray, change: Change, label: np.ndarray, scene: np.ndarray) -> None:
+def report(told: np.ndarray, change: Change, label: np.ndarray, scene: np.ndarray) -> None:
     """Say how well the judge agrees with the labels, and how well the adapted one will."""
     log.info("%d photographs of %d scenes", len(label), len(np.unique(scene)))
-    before, after = agreement(verdict, label), agreement(change.left_out, label)
-    for title, found in (
-        ("the judge as it is", before),
-        ("adapted, each scene left out once", after),
-    ):
-        said = ("not defined" if value is None else f"{value:.3f}" for value in found.values())
-        log.info("%s: SRCC %s, PLCC %s", title, *said)
-    if (after["srcc"] or 0) <= (before["srcc"] or 0):
+    before = agreement(told, label)
+    log.info("the judge as it is: %s", in_words(before))
+    if before["srcc"] < 0:
         log.warning(
-            "these labels teach the judge no better order of photographs than it has; what was "
-            "fitted is its scale, to yours"
+            "it ranks them the other way round than you: is --lower-is-better missing, or too much?"
+        )
+    if not change.strength:
+        log.warning(
+            "these labels teach it no better order of photographs: the order stays as it is, and "
+            "only the scale was fitted to yours"
+        )
+        return
+    after = agreement(change.left_out, label)
+    log.info("adapted, each scene left out once: %s", in_words(after))
+    if not after["srcc"] > max(0.0, before["srcc"]):
+        log.warning(
+            "that is no better order of photographs: keep the judge as it is, or label more"
         )
 
 
-def agreement(told: np.ndarray, label: np.ndarray) -> dict[str, float | None]:
-    """SRCC and PLCC; None where they are not defined."""
-    from dpam.evaluation.metrics import correlations
+def in_words(found: dict[str, float]) -> str:
+    """SRCC and PLCC."""
+    return "SRCC {srcc:.3f}, PLCC {plcc:.3f}".format(**found)
 
-    found = correlations(told, label)
-    return {key: found[key] for key in ("srcc", "plcc")}
+
+def agreement(told: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    """SRCC and PLCC; nan where they are not defined."""
+    from dpam.evaluation.correlation import plcc, srcc
+
+    return {"srcc": srcc(told, label), "plcc": plcc(told, label)}
 
 
 def write(
@@ -258,12 +291,12 @@ def write(
         "higher_is_better": dataset.higher_is_better,
         "learned_range": (0.0, 1.0),
         "selected_by": "each scene left out once",
-        "training": {"last_layer": "ridge regression", "penalty": change.penalty},
+        "training": {LAST_LAYER: "ridge regression", "strength": change.strength},
         "start": {"file": checkpoint.name, "sha256": sha256_of(checkpoint)},
         "made_by": record(scorer.device),
     }
     found = agreement(change.left_out, label)
-    if None not in found.values():
+    if np.isfinite([*found.values()]).all():
         about["validation"] = {"images": len(label), **found}
     if reach is not None:
         about["interval"] = {"coverage": COVERAGE, "half_width": reach, "images": len(label)}

@@ -1,14 +1,15 @@
 """What a judge's last layer learns from few labelled photographs, in closed form.
 
 The last layer is linear in features of a photograph, so how it should change is a ridge regression:
-of what the labels say beyond the judge, on features of equal spread. How strongly the change is
-held back is found by leaving out each scene once, which needs no second fit: of fits that are as
-good as the best within half a standard error, the one that changes least. Labels that say nothing
-new hold it back for good: then only the middle of the scale moves.
+of what the labels say beyond the judge, on features of equal spread. The middle and the width of
+the judge's scale are free to change, which leaves the order of photographs alone. How far the
+features may go is found by leaving out each scene once, which needs no second fit: of fits that
+are as good as the best within half a standard error, the most cautious one. Where labels say
+nothing new, that is the one that moves no feature, and photographs stay in the judge's order.
 
 Source: leave-one-out errors of ridge regression, Golub, Heath and Wahba, Technometrics 21 (1979);
-here with a constant that is not held back, and with groups in the place of single photographs. The
-rule, with a whole standard error: Breiman et al., Classification and Regression Trees (1984),
+here with two regressors that are not held back, and with groups in the place of single photographs.
+The rule, with a whole standard error: Breiman et al., Classification and Regression Trees (1984),
 section 3.4.3.
 """
 
@@ -20,6 +21,7 @@ import torch
 from scipy.special import expit, logit
 
 from dpam.errors import DpamError
+from dpam.evaluation.correlation import srcc
 from dpam.inference.predict import BATCH, beside_each_other, chunks, network_inputs, numbered_views
 from dpam.model.pooled import PooledViT
 from dpam.pack.batches import View, collate
@@ -28,7 +30,8 @@ from dpam.utils.progress import track
 from dpam.utils.runtime import whole_float32
 
 LEAST = 10, 5  # photographs, scenes; with fewer, leaving one out says little
-PENALTIES = tuple(10.0 ** (half / 2) for half in range(-5, 7))  # against the noise of a label
+# Of features against the noise of a label, and, last, none at all.
+STRENGTHS = (*(float(f"{10 ** (half / 2):.3g}") for half in range(5, -5, -1)), 0.0)
 EDGE = 0.02  # labels are kept so far from 0 and 1, where no logit is finite
 # Features that hardly differ between the photographs count as if they differed by so much of what
 # the middle one does.
@@ -45,13 +48,13 @@ class Change:
     Attributes:
         weight: (F,) to its weights.
         bias: to its bias.
-        penalty: of `PENALTIES`: large, where the labels say little that the judge did not know.
+        strength: of `STRENGTHS`; 0: photographs stay in the judge's order.
         left_out: (n,) in (0, 1), of each photograph the score by a fit without its scene.
     """
 
     weight: np.ndarray
     bias: float
-    penalty: float
+    strength: float
     left_out: np.ndarray
 
 
@@ -93,14 +96,17 @@ def adapt(
         scene: (n,) the name of what a photograph shows; those of one scene are left out together.
 
     Raises:
-        DpamError: fewer than ten photographs, or than five scenes.
+        DpamError: fewer than ten photographs or than five scenes, or labels that are all the same.
     """
     groups = [np.flatnonzero(scene == name) for name in np.unique(scene)]
     if len(label) < LEAST[0] or len(groups) < LEAST[1]:
         raise DpamError(
             f"expected at least {LEAST[0]} photographs of {LEAST[1]} scenes, found {len(label)} of "
-            f"{len(groups)}: each scene is left out once, to see what the others teach; label more"
+            f"{len(groups)} (near-duplicates are one): each scene is left out once, to see what "
+            "the others teach; label more"
         )
+    if np.ptp(label) == 0:
+        raise DpamError("expected labels that differ, found one and the same for all photographs")
     verdict = features @ weight + bias
     held = np.clip(label, EDGE, 1 - EDGE)
     wanted = logit(held) - verdict
@@ -109,23 +115,23 @@ def adapt(
     middle, spread = features.mean(axis=0), features.std(axis=0)
     spread = np.maximum(spread, SMALLEST_SPREAD * np.median(spread)) + 1e-12
     spread *= np.sqrt(len(middle))
-    told, deviation = verdict.mean(), verdict.std() + 1e-12
-    # The judge's own verdict weighs as much as all features together, so that its scale can change.
-    regressors = np.column_stack([(features - middle) / spread, (verdict - told) / deviation])
-    kernel = regressors @ regressors.T
-    penalties = track(PENALTIES, "fitting", unit="fit")
-    fits = [fit(kernel, penalty * noise, wanted, groups) for penalty in penalties]
+    even = (features - middle) / spread
+    free = np.ones((len(label), 1))
+    if srcc(verdict, label) > 0:  # a width below 0 would turn the judge's order round
+        free = np.column_stack([free, verdict])
+    kernel = even @ even.T
+    strengths = track(STRENGTHS, "fitting", unit="fit")
+    fits = [fit(strength * kernel, free, noise, wanted, groups) for strength in strengths]
     left_out = [expit(verdict + wanted - error) for _, _, error in fits]
     cost = np.array([[np.square(one - label)[rows].sum() for rows in groups] for one in left_out])
     chosen = most_cautious(cost)
-    dual, constant, _ = fits[chosen]
-    slopes = regressors.T @ dual
-    own = slopes[-1] / deviation  # of the verdict, itself linear in the features
-    steps = slopes[:-1] / spread
+    dual, shares, _ = fits[chosen]
+    steps = STRENGTHS[chosen] * (even.T @ dual) / spread
+    own = float(shares[1]) if len(shares) > 1 else 0.0
     return Change(
         weight=steps + own * weight,
-        bias=float(constant - steps @ middle + own * (bias - told)),
-        penalty=PENALTIES[chosen],
+        bias=float(shares[0] - steps @ middle + own * bias),
+        strength=STRENGTHS[chosen],
         left_out=left_out[chosen],
     )
 
@@ -142,25 +148,31 @@ def most_cautious(cost: np.ndarray) -> int:
 
 
 def fit(
-    kernel: np.ndarray, noise: np.ndarray, wanted: np.ndarray, groups: list[np.ndarray]
-) -> tuple[np.ndarray, float, np.ndarray]:
-    """Ridge regression with a constant, by the kernel of its regressors.
+    kernel: np.ndarray,
+    free: np.ndarray,
+    noise: np.ndarray,
+    wanted: np.ndarray,
+    groups: list[np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ridge regression by the kernel of its regressors, with some that are not held back.
 
     Args:
         kernel: (n, n), regressors times regressors.
-        noise: (n,) variances, the penalty times that of each wanted value.
+        free: (n, k), the regressors that are not held back.
+        noise: (n,) variances of the wanted values.
         wanted: (n,).
         groups: rows that are left out together.
 
     Returns:
-        (n,) the weight of each row's regressors, the constant, and (n,) the error of each row by a
-        fit without its group.
+        (n,) the weight of each row's regressors, (k,) those of the free ones, and (n,) the error of
+        each row by a fit without its group.
     """
     inverse = np.linalg.inv(kernel + np.diag(noise))
-    total = inverse.sum(axis=1)
-    projection = inverse - np.outer(total, total) / total.sum()
+    seen = free.T @ inverse
+    shares = np.linalg.lstsq(seen @ free, seen)[0]
+    projection = inverse - seen.T @ shares
     dual = projection @ wanted
     error = np.empty(len(wanted))
     for rows in groups:
-        error[rows] = np.linalg.solve(projection[np.ix_(rows, rows)], dual[rows])
-    return dual, float(total @ wanted / total.sum()), error
+        error[rows] = np.linalg.lstsq(projection[np.ix_(rows, rows)], dual[rows])[0]
+    return dual, shares @ wanted, error

@@ -147,7 +147,7 @@ def test_images_elsewhere_and_few_of_them(labels, judge, tmp_path, capsys):
     ("change", "said"),
     [
         (lambda table: table.assign(label=table["label"] + 2), "outside 1 to 5"),
-        (lambda table: table.assign(image="x" + table["image"]), "no such image"),
+        (lambda table: table.assign(image="x" + table["image"]), "has a label but is not there"),
         (lambda table: table.iloc[:5], "at least 10 photographs of 5 scenes, found 5 of 5"),
         (lambda table: table.drop(columns="label"), "missing: label"),
     ],
