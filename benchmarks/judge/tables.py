@@ -58,7 +58,8 @@ def card(judges: Sequence[Mapping[str, Any]]) -> str:
 def facts_of(about: Mapping[str, Any]) -> dict[str, str]:
     """What a file is; of its training what differs from the defaults."""
     settings, trained, start = about["settings"], about["trained"], about["start"]
-    epochs = trained.get("training", {}).get("epochs", DASH)
+    training = trained.get("training", {})
+    epoch = f"{trained.get('selected_epoch', DASH)} of {training.get('epochs', DASH)}"
     millions = about["parameters"] / 1e6
     side = about["image_size"]
     facts = {
@@ -69,12 +70,11 @@ def facts_of(about: Mapping[str, Any]) -> dict[str, str]:
         "input": f"the whole photograph, resized to {side}x{side} pixels",
         "trained on": f"{trained.get('title', DASH)}, split {trained.get('split', DASH)}, "
         f"seed {trained.get('seed', DASH)}",
-        "epoch": f"{trained.get('selected_epoch', DASH)} of {epochs}, "
+        "epoch": f"{epoch if 'epochs' in training else 'none'}, "
         f"selected on: {trained.get('selected_by', DASH)}",
     }
-    usual = asdict(TrainingSettings())
-    training = trained.get("training", {}).items()
-    chosen = {key: value for key, value in training if usual.get(key, value) != value}
+    usual = asdict(TrainingSettings()) if "epochs" in training else dict.fromkeys(training)
+    chosen = {key: value for key, value in training.items() if usual.get(key, value) != value}
     if chosen:
         facts["settings of training"] = ", ".join(f"`{k}: {v}`" for k, v in chosen.items())
     if start["file"]:
