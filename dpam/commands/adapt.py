@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 
 # What a checkpoint says that stays true of the adapted one: how photographs are prepared.
 KEPT = ("preparation", "views")
+TURNED_ROUND = -0.3  # SRCC below which labels seem to mean the opposite
 LAST_LAYER = "last_layer"  # in the metadata of an adapted network: how that was done
 
 
@@ -229,7 +230,7 @@ def report(told: np.ndarray, change: Change, label: np.ndarray, scene: np.ndarra
     log.info("%d photographs of %d scenes", len(label), len(np.unique(scene)))
     before = agreement(told, label)
     log.info("the judge as it is: %s", in_words(before))
-    if before["srcc"] < 0:
+    if before["srcc"] < TURNED_ROUND:
         log.warning(
             "it ranks them the other way round than you: is --lower-is-better missing, or too much?"
         )

@@ -150,6 +150,7 @@ def test_images_elsewhere_and_few_of_them(labels, judge, tmp_path, capsys):
         (lambda table: table.assign(image="x" + table["image"]), "has a label but is not there"),
         (lambda table: table.iloc[:5], "at least 10 photographs of 5 scenes, found 5 of 5"),
         (lambda table: table.drop(columns="label"), "missing: label"),
+        (lambda table: table.assign(label=3), "expected labels that differ"),
     ],
 )
 def test_labels_that_cannot_be_used(labels, judge, tmp_path, capsys, change, said):
@@ -157,6 +158,30 @@ def test_labels_that_cannot_be_used(labels, judge, tmp_path, capsys, change, sai
     assert adapted(labels, judge, tmp_path / "a.safetensors") == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "a.safetensors").exists()
+
+
+def test_labels_that_were_turned_round_are_noticed(labels, judge, tmp_path, capsys):
+    first = tmp_path / "first.safetensors"
+    assert adapted(labels, judge, first) == 0
+    capsys.readouterr()
+    assert adapted(labels, first, tmp_path / "b.safetensors") == 0
+    assert "the other way round" not in capsys.readouterr().err
+    assert adapted(labels, first, tmp_path / "a.safetensors", "--lower-is-better") == 0
+    said = capsys.readouterr().err
+    assert "the other way round than you: is --lower-is-better missing" in said
+    assert "first.safetensors was adapted before" in said
+
+
+def test_columns_that_are_not_read_stop_nothing(labels, judge, tmp_path):
+    table = pd.read_csv(labels).assign(split="holdout", level="x", distortion="two words")
+    table.to_csv(labels, index=False)
+    assert adapted(labels, judge, tmp_path / "a.safetensors") == 0
+
+
+def test_a_range_that_is_turned_round(labels, judge, tmp_path, capsys):
+    words = "adapt", labels, "--score-range", 5, 1, "--checkpoint", judge
+    assert call(*words, "--output", tmp_path / "a.safetensors") == 1
+    assert "--score-range: expected LOW below HIGH, found 5 1" in capsys.readouterr().err
 
 
 def test_photographs_that_cannot_be_read_are_all_named(labels, judge, tmp_path, capsys):
