@@ -21,7 +21,6 @@ import torch
 from scipy.special import expit, logit
 
 from dpam.errors import DpamError
-from dpam.evaluation.correlation import srcc
 from dpam.inference.predict import BATCH, beside_each_other, chunks, network_inputs, numbered_views
 from dpam.model.pooled import PooledViT
 from dpam.pack.batches import View, collate
@@ -116,12 +115,14 @@ def adapt(
     spread = np.maximum(spread, SMALLEST_SPREAD * np.median(spread)) + 1e-12
     spread *= np.sqrt(len(middle))
     even = (features - middle) / spread
-    free = np.ones((len(label), 1))
-    if srcc(verdict, label) > 0:  # a width below 0 would turn the judge's order round
-        free = np.column_stack([free, verdict])
-    kernel = even @ even.T
-    strengths = track(STRENGTHS, "fitting", unit="fit")
-    fits = [fit(strength * kernel, free, noise, wanted, groups) for strength in strengths]
+    middle_alone = np.ones((len(label), 1))
+    free = np.column_stack([middle_alone, verdict])
+    kernel, fits = even @ even.T, []
+    for strength in track(STRENGTHS, "fitting", unit="fit"):
+        found = fit(strength * kernel, free, noise, wanted, groups)
+        if found[1][1] <= -1:  # a width below 0 would turn the judge's order round
+            found = fit(strength * kernel, middle_alone, noise, wanted, groups)
+        fits.append(found)
     left_out = [expit(verdict + wanted - error) for _, _, error in fits]
     cost = np.array([[np.square(one - label)[rows].sum() for rows in groups] for one in left_out])
     chosen = most_cautious(cost)

@@ -109,6 +109,16 @@ def test_a_judge_that_is_turned_round_is_not_taken_as_a_scale():
     assert spearmanr(scores(features, weight, bias, change), 1 - label)[0] > 0.9
 
 
+def test_labels_that_mean_nothing_never_turn_the_order_round():
+    features, weight, bias, label = task(30, 2)
+    for seed in range(30):
+        shuffled = np.random.default_rng(seed).permutation(label)
+        change = adapt(features, weight, bias, shuffled, np.arange(30))
+        told = scores(features, weight, bias, change)
+        if change.strength == 0:
+            assert spearmanr(told, features @ weight)[0] > 1 - 1e-12
+
+
 def test_copies_of_one_scene_teach_no_more_than_the_scene():
     features, weight, bias, label = task(12, 2, more=0, noise=0.3)
     rows = np.repeat(np.arange(12), 6)
