@@ -133,7 +133,7 @@ def measure(
 def teach(net: PooledViT, pack: Pack, rows: np.ndarray) -> None:
     """Adapt the last layer, as dpam adapt does; the pack's images have no near-duplicates."""
     images = (pack.prepared(int(row)) for row in rows)
-    features = last_features(net, images, pack.preparation.image_size, device())
+    features = last_features(net, images, pack.preparation.image_size, torch.device("cpu"))
     labels = pack.labels.iloc[rows]
     weight, bias = net.out.weight[0].double().numpy(), net.out.bias.item()
     label = labels["label"].to_numpy(np.float64)

@@ -324,9 +324,7 @@ def test_all_sections_of_a_network_and_a_baseline_and_the_page(
         run(judge, monkeypatch, *words)
 
 
-def test_the_fine_judge_learns_defects_and_remembers_photographs(
-    judge, dataset, tmp_path, monkeypatch
-):
+def test_the_fine_judge_is_the_mean_with_another_last_layer(judge, dataset, tmp_path, monkeypatch):
     """All of its steps, on small networks."""
     data, root = dataset
     splits = pd.read_csv(data / "splits.csv")

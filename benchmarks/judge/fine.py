@@ -5,11 +5,12 @@
 START is the network that the fast judge began with, too (docs/judge.md says what it is). The mean
 of the weights of both, at 392 pixels, ranks photographs better than either, but not all defects. So
 its last layer changes: of 1,000 photographs of the training set, each with one defect in two
-strengths, the stronger one has to score lower, while some thousand photographs as they are keep
-their scores. The layer reads features that hardly differ between photographs, and very much between
+strengths, the stronger one has to score lower, while 3,600 photographs as they are keep their
+scores. The layer reads features that hardly differ between photographs, and very much between
 a photograph and its defects; there it may change much and spoils little, if it knows enough
-photographs to keep. What it reads of all these is kept in WORK, and not computed again; two cores
-need an hour. WORK/judge_fine.safetensors has an interval calibrated on the validation set.
+photographs to keep. What it reads of all these is kept in WORK, one for each START, and not
+computed again; two cores need an hour. WORK/judge_fine.safetensors has an interval calibrated on
+the validation set.
 """
 
 import argparse
@@ -152,6 +153,9 @@ def refit(net: PooledViT, plain: Tensor, copies: Tensor, levels: Tensor) -> Pool
         plain: (n, 2 * `channels`), what its head reads of photographs as they are.
         copies: (3 m, 2 * `channels`), of m photographs, each without and with a defect, twice.
         levels: (m, 3) of the defect, the first 0.
+
+    Returns:
+        A new network, which differs in its last layer.
     """
     net = copy.deepcopy(net).eval()
     with torch.no_grad():

@@ -58,8 +58,9 @@ def card(judges: Sequence[Mapping[str, Any]]) -> str:
 def facts_of(about: Mapping[str, Any]) -> dict[str, str]:
     """What a file is; of its training what differs from the defaults."""
     settings, trained, start = about["settings"], about["trained"], about["start"]
-    training = trained.get("training", {})
-    epoch = f"{trained.get('selected_epoch', DASH)} of {training.get('epochs', DASH)}"
+    training, epochs = trained.get("training", {}), "none"
+    if "epochs" in training:
+        epochs = f"{trained.get('selected_epoch', DASH)} of {training['epochs']}"
     millions = about["parameters"] / 1e6
     side = about["image_size"]
     facts = {
@@ -70,10 +71,10 @@ def facts_of(about: Mapping[str, Any]) -> dict[str, str]:
         "input": f"the whole photograph, resized to {side}x{side} pixels",
         "trained on": f"{trained.get('title', DASH)}, split {trained.get('split', DASH)}, "
         f"seed {trained.get('seed', DASH)}",
-        "epoch": f"{epoch if 'epochs' in training else 'none'}, "
-        f"selected on: {trained.get('selected_by', DASH)}",
+        "epoch": f"{epochs}, selected on: {trained.get('selected_by', DASH)}",
     }
-    usual = asdict(TrainingSettings()) if "epochs" in training else dict.fromkeys(training)
+    by_train = "epochs" in training  # else by another recipe, of which all is told
+    usual = asdict(TrainingSettings()) if by_train else dict.fromkeys(training)
     chosen = {key: value for key, value in training.items() if usual.get(key, value) != value}
     if chosen:
         facts["settings of training"] = ", ".join(f"`{k}: {v}`" for k, v in chosen.items())

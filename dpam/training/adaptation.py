@@ -2,7 +2,7 @@
 
 The last layer is linear in features of a photograph, so how it should change is a ridge regression:
 of what the labels say beyond the judge, on features of equal spread. The middle and the width of
-the judge's scale are free to change, which leaves the order of photographs alone. How far the
+the judge's scale are free to change, the width above 0, so that the order stays. How far the
 features may go is found by leaving out each scene once, which needs no second fit: of fits that
 are as good as the best within half a standard error, the most cautious one. Where labels say
 nothing new, that is the one that moves no feature, and photographs stay in the judge's order.
@@ -35,8 +35,8 @@ EDGE = 0.02  # labels are kept so far from 0 and 1, where no logit is finite
 # Features that hardly differ between the photographs count as if they differed by so much of what
 # the middle one does.
 SMALLEST_SPREAD = 0.1
-# Standard errors. With 25 photographs a whole one often learns nothing of a task that is far from
-# the judge's (SRCC 0.40 for 0.50 with a half), and none spoils more of one that is near.
+# Standard errors. With 25 photographs a whole one often learned nothing of photographs with camera
+# faults (docs/own_dataset.md); with none, more was lost on BIQ2021's validation photographs.
 CAUTION = 0.5
 
 

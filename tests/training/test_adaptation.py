@@ -14,7 +14,6 @@ from dpam.pack.preparing import prepare
 from dpam.training.adaptation import (
     EDGE,
     SMALLEST_SPREAD,
-    STRENGTHS,
     Change,
     adapt,
     fit,
@@ -109,14 +108,17 @@ def test_a_judge_that_is_turned_round_is_not_taken_as_a_scale():
     assert spearmanr(scores(features, weight, bias, change), 1 - label)[0] > 0.9
 
 
-def test_labels_that_mean_nothing_never_turn_the_order_round():
+def test_labels_that_mean_nothing_do_not_turn_the_order_round_where_no_feature_moves():
     features, weight, bias, label = task(30, 2)
+    unmoved = 0
     for seed in range(30):
         shuffled = np.random.default_rng(seed).permutation(label)
         change = adapt(features, weight, bias, shuffled, np.arange(30))
         told = scores(features, weight, bias, change)
         if change.strength == 0:
+            unmoved += 1
             assert spearmanr(told, features @ weight)[0] > 1 - 1e-12
+    assert unmoved >= 10
 
 
 def test_copies_of_one_scene_teach_no_more_than_the_scene():
@@ -126,7 +128,6 @@ def test_copies_of_one_scene_teach_no_more_than_the_scene():
     apart = adapt(copies, weight, bias, label[rows], np.arange(72))
     together = adapt(copies, weight, bias, label[rows], rows)
     assert together.strength < apart.strength / 9
-    assert together.strength in STRENGTHS
 
 
 def test_the_most_cautious_fit_within_half_a_standard_error_is_taken():
