@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dpam.evaluation.conformal import COVERAGE, half_width
+from dpam.evaluation.conformal import interval
 from dpam.evaluation.metrics import correlations
 from dpam.imaging.distortions import LEVELS, degrade
 from dpam.imaging.filters import planes, resize
@@ -36,6 +36,7 @@ from dpam.model.networks import create
 from dpam.model.pooled import PooledViT
 from dpam.model.start import sha256_of, start_from
 from dpam.pack.preparation import read_photograph
+from dpam.training.adaptation import SMALLEST_SPREAD
 from dpam.training.losses import mean_squared_error, ordering
 from dpam.utils.files import write_array
 from dpam.utils.progress import track
@@ -46,7 +47,6 @@ from .dataset import Judged
 SIZE = 392  # pixels; at 364, 392 and 448 the mean ranks as well, at 322 it does not
 KEPT = 3600  # photographs that keep their scores
 COUNT = 1000  # photographs with defects
-SEED = 20
 # How often each defect is taken: more often those that the mean ranked worst.
 SHARES = {
     "noise": 2.0,
@@ -62,7 +62,6 @@ SHARES = {
 PAIRS = ((0, 1), (1, 2), (0, 2))  # of a photograph and its two copies
 # Weights of the squared change of scores that are to be kept, and of that of the last layer.
 KEEP, CHANGE = 100.0, 3e-5
-SMALLEST_SPREAD = 0.1  # of a feature, of that of the middle one
 
 
 class Look(NamedTuple):
@@ -81,14 +80,10 @@ def mean_of(start: Path) -> PooledViT:
         start_from(net, file)
         assert isinstance(net, PooledViT)
         nets.append(net)
-    return mean_weights(*nets)
-
-
-def mean_weights(*nets: PooledViT) -> PooledViT:
-    """A network with the mean of the weights of several."""
-    states, net = [each.state_dict() for each in nets], copy.deepcopy(nets[0])
+    net, other = nets
+    weights = other.state_dict()
     for name, tensor in net.state_dict().items():
-        tensor.copy_(torch.stack([state[name] for state in states]).mean(dim=0))
+        tensor.copy_(torch.stack([tensor, weights[name]]).mean(dim=0))
     return net.eval()
 
 
@@ -192,11 +187,8 @@ def calibration(score: np.ndarray, label: np.ndarray) -> dict[str, Any]:
     """How well scores of the validation set agree with its labels, and how far nine in ten lie."""
     told = score.astype(np.float64)
     found = correlations(told, label)
-    reach = half_width(told, label)
-    return {
-        "validation": {"images": len(label), "srcc": found["srcc"], "plcc": found["plcc"]},
-        "interval": {"coverage": COVERAGE, "half_width": reach, "images": len(label)},
-    }
+    agreement = {"images": len(label), "srcc": found["srcc"], "plcc": found["plcc"]}
+    return {"validation": agreement} | interval(told, label)
 
 
 def facts(start: Path) -> dict[str, Any]:
@@ -208,7 +200,7 @@ def facts(start: Path) -> dict[str, Any]:
         "sha256": " and ".join(map(sha256_of, both)),
     }
     training = {"keep": KEEP, "change": CHANGE, "photographs": KEPT, "with_defects": COUNT}
-    known |= {"training": training, "start": origin, "made_by": record(), "seed": SEED}
+    known |= {"training": training, "start": origin, "made_by": record()}
     known |= {"selected_by": "validation"}
     known["preparation"] = {**known["preparation"], "image_size": SIZE}
     for gone in ("exported_from", "selected_epoch"):

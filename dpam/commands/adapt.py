@@ -34,7 +34,7 @@ from dpam.commands.arguments import (
     positive,
 )
 from dpam.errors import DpamError, error_of_many
-from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
+from dpam.evaluation.conformal import LEAST, interval
 from dpam.utils.files import refuse_other_ending
 from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
@@ -229,7 +229,7 @@ def report(told: np.ndarray, change: Change, label: np.ndarray, scene: np.ndarra
     """Say how well the judge agrees with the labels, and how well the adapted one will."""
     log.info("%d photographs of %d scenes", len(label), len(np.unique(scene)))
     before = agreement(told, label)
-    log.info("the judge as it is: %s", in_words(before))
+    log.info("the judge as it is: SRCC %.3f, PLCC %.3f", *before.values())
     if before["srcc"] < TURNED_ROUND:
         log.warning(
             "it ranks them the other way round than you: is --lower-is-better missing, or too much?"
@@ -241,16 +241,11 @@ def report(told: np.ndarray, change: Change, label: np.ndarray, scene: np.ndarra
         )
         return
     after = agreement(change.left_out, label)
-    log.info("adapted, each scene left out once: %s", in_words(after))
+    log.info("adapted, each scene left out once: SRCC %.3f, PLCC %.3f", *after.values())
     if not after["srcc"] > max(0.0, before["srcc"]):
         log.warning(
             "that is no better order of photographs: keep the judge as it is, or label more"
         )
-
-
-def in_words(found: dict[str, float]) -> str:
-    """SRCC and PLCC."""
-    return "SRCC {srcc:.3f}, PLCC {plcc:.3f}".format(**found)
 
 
 def agreement(told: np.ndarray, label: np.ndarray) -> dict[str, float]:
@@ -279,8 +274,8 @@ def write(
     state = net.state_dict()
     added = {"out.weight": change.weight[None], "out.bias": np.array([change.bias])}
     changed = {name: state[name] + torch.from_numpy(more).float() for name, more in added.items()}
-    reach = half_width(change.left_out, label)
-    if reach is None:
+    entry = interval(change.left_out, label)
+    if not entry:
         log.info("scores will have no interval: it takes %d photographs, here are %d",
                  LEAST, len(label))  # fmt: skip
     about: dict[str, Any] = {
@@ -299,8 +294,6 @@ def write(
     found = agreement(change.left_out, label)
     if np.isfinite([*found.values()]).all():
         about["validation"] = {"images": len(label), **found}
-    if reach is not None:
-        about["interval"] = {"coverage": COVERAGE, "half_width": reach, "images": len(label)}
-    write_checkpoint(output, to_small(net) | changed, net.settings, about)
+    write_checkpoint(output, to_small(net) | changed, net.settings, about | entry)
     low, high = dataset.score_range
     log.info("%s: scores from %g to %g, as your labels", output, low, high)

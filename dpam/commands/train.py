@@ -39,7 +39,7 @@ import pandas as pd
 from dpam.commands.arguments import add_device, add_input, add_output, add_views, natural, positive
 from dpam.datasets.scaling import extremes, stretch_in_subsets
 from dpam.errors import DpamError
-from dpam.evaluation.conformal import COVERAGE, LEAST, half_width
+from dpam.evaluation.conformal import LEAST, interval
 from dpam.experiments.configuration import settings_of_run
 from dpam.experiments.settings import JUDGE
 from dpam.inference.judge import judge_file
@@ -255,16 +255,17 @@ def on_validation(
     found: dict[str, Any] = {}
     if all(map(math.isfinite, agreement.values())):  # of one image, say, they are not defined
         found["validation"] = {"images": len(rows), **agreement}
-    reach = half_width(quality, label)
-    if reach is None:
+    entry = interval(quality, label)
+    if not entry:
         log.info(
             "scores will have no interval: the validation set has %d images, and at least %d are "
             "needed",
             *(len(first), LEAST),
         )
         return found
-    log.info("epoch %d: nine in ten labels of validation within %.1f of 100", epoch, 100 * reach)
-    return found | {"interval": {"coverage": COVERAGE, "half_width": reach, "images": len(first)}}
+    points = 100 * entry["interval"]["half_width"]
+    log.info("epoch %d: nine in ten labels of validation within %.1f of 100", epoch, points)
+    return found | entry
 
 
 def build_network(model: dict[str, Any], pack: AnyPack) -> tuple[Network, dict[str, Any]]:

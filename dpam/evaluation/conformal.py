@@ -1,6 +1,7 @@
 """Intervals around predictions that hold the label with a known probability."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -29,3 +30,14 @@ def half_width(prediction: np.ndarray, label: np.ndarray) -> float | None:
         return None
     rank = math.ceil(round(COVERAGE * (count + 1), 6))  # 0.9 * 110 is a little above 99
     return float(np.sort(np.abs(prediction - label))[rank - 1])
+
+
+def interval(prediction: np.ndarray, label: np.ndarray) -> dict[str, Any]:
+    """What a checkpoint's metadata say of the interval: the entry "interval", or nothing.
+
+    Arguments are as of `half_width`, on the scale from 0 to 1.
+    """
+    reach = half_width(prediction, label)
+    if reach is None:
+        return {}
+    return {"interval": {"coverage": COVERAGE, "half_width": reach, "images": len(label)}}

@@ -87,10 +87,9 @@ def predict_views(
         found = [tensor.float().cpu().numpy() for tensor in (score, weight)]
         return map(ViewPrediction, (left for left, _ in chunk), quality.tolist(), *found)
 
-    pieces = chunks(numbered_views(images, size, views), batch_size or BATCH[where != "cpu"])
-    spread = beside_each_other if where == "cpu" else map
     waiting: list[ViewPrediction] = []
-    for part in chain.from_iterable(spread(compute, pieces)):
+    results = in_batches(compute, images, size, views, device, batch_size)
+    for part in chain.from_iterable(results):
         waiting.append(part)
         if not part.left:
             yield Prediction(
@@ -99,6 +98,23 @@ def predict_views(
                 np.stack([part.weight for part in waiting]),
             )
             waiting = []
+
+
+def in_batches(
+    compute: Callable[[list[tuple[int, View]]], Result],
+    images: Iterable[Prepared],
+    size: int,
+    views: Views,
+    device: torch.device,
+    batch_size: int | None = None,
+) -> Iterator[Result]:
+    """Results of `compute`, in order, of batches of `numbered_views`; on a processor side by side.
+
+    Arguments are as of `predict_views`.
+    """
+    pieces = chunks(numbered_views(images, size, views), batch_size or BATCH[device.type != "cpu"])
+    spread = beside_each_other if device.type == "cpu" else map
+    yield from spread(compute, pieces)
 
 
 class ViewPrediction(NamedTuple):

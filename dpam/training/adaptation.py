@@ -21,7 +21,7 @@ import torch
 from scipy.special import expit, logit
 
 from dpam.errors import DpamError
-from dpam.inference.predict import BATCH, beside_each_other, chunks, network_inputs, numbered_views
+from dpam.inference.predict import in_batches, network_inputs
 from dpam.model.pooled import PooledViT
 from dpam.pack.batches import View, collate
 from dpam.pack.preparation import Prepared
@@ -77,9 +77,8 @@ def last_features(
             features: np.ndarray = net.norm(net.pool(image)).double().cpu().numpy()
         return features
 
-    views = chunks(numbered_views(images, size, "whole"), BATCH[device.type != "cpu"])
-    spread = beside_each_other if device.type == "cpu" else map
-    return np.concatenate([np.empty((0, net.out.in_features)), *spread(compute, views)])
+    found = in_batches(compute, images, size, "whole", device)
+    return np.concatenate([np.empty((0, net.out.in_features)), *found])
 
 
 def adapt(
