@@ -304,6 +304,8 @@ def test_all_sections_of_a_network_and_a_baseline_and_the_page(
     assert text.endswith("The end.\n")
     assert decimal(ours["test"]["all"]["srcc"]) in text
     assert "MetaQAP, as published | 0.877 | 0.884" in text
+    assert f"- **{after['title']}**: From 64 to 128 pixels" in text
+    assert f"{ours['maps']['grey']:.2f} ({after['title']}): so much comes from a patch" in text
     for name in (
         "judge_ladders.png",
         "judge_sizes.png",
@@ -400,3 +402,33 @@ def test_scores_of_photographs_stay_where_defects_are_learned(judge):
     falls = [(torch.stack(rungs).diff(dim=0) < 0).float().mean() for rungs in ladder]
     assert falls[0] < 0.8
     assert falls[1] > 0.99
+
+
+def test_maps_and_sizes_of_several_judges_stand_side_by_side(judge):
+    def about(title, grey, scores):
+        kinds = {"noise": [[0.1, 0.2], [0.3, 0.1]], "jpeg": [[0.0, 0.1], [0.0, 0.2]]}
+        return {
+            "title": title,
+            "ladders": {"kinds": {"noise": {"seen": True}, "jpeg": {"seen": False}}},
+            "maps": {"photographs": 2, "grey": grey, "kinds": kinds},
+            "sizes": {
+                "sides": [256, 512],
+                "photographs": {
+                    "a": dict.fromkeys(("PNG", "JPEG", "grey", "noise", "blur"), scores)
+                },
+                "in_a_batch": {"photographs": 2, "largest_difference": 0.0},
+            },
+        }
+
+    judges = [about("one", 0.05, [50, 60]), {"title": "none"}, about("other", 0.3, [50, 52])]
+    text = judge.tables.maps(judges, "images")
+    assert (
+        "75 % (one), 75 % (other). The map of a plain grey field spans 0.05 (one), 0.30 (ot" in text
+    )
+    assert text.count("| jpeg* | 100 % | 100 % | 0.150 |") == 1
+    text = judge.tables.sizes(judges, "images")
+    assert "**one**: From 256 to 512 pixels the score of a photograph moves by at most 10.0" in text
+    assert (
+        "**other**: From 256 to 512 pixels the score of a photograph moves by at most 2.0" in text
+    )
+    assert text.count("noise of 25 grey levels costs, on average | 0.0 | 0.0 |") == 2

@@ -163,60 +163,90 @@ def ladders(judges: Sequence[Mapping[str, Any]], images: str) -> str:
     )
 
 
-def maps(judge: Mapping[str, Any], images: str) -> str:
-    """The figure, and how often the half with the defect stands out."""
-    found, (name, kind, half) = judge["maps"], EXAMPLE
-    rows, total = [], []
-    for defect, pairs in found["kinds"].items():
+def maps(judges: Sequence[Mapping[str, Any]], images: str) -> str:
+    """The figure and table of the first judge, and how often each finds the half with a defect."""
+    known = [judge for judge in judges if "maps" in judge]
+    ours, (name, kind, half) = known[0]["maps"], EXAMPLE
+    rows = []
+    for defect, pairs in ours["kinds"].items():
         plain, changed = np.array(pairs).T
-        total.append(np.mean(changed > plain))
-        cells = [percent(float(share)) for share in (total[-1], np.mean(changed > 0))]
-        star = "" if judge["ladders"]["kinds"][defect]["seen"] else "*"
+        cells = [percent(float(np.mean(found))) for found in (changed > plain, changed > 0)]
+        star = "" if known[0]["ladders"]["kinds"][defect]["seen"] else "*"
         rows.append([defect.replace("_", " ") + star, *cells, f"{np.mean(changed - plain):.3f}"])
     head = ["defect", "more is lost there than before", "than in the other half", "by, of 1"]
+    seen = [judge["maps"] for judge in known]
+    shares = [percent(share_found(found)) for found in seen]
+    spans = [f"{found['grey']:.2f}" for found in seen]
+    titles = [judge["title"] for judge in known]
     return (
         f"![{name}, the {half} half with {kind}; its map]({images}/{MAP})\n\n"
         + table(head, rows)
-        + f"\n{found['photographs']} photographs, the left or the right half with level 3 of each "
-        f"defect; over all kinds {percent(float(np.mean(total)))}. The map of a plain grey field "
-        f"spans {found['grey']:.2f}: so much comes from a patch's place alone."
+        + f"\n{ours['photographs']} photographs, the left or the right half with level 3 of each "
+        f"defect, by {titles[0]}. More is lost there than before, over all kinds: "
+        f"{of_each(titles, shares)}. The map of a plain grey field spans {of_each(titles, spans)}: "
+        "so much comes from a patch's place alone."
     )
 
 
-def sizes(judge: Mapping[str, Any], images: str) -> str:
-    """The figure, and what moves how far."""
-    found = judge["sizes"]
+def share_found(found: Mapping[str, Any]) -> float:
+    """Of all photographs and defects, in how many more is lost in that half than before."""
+    pairs = np.array(list(found["kinds"].values()))  # (kinds, photographs, 2)
+    return float(np.mean(pairs[..., 1] > pairs[..., 0]))
+
+
+def of_each(titles: Sequence[str], values: Sequence[str]) -> str:
+    """Values of several judges in a sentence."""
+    return ", ".join(f"{value} ({title})" for title, value in zip(titles, values, strict=True))
+
+
+def sizes(judges: Sequence[Mapping[str, Any]], images: str) -> str:
+    """The figure of the first judge, and of each what moves how far."""
+    known = [judge for judge in judges if "sizes" in judge]
+    sides = known[0]["sizes"]["sides"]
+    lines, rows = [], []
+    for judge in known:
+        line, costs = moves(judge["sizes"])
+        lines.append(f"- **{judge['title']}**: {line}")
+        rows += [[f"{judge['title']}: {what} costs, on average", *cells] for what, cells in costs]
+    return (
+        f"![Score by size of the photograph]({images}/{SIZES})\n\n"
+        + "\n".join(lines)
+        + "\n\n"
+        + table(["longer side, pixels", *map(str, sides)], rows)
+    )
+
+
+def moves(found: Mapping[str, Any]) -> tuple[str, list[tuple[str, list[str]]]]:
+    """How far size, file and company move a judge's scores, and what defects cost by size."""
     by_form = {
         form: np.array([values[form] for values in found["photographs"].values()])
         for form in next(iter(found["photographs"].values()))
     }
-    plain = by_form["PNG"]
-    middle = found["sides"].index(512) if 512 in found["sides"] else 0
+    plain, sides = by_form["PNG"], found["sides"]
+    middle = sides.index(512) if 512 in sides else 0
     span = np.ptp(plain, axis=1).max()
     from_middle = np.ptp(plain[:, middle:], axis=1).max()
     jpeg = np.abs(by_form["JPEG"] - plain).max()
     grey = by_form["grey"] - plain
-    lost = {form: (plain - by_form[form]).mean(axis=0) for form in ("noise", "blur")}
     batch = found["in_a_batch"]
-    sides = found["sides"]
-    rows = [
-        [f"{what} costs, on average", *(points(value) for value in lost[form])]
-        for form, what in (
-            ("noise", f"noise of {NOISE:g} grey levels"),
-            ("blur", f"blur by a Gaussian of {BLUR:g} pixels"),
-        )
-    ]
-    return (
-        f"![Score by size of the photograph]({images}/{SIZES})\n\n"
-        f"- From {sides[0]} to {sides[-1]} pixels the score of a photograph moves by at most "
-        f"{points(span)} points, from {sides[middle]} on by {points(from_middle)}.\n"
-        f"- JPEG of quality {QUALITY} instead of PNG: at most {points(jpeg)} points. "
+    line = (
+        f"From {sides[0]} to {sides[-1]} pixels the score of a photograph moves by at most "
+        f"{points(span)} points, from {sides[middle]} on by {points(from_middle)}. "
+        f"JPEG of quality {QUALITY} instead of PNG: at most {points(jpeg)} points. "
         f"Grey instead of colour: {grey.mean():+.1f} points on average "
-        f"({grey.min():+.1f} to {grey.max():+.1f}).\n"
-        f"- {batch['photographs']} photographs in a batch or each alone: the largest difference is "
-        f"{batch['largest_difference']:.1g} points.\n\n"
-        + table(["longer side, pixels", *map(str, sides)], rows)
+        f"({grey.min():+.1f} to {grey.max():+.1f}). "
+        f"{batch['photographs']} photographs in a batch or each alone: the largest difference is "
+        f"{batch['largest_difference']:.1g} points."
     )
+    kinds = {
+        f"noise of {NOISE:g} grey levels": "noise",
+        f"blur by a Gaussian of {BLUR:g} pixels": "blur",
+    }
+    costs = [
+        (what, [points(value) for value in (plain - by_form[form]).mean(axis=0)])
+        for what, form in kinds.items()
+    ]
+    return line, costs
 
 
 def coverage(judges: Sequence[Mapping[str, Any]]) -> str:
