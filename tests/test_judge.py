@@ -345,6 +345,7 @@ def test_the_fine_judge_is_the_mean_with_another_last_layer(judge, dataset, tmp_
     monkeypatch.setattr(fine, "SIZE", 70)
     monkeypatch.setattr(fine, "COUNT", 16)
     monkeypatch.setattr(fine, "KEPT", 24)
+    monkeypatch.setattr(fine, "FOR_PLACES", 3)
     before = fine.mean_of(start)
     judged = judge.dataset.Judged.read(data, root)
     looks, levels = fine.draw(judged.labels.iloc[judged.rows("train")])
@@ -389,7 +390,8 @@ def test_scores_of_photographs_stay_where_defects_are_learned(judge):
     step[-wide // 4 :] = 0.3  # where photographs hardly differ
     copies = plain[:40, None] + levels[..., None] * step * torch.rand(40, 1, 1)
     copies = copies.reshape(-1, wide)
-    made = judge.fine.refit(net, plain, copies, levels)
+    no_places = torch.zeros(wide, wide)
+    made = judge.fine.refit(net, plain, copies, levels, no_places)
 
     unseen = torch.randn(50, wide) * spread
     with torch.no_grad():
@@ -402,6 +404,43 @@ def test_scores_of_photographs_stay_where_defects_are_learned(judge):
     falls = [(torch.stack(rungs).diff(dim=0) < 0).float().mean() for rungs in ladder]
     assert falls[0] < 0.8
     assert falls[1] > 0.99
+
+    place = torch.zeros(wide)
+    place[-1] = 50.0  # what tells of places
+    held = judge.fine.refit(net, plain, copies, levels, torch.outer(place, place))
+    moved = [(one.out.weight - net.out.weight)[0, -1].abs() for one in (made, held)]
+    assert moved[1] < 0.1 * moved[0]
+
+
+def test_what_a_layer_says_of_places_is_told_from_its_weights(judge, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    net = create("pooled", backbone="test_vit", image_size=64, out_indices=[1, 3]).eval()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    fine = judge.fine
+    monkeypatch.setattr(fine, "SIZE", 64)
+    monkeypatch.setattr(fine, "COLOURS", 2)
+
+    def shares(rgb):
+        tokens = net.tokens(fine.as_input(net, rgb))
+        return net.shares(tokens, net.pool(fine.as_input(net, rgb)))[0].detach()
+
+    weight = net.out.weight[0].detach()
+    rgb = photograph(3)
+    torch.testing.assert_close(fine.shares_by_weight(net, rgb) @ weight, shares(rgb))
+
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, file in enumerate(files):
+        Image.fromarray(photograph(number)).save(file)
+    form = fine.of_places(net, files, tmp_path / "places.npy")
+    expected = torch.stack([shares(np.asarray(Image.open(file))) for file in files]).mean(0)
+    fields = [np.full((512, 512, 3), grey, np.uint8) for grey in fine.GREYS]
+    drawn = np.random.default_rng(3).integers(0, 256, (2, 3))
+    fields += [np.broadcast_to(colour, (512, 512, 3)).astype(np.uint8) for colour in drawn]
+    of_fields = torch.stack([shares(field).square().mean() for field in fields]).mean()
+    torch.testing.assert_close(weight @ form @ weight, expected.square().mean() + of_fields)
+    files[0].unlink()
+    assert torch.equal(fine.of_places(net, files, tmp_path / "places.npy"), form)
 
 
 def test_maps_and_sizes_of_several_judges_stand_side_by_side(judge):

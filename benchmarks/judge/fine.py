@@ -8,9 +8,11 @@ its last layer changes: of 1,000 photographs of the training set, each with one 
 strengths, the stronger one has to score lower, while 3,600 photographs as they are keep their
 scores. The layer reads features that hardly differ between photographs, and very much between
 a photograph and its defects; there it may change much and spoils little, if it knows enough
-photographs to keep. What it reads of all these is kept in WORK, one for each START, and not
-computed again; two cores need an hour. WORK/judge_fine.safetensors has an interval calibrated on
-the validation set.
+photographs to keep. Some of these features tell one place of a photograph from another. So what the
+layer says of places alone has to stay small, or maps would show it.
+
+What the layer reads of all these is kept in WORK, one for each START, and not computed again; two
+cores need an hour. WORK/judge_fine.safetensors has an interval calibrated on the validation set.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from dpam.inference.judge import judge_file
 from dpam.inference.predict import beside_each_other, normalise
 from dpam.model.checkpoint import load_checkpoint, to_small, write_checkpoint
 from dpam.model.networks import create
-from dpam.model.pooled import PooledViT
+from dpam.model.pooled import PooledViT, pool_tokens
 from dpam.model.start import sha256_of, start_from
 from dpam.pack.preparation import read_photograph
 from dpam.training.adaptation import SMALLEST_SPREAD
@@ -60,8 +62,11 @@ SHARES = {
     "downscaling": 0.5,
 }
 PAIRS = ((0, 1), (1, 2), (0, 2))  # of a photograph and its two copies
-# Weights of the squared change of scores that are to be kept, and of that of the last layer.
-KEEP, CHANGE = 100.0, 3e-5
+FOR_PLACES = 120  # photographs whose mean map is that of places
+GREYS, COLOURS = range(0, 256, 51), 15  # plain fields, whose maps are of places alone
+# Weights of the squared change of scores that are to be kept, of that of the last layer, and of
+# that of maps of places.
+KEEP, CHANGE, PLACE = 100.0, 1e-5, 1.0
 
 
 class Look(NamedTuple):
@@ -127,9 +132,13 @@ def look_at(net: PooledViT, root: Path, look: Look) -> np.ndarray:
         rgb = degrade(rgb, *look.fault)
     if look.flip:
         rgb = np.ascontiguousarray(rgb[:, ::-1])
-    image = planes(resize(rgb, SIZE, SIZE, "antialias"))[None].float() / 255
-    found: np.ndarray = net.pool(normalise(net, image))[0].numpy()
+    found: np.ndarray = net.pool(as_input(net, rgb))[0].numpy()
     return found
+
+
+def as_input(net: PooledViT, rgb: np.ndarray) -> Tensor:
+    """What a network reads of a photograph, (H, W, 3) uint8."""
+    return normalise(net, planes(resize(rgb, SIZE, SIZE, "antialias"))[None].float() / 255)
 
 
 def look_at_all(net: PooledViT, looks: Sequence[Look], root: Path, kept: Path) -> Tensor:
@@ -140,7 +149,55 @@ def look_at_all(net: PooledViT, looks: Sequence[Look], root: Path, kept: Path) -
     return torch.from_numpy(np.load(kept))
 
 
-def refit(net: PooledViT, plain: Tensor, copies: Tensor, levels: Tensor) -> PooledViT:
+@torch.inference_mode()
+def shares_by_weight(net: PooledViT, rgb: np.ndarray) -> Tensor:
+    """Of a photograph (T, 2 * `channels`): times `out.weight`, what `PooledViT.shares` says."""
+    tokens = net.tokens(as_input(net, rgb))
+    pooled = pool_tokens(tokens)
+    deviation = (pooled.var(dim=1, unbiased=False) + net.norm.eps).sqrt()
+    parts = []
+    for (x,), mean, spread in zip(tokens, *moments_by_block(pooled, len(tokens)), strict=True):
+        apart, count = x - mean, len(x)
+        parts += [apart, apart.square() * count / (count - 1) / spread - spread]
+    by_slope = torch.cat(parts, dim=1) / deviation
+    return (by_slope - by_slope.mean(dim=1, keepdim=True)) * net.norm.weight
+
+
+def moments_by_block(pooled: Tensor, blocks: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Means and deviations of each block, from (1, 2 * `channels`)."""
+    parts = pooled.chunk(2 * blocks, dim=1)
+    return parts[::2], parts[1::2]
+
+
+def of_places(net: PooledViT, photographs: Sequence[Path], kept: Path) -> Tensor:
+    """What a last layer says of places, and not of what is there, as a quadratic form.
+
+    Args:
+        net: whose features are meant.
+        photographs: files; the mean of their maps is of places.
+        kept: file that is read, or written if need be.
+
+    Returns:
+        (F, F), F = 2 * `channels`: w times it times w is the mean square of the map of places for
+        a last layer w: over the photographs' mean map, and over maps of plain fields.
+    """
+    if not kept.exists():
+        mean = torch.zeros(net.grid**2, net.out.in_features)
+        for file in track(photographs, kept.stem):
+            mean += shares_by_weight(net, read_photograph(file)) / len(photographs)
+        form = mean.T @ mean / len(mean)
+        drawn = np.random.default_rng(3).integers(0, 256, (COLOURS, 3))
+        fields = [*([grey] * 3 for grey in GREYS), *drawn]
+        for colour in fields:
+            shares = shares_by_weight(net, np.full((512, 512, 3), colour, np.uint8))
+            form += shares.T @ shares / len(shares) / len(fields)
+        write_array(kept, form.numpy())
+    return torch.from_numpy(np.load(kept))
+
+
+def refit(
+    net: PooledViT, plain: Tensor, copies: Tensor, levels: Tensor, places: Tensor
+) -> PooledViT:
     """Change the last layer so that defects cost, and photographs as they are keep their scores.
 
     Args:
@@ -148,6 +205,7 @@ def refit(net: PooledViT, plain: Tensor, copies: Tensor, levels: Tensor) -> Pool
         plain: (n, 2 * `channels`), what its head reads of photographs as they are.
         copies: (3 m, 2 * `channels`), of m photographs, each without and with a defect, twice.
         levels: (m, 3) of the defect, the first 0.
+        places: see `of_places`.
 
     Returns:
         A new network, which differs in its last layer.
@@ -160,6 +218,7 @@ def refit(net: PooledViT, plain: Tensor, copies: Tensor, levels: Tensor) -> Pool
     middle, spread = plain.mean(dim=0), plain.std(dim=0)
     spread = spread.maximum(SMALLEST_SPREAD * spread.median()) * len(spread) ** 0.5
     plain, copies = ((features - middle) / spread for features in (plain, copies))
+    places = places / spread[:, None] / spread
     change, constant = torch.zeros(len(spread), requires_grad=True), torch.zeros(1)
     constant.requires_grad_()
     optimiser = torch.optim.LBFGS(
@@ -171,6 +230,7 @@ def refit(net: PooledViT, plain: Tensor, copies: Tensor, levels: Tensor) -> Pool
         own = (logits[0] + plain @ change + constant).sigmoid()
         score = (logits[1] + copies @ change + constant).sigmoid().view(-1, 3)
         loss = KEEP * mean_squared_error(own, told) + CHANGE * change.square().sum()
+        loss = loss + PLACE * (change @ places @ change)
         for less, more in PAIRS:
             loss = loss + ordering(score[:, less], score[:, more], levels[:, [less, more]]) / 3
         loss.backward()  # type: ignore[no-untyped-call]
@@ -199,7 +259,13 @@ def facts(start: Path) -> dict[str, Any]:
         "file": " and ".join(file.name for file in both) + ", the mean of their weights",
         "sha256": " and ".join(map(sha256_of, both)),
     }
-    training = {"keep": KEEP, "change": CHANGE, "photographs": KEPT, "with_defects": COUNT}
+    training = {
+        "keep": KEEP,
+        "change": CHANGE,
+        "place": PLACE,
+        "photographs": KEPT,
+        "with_defects": COUNT,
+    }
     known |= {"training": training, "start": origin, "made_by": record()}
     known |= {"selected_by": "validation"}
     known["preparation"] = {**known["preparation"], "image_size": SIZE}
@@ -231,7 +297,9 @@ def main() -> None:
         look_at_all(net, some, args.root, args.work / f"{name}.npy")
         for name, some in (("defects", looks), ("photographs", plain), ("validation", shown))
     )
-    fine = refit(net, keeping, copies, torch.tensor(levels).float())
+    files = [args.root / look.image for look in plain[:FOR_PLACES]]
+    places = of_places(net, files, args.work / "places.npy")
+    fine = refit(net, keeping, copies, torch.tensor(levels).float(), places)
     score = fine.head(seen).detach().numpy()
     agreement = calibration(score, held["label"].to_numpy())
     file = args.work / "judge_fine.safetensors"
