@@ -65,7 +65,7 @@ PAIRS = ((0, 1), (1, 2), (0, 2))  # of a photograph and its two copies
 FOR_PLACES = 120  # photographs whose mean map is that of places
 GREYS, COLOURS = range(0, 256, 51), 15  # plain fields, whose maps are of places alone
 # Weights of the squared change of scores that are to be kept, of that of the last layer, and of
-# that of maps of places.
+# that of its maps of places.
 KEEP, CHANGE, PLACE = 100.0, 1e-5, 1.0
 
 
@@ -156,17 +156,12 @@ def shares_by_weight(net: PooledViT, rgb: np.ndarray) -> Tensor:
     pooled = pool_tokens(tokens)
     deviation = (pooled.var(dim=1, unbiased=False) + net.norm.eps).sqrt()
     parts = []
-    for (x,), mean, spread in zip(tokens, *moments_by_block(pooled, len(tokens)), strict=True):
+    moments = pooled.chunk(2 * len(tokens), dim=1)
+    for (x,), mean, spread in zip(tokens, moments[::2], moments[1::2], strict=True):
         apart, count = x - mean, len(x)
         parts += [apart, apart.square() * count / (count - 1) / spread - spread]
     by_slope = torch.cat(parts, dim=1) / deviation
     return (by_slope - by_slope.mean(dim=1, keepdim=True)) * net.norm.weight
-
-
-def moments_by_block(pooled: Tensor, blocks: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """Means and deviations of each block, from (1, 2 * `channels`)."""
-    parts = pooled.chunk(2 * blocks, dim=1)
-    return parts[::2], parts[1::2]
 
 
 def of_places(net: PooledViT, photographs: Sequence[Path], kept: Path) -> Tensor:
