@@ -59,11 +59,16 @@ container: "dpam.sif"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/training.smk"
-include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/scoring.smk"
+
+
+# Without them nothing can begin beside a report of what is finished, though settings may have changed.
+if not config["finished_only"]:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/training.smk"
+    include: "workflow/rules/evaluation.smk"
+    include: "workflow/rules/scoring.smk"
 
 
 refuse_edited()

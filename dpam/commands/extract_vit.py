@@ -1,6 +1,7 @@
 """Features of every image from a frozen Vision Transformer, for the baseline vit_ridge.
 
-The backbone, its blocks and its weights are those of `model`. Features are the mean and the
+The backbone, its blocks and its weights are those of `model`; the workflow names the network that
+a training starts from, if it does, as the file of weights. Features are the mean and the
 standard deviation over patches of each channel. Images are seen as the network sees them: whole,
 or in five crops, whose features are averaged. Writes a matrix (.npy), a row per row of the labels.
 """
@@ -27,6 +28,8 @@ from dpam.imaging.images import decode
 from dpam.utils.files import write_array
 from dpam.utils.progress import track
 from dpam.utils.reading import read_csv
+
+log = logging.getLogger(__name__)
 
 KEYS = ("backbone", "pretrained", "weights", "out_indices")
 SEED = 20  # of a backbone without pretrained weights; the same for all datasets
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
     names = read_csv(args.labels, ["image"])["image"]
     torch.manual_seed(SEED)
     model = args.model
+    if not (model["pretrained"] or model["weights"]):
+        log.warning("the backbone has random weights: its features know nothing of photographs")
     backbone = Backbone(
         model["backbone"],
         model["pretrained"],
@@ -72,5 +77,5 @@ def run(args: argparse.Namespace) -> None:
             yield squares(decode(Path(args.root, name)), network_input, args.image_size)
 
     features = vit_features(backbone, read_squares(), device(args.device))
-    logging.info("%d images, %d features of each", *features.shape)
+    log.info("%d images, %d features of each", *features.shape)
     write_array(args.output, features)

@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
         if faithful:
             by_image = labels["image"].map(assigned)
             learnt = labels.assign(label=stretch_in_subsets(labels["label"], by_image))
-        means = group_means(learnt, assigned)
+        means = group_means(learnt, assigned, trained["distortion"])
     table = predictions_table(labels, subsets, prediction, spread, trained["selected_by"], means)
     if faithful:
         table["label"] = table.groupby("subset")["label"].transform(stretch)

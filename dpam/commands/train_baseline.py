@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
             prediction=model.predict(test_features[rows]),
             spread=0.0,
             selection="part of training" if whole else "validation",
-            group_mean=group_means(labels, assigned) if own else float("nan"),
+            group_mean=group_means(labels, assigned, args.distortion) if own else float("nan"),
         ),
     )
 

@@ -9,7 +9,8 @@ from dpam.evaluation.tables import FEW, FLOOR
 # Before the metrics of epochs selected on test; see docs/README.md.
 TEST_SELECTED = "test-selected"
 ABOUT_SPLITS = (
-    f"median ± standard deviation over splits, or, of fewer than {FEW} splits, the value of each"
+    "median ± standard deviation over runs, which are splits and their seeds; of fewer than "
+    f"{FEW} splits, or of a single split with fewer than {FEW} seeds, the value of each"
 )
 ABOUT_FEW_REFERENCES = (
     "[ ]*: a bootstrap over images, as fewer than five references were tested. Images of one "

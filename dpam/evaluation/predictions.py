@@ -44,12 +44,13 @@ def predictions_table(
     )
 
 
-def group_means(labels: pd.DataFrame, split: pd.Series) -> pd.Series:
+def group_means(labels: pd.DataFrame, split: pd.Series, distortion: str) -> pd.Series:
     """What the group of an image alone predicts: the mean label of the group in training.
 
     Args:
         labels: columns image, group (may lack) and label.
         split: train, validation or test by image.
+        distortion: all, or the type that was trained on; then labels need this column, too.
 
     Returns:
         (n,) for each image the mean label of the training images of its group; of all training
@@ -59,6 +60,8 @@ def group_means(labels: pd.DataFrame, split: pd.Series) -> pd.Series:
     if (group == "").all():
         return pd.Series(np.nan, labels.index)
     train = labels["image"].map(split) == "train"
+    if distortion != "all":
+        train &= labels["distortion"] == distortion
     learnt = labels["label"][train]
     means = learnt.groupby(group[train]).mean()
     return group.map(means).fillna(learnt.mean())

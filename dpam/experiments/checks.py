@@ -55,6 +55,11 @@ def wrong_in_block(
                 yield f"{where}{line}"
     if "train_on" in block:
         yield from wrong_union(config, block)
+    elif block["baselines"] and config["labels"]["scaling"] == "faithful":
+        yield (
+            "baselines: labels.scaling: faithful stretches labels of networks alone, so RMSE would "
+            "not compare; take declared, or leave `baselines` out"
+        )
     for name in trained_on(block):
         targets = targets_of(block, name)
         if not targets:
@@ -109,7 +114,8 @@ def wrong_batch(
 ) -> Iterator[str]:
     """Drawn splits of the user's own datasets that leave one network too few images for a batch.
 
-    Near-duplicates, which may move an image to another subset, are not known yet.
+    Near-duplicates, which may move an image to another subset, are not known yet; they may send
+    all that is drawn for the validation set of `authors` back to training.
     """
     tables = []
     for dataset in datasets:
@@ -120,7 +126,8 @@ def wrong_batch(
         if scenes(labels).nunique() < FEWEST_TO_DRAW:
             return  # which drawing says
         none = pd.DataFrame(columns=["image", "other"], dtype=str)
-        splits = draw(labels, none, config["splits"]["seed"])
+        settings = config["splits"]
+        splits = draw(labels, none, settings["seed"], validation=settings["validation"])
         tables.append(splits.assign(distortion=labels["distortion"]))
     images = pd.concat(tables)
     size = config["training"]["batch_size"]
@@ -128,12 +135,14 @@ def wrong_batch(
     drawn = [split for split in block["splits"] if split in images]
     for split, distortion in product(drawn, distortions_of(config, block, datasets[0])):
         chosen = (images["distortion"] == distortion) | (distortion == "all")
-        left = int((chosen & (images[split] != "test")).sum())
+        learning = ["train", "validation"] if split == "authors" else ["train"]
+        left = int((chosen & images[split].isin(learning)).sum())
         if chosen.any() and left < size:
             of_type = "" if distortion == "all" else f" of type {distortion}"
             yield (
                 f"training.batch_size: {size}, but {split} of {name} leaves {left} "
-                f"image{'s' * (left != 1)}{of_type} to learn from; lower it"
+                f"image{'s' * (left != 1)}{of_type} to learn from; "
+                f"{'lower it' if left else 'take other splits'}"
             )
 
 

@@ -43,12 +43,13 @@ def packing_options(config: Mapping[str, Any], method: str) -> list[str]:
     superpixels read, and how pixels are kept."""
     superpixels, variant = parts_of(method)
     settings = packing(config, variant)
-    words = ["--resize", settings["resize"]]
+    profiles = settings["superpixels"]["colour_profiles"]
+    words = ["--resize", settings["resize"], "--colour-profiles", profiles]
     if settings["stored_side"] is not None:
         words += ["--stored-side", str(settings["stored_side"])]
     if superpixels != "none":
         own = "backend" if superpixels == "slic" else superpixels
-        for name in (own, "statistics", "colour_profiles", "texture"):
+        for name in (own, "statistics", "texture"):
             if value := settings["superpixels"].get(name):
                 words += [f"--{name.replace('_', '-')}", str(value)]
     return words

@@ -32,6 +32,7 @@ from dpam.evaluation.formatting import (
 )
 from dpam.evaluation.methods import is_plain
 from dpam.evaluation.tables import FLOOR, SETTING, not_selected_on_test, of_networks
+from dpam.evaluation.unions import is_own, members_of
 from dpam.report.table import Table, files_of, link, quantity, read_table, read_tex
 
 ABOUT_BOLD = (
@@ -114,12 +115,17 @@ def experiment(name: str, tables: Path, output: Path) -> Experiment:
 
 def asked(table: pd.DataFrame) -> str:
     """What was trained and tested on what, in an experiment's table of `summarise`."""
-    own = table["dataset"] == table["test_dataset"]
-    where = "other images of the same dataset" if own.all() else "other datasets"
-    if own.any() and not own.all():
-        where = "other images of the same dataset, and on other datasets"
+    together = table["dataset"].map(lambda name: len(members_of(name)) > 1)
+    own = [is_own(*names) for names in zip(table["dataset"], table["test_dataset"], strict=True)]
+    source = "several datasets together" if together.all() else "one dataset"
+    if together.any() and not together.all():
+        source = "one dataset, or several together"
+    same = "the same datasets" if together.any() else "the same dataset"
+    where = f"other images of {same}" if all(own) else "other datasets"
+    if any(own) and not all(own):
+        where = f"other images of {same}, and on other datasets"
     kinds = ", one distortion type at a time" if (table["distortion"] != "all").all() else ""
-    return f"trained on one dataset, tested on {where}{kinds}"
+    return f"trained on {source}, tested on {where}{kinds}"
 
 
 def brief(table: pd.DataFrame, pairs: pd.DataFrame, files: list[tuple[str, str]]) -> Table:
@@ -247,9 +253,9 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
         pairs: rows of `significance.compare_methods` of that experiment.
     """
     place = list(significance.FIXED)
+    names = [*place, "method", "selection"]
     networks = table[of_networks(table) & table["method"].map(is_plain).astype(bool)]
     baselines = table[table["method"].isin(BASELINES)]
-    winners = significance.winners(pairs)
     sentences = []
     for method, rows in networks.groupby("method", sort=False):
         said = f"{method_name(str(method))}: {reached(rows)}"
@@ -259,12 +265,10 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
             if len(both):
                 said += f"; in {ahead} of {quantity(len(both), 'test')} "
                 said += f"its SRCC is above that of {method_name(str(other))}"
-        if len(baselines):
-            names = [*place, "method", "selection"]
-            sure = sum(tuple(row) in winners for row in rows[names].to_numpy())
-            said += (
-                f" (by more than luck in {sure})" if sure else " (not shown to be more than luck)"
-            )
+                of_both = pairs[["first", "second"]].isin([method, other]).all(axis=1)
+                winners = significance.winners(pairs[of_both])
+                sure = sum(tuple(row) in winners for row in rows[names].to_numpy())
+                said += f" (by more than luck in {sure})" if sure else " (perhaps by luck)"
         sentences.append(said + ".")
     return " ".join(sentences)
 

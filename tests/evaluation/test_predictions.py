@@ -18,15 +18,25 @@ SPLIT = pd.Series(["train", "test", "train", "validation", "test", "test"], list
 
 
 def test_a_group_predicts_its_mean_in_training(labels: pd.DataFrame) -> None:
-    found = group_means(labels, SPLIT.iloc[::-1])
+    found = group_means(labels, SPLIT.iloc[::-1], "all")
     assert found.tolist() == pytest.approx([0.1, 0.1, 0.9, 0.1, 0.9, 0.5])  # 0.5: mean of all
-    assert group_means(labels.assign(group=""), SPLIT).isna().all()
-    assert group_means(labels.drop(columns="group"), SPLIT).isna().all()  # of an older pack
+    assert group_means(labels.assign(group=""), SPLIT, "all").isna().all()
+    older = labels.drop(columns="group")  # of an older pack
+    assert group_means(older, SPLIT, "all").isna().all()
+
+
+def test_a_group_of_one_distortion_type_knows_no_other_type(labels: pd.DataFrame) -> None:
+    both = pd.concat([labels, labels.assign(image=list("uvwxyz"), label=1.0)], ignore_index=True)
+    both["distortion"] = ["blur"] * 6 + ["noise"] * 6
+    split = pd.concat([SPLIT, SPLIT.set_axis(list("uvwxyz"))])
+    means = group_means(both, split, "blur")
+    assert means[:6].tolist() == pytest.approx([0.1, 0.1, 0.9, 0.1, 0.9, 0.5])
+    assert group_means(both, split, "all")[0] == pytest.approx(0.55)
 
 
 def test_only_tested_images_stand_in_the_table(labels: pd.DataFrame) -> None:
     subsets = pd.Series(["", "test", "", "validation", "test", ""])
-    means = group_means(labels, SPLIT)
+    means = group_means(labels, SPLIT, "all")
     table = predictions_table(labels, subsets, np.arange(3), 0.0, "validation", means)
     more = ["subset", "prediction", "spread", "selection", "group_mean"]
     assert table.columns.tolist() == [*COPIED, *more]

@@ -60,7 +60,7 @@ def test_the_runs_of_the_paper():
 
 def test_types_of_one_s_own_are_those_of_its_labels():
     for distortions in ("every", ["JPEG", "blur-2"]):
-        experiment = {"datasets": ["mine"], "distortions": distortions}
+        experiment = {"datasets": ["mine"], "distortions": distortions, "splits": ["authors"]}
         config = configured(experiment, custom=custom("mine"))
         assert [run.distortion for run in runs_of(config)] == ["JPEG", "blur-2"]
 
@@ -166,7 +166,7 @@ def test_either_datasets_or_several_to_train_on(experiment, line):
 
 
 def test_a_batch_that_no_split_fills_is_refused():
-    """Of four references three are not tested; half of the images are of each type."""
+    """Of four images one is tested and one validated on; half of them are of each type."""
     experiment = {"datasets": ["mine"], "distortions": "every", "splits": ["split00", "whole"]}
     experiment["test_on"] = ["koniq10k"]
     own = {"custom": custom("mine"), "training": {"batch_size": 3}}
@@ -175,17 +175,33 @@ def test_a_batch_that_no_split_fills_is_refused():
     lines = [line for line in str(caught.value).splitlines() if "batch_size" in line]
     assert len(lines) == 4
     assert "batch_size: 3, but whole of mine leaves 2 images of type JPEG to learn from" in lines[2]
+    own["training"]["batch_size"] = 2
     assert runs_of(configured(experiment | {"distortions": ["all"]}, **own))
+    own["training"]["batch_size"] = 3
+    experiment |= {"distortions": ["all"], "splits": ["split00"]}
+    with pytest.raises(DpamError, match="split00 of mine leaves 2 images to learn from; lower it"):
+        runs_of(configured(experiment, **own))
+    assert runs_of(configured(experiment, **own, splits={"validation": False}))
+    # Near-duplicates may leave `authors` without a validation set.
+    assert runs_of(configured(experiment | {"splits": ["authors"]}, **own))
+
+
+def test_baselines_do_not_learn_labels_scaled_as_released():
+    experiment = {"datasets": ["koniq10k"], "baselines": ["brisque_svr"]}
+    as_released = {"labels": {"scaling": "faithful"}}
+    with pytest.raises(DpamError, match="stretches labels of networks alone"):
+        runs_of(configured(experiment, **as_released))
+    assert runs_of(configured(experiment | {"baselines": []}, **as_released))
 
 
 def test_a_batch_that_a_union_does_not_fill_is_refused():
-    """Of twice four images three each are not tested."""
+    """Of twice four images two each are neither tested nor validated on."""
     miniatures.write_text(Path("data/more/scores.csv"), Path("data/mine/scores.csv").read_text())
     experiment = {"train_on": ["mine", "more"]}
     own = {"custom": custom("mine", "more")}
-    assert runs_of(configured(experiment, **own, training={"batch_size": 6}))
-    with pytest.raises(DpamError, match=r"batch_size: 7, but split00 of mine \+ more leaves 6 im"):
-        runs_of(configured(experiment, **own, training={"batch_size": 7}))
+    assert runs_of(configured(experiment, **own, training={"batch_size": 4}))
+    with pytest.raises(DpamError, match=r"batch_size: 5, but split00 of mine \+ more leaves 4 im"):
+        runs_of(configured(experiment, **own, training={"batch_size": 5}))
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ def configured(variants: dict, used: list[str] | None = None, **block: object) -
 def test_the_options_of_a_pack_are_those_that_its_superpixels_read():
     config = configured({"a": {"stored_side": 512, "superpixels": {"backend": "opencv"}}})
     config["superpixels"]["ainet"] = "ainet.safetensors"
-    pixels = ["--resize", config["resize"]]
+    config["superpixels"]["colour_profiles"] = "ignored"
+    pixels = ["--resize", config["resize"], "--colour-profiles", "ignored"]
     both = [
         *("--statistics", config["superpixels"]["statistics"]),
-        *("--colour-profiles", config["superpixels"]["colour_profiles"]),
         *("--texture", config["superpixels"]["texture"]),
     ]
     found = [packing_options(config, name) for name in ("none", "slic", "ainet")]

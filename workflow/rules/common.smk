@@ -37,6 +37,22 @@ def stop(message):
     sys.exit(f"dpam: {message}")
 
 
+def is_finished(run):
+    """Whether all is there that tables, figures and report read of a run's test."""
+    data = Path(config["pathvars"]["results"]) / "data"
+    datasets = [*members_of(run.dataset), run.test_dataset]
+    files = [
+        Path(folder, f"on-{run.test_dataset}{ending}")
+        for folder in run.folders(config)
+        for ending in (".csv", ".json")
+    ]
+    files += [data / name / table for name in datasets for table in ("verified.json", "splits.csv")]
+    if run.is_network:
+        files += [Path(run.folder(config), name) for name in ("model.safetensors", "history.csv")]
+        files += [data / name / f"{pack_of(config, run.method)}.h5" for name in datasets]
+    return all(file.exists() for file in files)
+
+
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
 try:
     for file in workflow.configfiles if workflow.is_main_process else ():
@@ -55,13 +71,7 @@ except DpamError as error:
     stop(error)
 PLANNED = len({(folder, run.test_dataset) for run in RUNS for folder in run.folders(config)})
 if config["finished_only"]:
-    RUNS = [
-        run
-        for run in RUNS
-        if all(
-            Path(folder, f"on-{run.test_dataset}.json").exists() for folder in run.folders(config)
-        )
-    ]
+    RUNS = [run for run in RUNS if is_finished(run)]
     if not RUNS:
         stop("finished_only: no test is finished yet")
 NETWORKS = [run for run in RUNS if run.is_network]
@@ -205,9 +215,13 @@ def options_of_pack(wildcards):
 
 
 def the_judge():
-    """The weights that come with the package."""
+    """The weights that come with the package.
+
+    From here, where they lie below: to Snakemake, a copied or moved repository has the same file.
+    """
     try:
-        return str(judge_file())
+        file, here = judge_file(), Path.cwd()
+        return str(file.relative_to(here) if file.is_relative_to(here) else file)
     except DpamError as error:
         stop(error)
 
@@ -215,9 +229,20 @@ def the_judge():
 def starts(wildcards):
     """The files that a training starts and learns from, beside the data."""
     settings = settings_of(wildcards.method)
-    start = settings["model"]["start"]
     files = settings["model"]["weights"], settings["training"]["teacher"]
-    return [file for file in (the_judge() if start == JUDGE else start, *files) if file]
+    return [file for file in (start_of(settings), *files) if file]
+
+
+def start_of(settings):
+    """The file of the network that a training starts from; None if there is none."""
+    start = settings["model"]["start"]
+    return the_judge() if start == JUDGE else start
+
+
+def backbone():
+    """What the backbone is before anything is trained here, as `dpam extract-vit --model`."""
+    model = {key: config["model"][key] for key in ("backbone", "pretrained", "out_indices")}
+    return model | {"weights": start_of(config) or config["model"]["weights"]}
 
 
 def superpixel_weights(wildcards):
@@ -309,7 +334,8 @@ def paths_of_maps():
     candidates = [run for run in NETWORKS if run.distortion == "all"]
     candidates.sort(key=lambda run: run.dataset != run.test_dataset)
     first = {run.test_dataset: run for run in reversed(candidates)}
-    return [f"{run.folder(config)}/maps-on-{name}.npz" for name, run in sorted(first.items())]
+    maps = [f"{run.folder(config)}/maps-on-{name}.npz" for name, run in sorted(first.items())]
+    return [path for path in maps if Path(path).exists() or not config["finished_only"]]
 
 
 def benchmarks_of_runs():

@@ -17,7 +17,6 @@ rule test:
     threads: 8
     resources:
         **asked("test"),
-        gpu=1,
     params:
         views=setting("views"),
         code=fingerprint("test"),
@@ -56,7 +55,6 @@ rule map_quality:
     threads: 8
     resources:
         **asked("map_quality"),
-        gpu=1,
     params:
         views=setting("views"),
         code=fingerprint("map_quality"),
@@ -93,6 +91,7 @@ rule extract_vit:
         root=dataset_root,
         verified="<results>/data/{dataset}/verified.json",
         labels="<results>/data/{dataset}/labels.csv",
+        weights=backbone()["weights"] or [],
     output:
         "<results>/data/{dataset}/vit.npy",
     log:
@@ -104,15 +103,9 @@ rule extract_vit:
     threads: 8
     resources:
         **asked("extract_vit"),
-        gpu=1,
     params:
         own=own_dataset,
-        backbone=json.dumps(
-            {
-                key: config["model"][key]
-                for key in ("backbone", "pretrained", "weights", "out_indices")
-            }
-        ),
+        backbone=json.dumps(backbone()),
         image_size=config["image_size"],
         code=fingerprint("extract_vit"),
     shell:

@@ -159,7 +159,7 @@ rule report:
         benchmarks=subpath(input.plotted, ancestor=2),
         config=as_yaml(config),
         as_released=as_yaml(AS_RELEASED),
-        gpu_rules=[rule.name for rule in workflow.rules if "gpu" in rule.resources],
+        gpu_rules=ON_GPU,
         planned=PLANNED,
         code=fingerprint("report"),
     shell:

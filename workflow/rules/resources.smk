@@ -25,6 +25,8 @@ MEMORY = defaultdict(
         "report": (3000, 0, 0.05),
     },
 )
+# Rules whose jobs ask for a GPU; test_test_selected asks for what test does.
+ON_GPU = ["train", "test", "test_test_selected", "map_quality", "extract_vit", "predict"]
 SHORTEST = 20  # minutes
 UNKNOWN = 10_000  # images of a dataset that is not unpacked yet
 
@@ -68,7 +70,7 @@ def plan(variant=BASE):
 
 
 def asked(rule):
-    """Memory and minutes that a rule's jobs ask for.
+    """Memory, minutes and, of some, the GPU that a rule's jobs ask for.
 
     Twice the time that is estimated, and as much again, of both, in each further attempt. A
     profile may set its own, and cap them (profiles/slurm).
@@ -90,7 +92,7 @@ def asked(rule):
         seconds = cost.core_seconds / threads + cost.gflop / (ASSUMED_TFLOPS * 1000)
         return max(SHORTEST, int(2 * seconds / 60)) * attempt
 
-    return {"mem_mb": mem_mb, "runtime": runtime}
+    return {"mem_mb": mem_mb, "runtime": runtime} | ({"gpu": 1} if rule in ON_GPU else {})
 
 
 def scoring(key, kind):

@@ -41,7 +41,6 @@ rule predict:
     threads: 8
     resources:
         **asked("predict"),
-        gpu=1,
     params:
         code=fingerprint("predict"),
     shell:

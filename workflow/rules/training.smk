@@ -19,7 +19,6 @@ rule train:
     threads: 8
     resources:
         **asked("train"),
-        gpu=1,
         # The checkpoint keeps the views that predictions take. No parameter: another number of them
         # is no reason to train again.
         views=setting("views"),
