@@ -182,9 +182,10 @@ def main(arguments: list[str] | None = None) -> int:
     # OpenMP's threads wait for each other asleep: awake, as usual, they take the time that those
     # still at work need, where a machine has more to do. PyTorch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by who started this, as `>&-` does
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 # until the end
     start_logging(None)
-    if sys.stdout is None:  # closed by who started this, as `>&-` does
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 # until the end
     if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot show must end nothing
         sys.stdout.reconfigure(errors="backslashreplace")
     threading.excepthook = lambda failed: logging.error("dpam %s: %s", command, failed.exc_value)
@@ -224,8 +225,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except Exception as error:
         if missing := missing_package(error):
-            logging.error("dpam %s: needs %s, which is not installed; pip install "
-                          "'dpam-iqa[pipeline,demo]' installs all", command, missing)  # fmt: skip
+            logging.error("dpam %s: needs %s, which is not installed; in a clone of the repository "
+                          "pip install '.[pipeline,demo]' installs all",
+                          command, missing)  # fmt: skip
             return 1
         logging.exception("dpam %s: this is a bug in dpam", command)
         return 70

@@ -125,9 +125,11 @@ def test_each_file_that_a_command_reads_is_looked_for(command):
                 cli.refuse_missing(Namespace(**there | {action.dest: value}, inputs=inputs))
 
 
-def test_output_that_is_closed_stops_nothing(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", None)  # as Python has it after `>&-`
-    assert cli.main(["predict", "none.jpg"]) == SOME_FAILED
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_what_is_closed_stops_nothing(monkeypatch, name):
+    monkeypatch.setattr(sys, name, None)  # as Python has it after `<&-`, `>&-`, `2>&-`
+    words = ["-", "none.jpg"] if name == "stdin" else ["none.jpg"]
+    assert cli.main(["predict", *words]) == SOME_FAILED
 
 
 def numbers(command):

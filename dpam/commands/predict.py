@@ -56,6 +56,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from functools import partial
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -83,7 +84,13 @@ from dpam.inference.score_table import (
     sign_table,
 )
 from dpam.inference.scores import in_words
-from dpam.utils.files import refuse_existing, refuse_same, refuse_unwritable, write_text
+from dpam.utils.files import (
+    refuse_existing,
+    refuse_other_ending,
+    refuse_same,
+    refuse_unwritable,
+    write_text,
+)
 from dpam.utils.progress import own_terminal
 
 if TYPE_CHECKING:
@@ -292,6 +299,17 @@ def refuse_arguments(args: argparse.Namespace, places: list[str]) -> None:
         )
     if args.scatter and not args.labels:
         raise DpamError("--scatter needs --labels, to plot against")
+    if args.scatter:
+        refuse_other_ending(args.scatter, ".svg")
+    for option in ("maps", "scatter"):
+        if getattr(args, option) and not find_spec("matplotlib"):
+            raise DpamError(f"--{option} draws with matplotlib: pip install matplotlib")
+    for place in places if args.maps and args.recursive else ():
+        if os.path.isdir(place) and args.maps.resolve().is_relative_to(Path(place).resolve()):
+            raise DpamError(
+                f"--maps {args.maps}: lies in {place}, whose folders are scored, too; name a "
+                "folder elsewhere"
+            )
 
 
 def read_names(stream: TextIO) -> Iterator[str]:

@@ -114,6 +114,8 @@ class Files:
         If there is no such image, or it cannot be told which of several is meant, the answer is
         where it was expected: verification finds it missing, and `why_missing` says why.
         """
+        if os.path.isabs(name) and Path(name).is_relative_to(os.path.abspath(self.root)):
+            name = os.path.relpath(name, self.root)
         found = self._names.find(name)
         if len(found) == 1:
             return found[0]
@@ -124,6 +126,8 @@ class Files:
     def why_missing(self, image: str) -> str:
         """Why an image that has a label is not among `images`."""
         name = self.unfound.get(image, image)
+        if not name.strip():
+            return "a row of the labels names no image"
         found = self._names.find(name)
         if len(found) > 1:
             return f"may be {' or '.join(found[:2])}; the labels must say its path"

@@ -15,6 +15,8 @@ COLUMNS = (
     *("image", "reference", "distortion", "level", "group"),
     *("official", "raw_label", "raw_std"),
 )
+# Columns that a table of labels may have, beside image and label.
+OPTIONAL = ("reference", "distortion", "level", "group", "split")
 WORKBOOKS = {
     "an Excel or OpenDocument workbook": b"PK\x03\x04",
     "an old Excel workbook": b"\xd0\xcf\x11\xe0",
@@ -259,9 +261,10 @@ def read_labels(path: Path) -> pd.DataFrame:
         )
     if path.suffix.lower() == ".csv":
         table = read_table(path, ["image"])
-        if "label" not in table:
-            table = table.rename(columns={"score": "label", "mos": "label"})
-        _require(path, table, ["image", "label"])
+        other = next((name for name in ("score", "mos") if name in table), None)
+        if "label" not in table and other:
+            table = table.rename(columns={other: "label"})
+        _require(path, table, ["image", "label", *(name for name in OPTIONAL if name in table)])
         return table
     return read_named_labels(path)
 

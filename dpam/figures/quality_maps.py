@@ -25,7 +25,8 @@ MORE = ("superpixels", "texture", "weight of each patch")
 
 def file_name(image: str) -> str:
     """A name for the picture of an image: readable, and another for each image."""
-    words = re.sub(r"[^\w.-]+", "_", PurePath(image).stem)[:80]
+    words = re.sub(r"[^\w.-]+", "_", PurePath(image).stem)
+    words = words.encode()[:80].decode(errors="ignore")  # folders count bytes
     return f"{words}-{hashlib.sha256(image.encode()).hexdigest()[:8]}.png"
 
 

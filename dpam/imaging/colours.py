@@ -30,6 +30,8 @@ def to_srgb(image: Image.Image, name: object) -> Image.Image:
             return image
         if mode == "CMYK" and image.mode != mode:
             raise ValueError(f"it is for CMYK, the pixels are {image.mode}")
+        if mode == "L" and has_colour(image):
+            raise ValueError("it is for grey, the pixels have colours")
         converted = ImageCms.applyTransform(image.convert(mode), transform)
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         log.warning("%s: its colour profile cannot be used: %s; taken as sRGB", name, error)
@@ -38,6 +40,12 @@ def to_srgb(image: Image.Image, name: object) -> Image.Image:
     if image.has_transparency_data:
         converted.putalpha(image.convert("RGBA").getchannel("A"))
     return converted
+
+
+def has_colour(image: Image.Image) -> bool:
+    """Whether a pixel differs from grey by more than SAME."""
+    rgb = np.asarray(image.convert("RGB"))
+    return bool((rgb.max(axis=2) - rgb.min(axis=2)).max() > SAME)
 
 
 @lru_cache(maxsize=32)

@@ -79,7 +79,12 @@ def files(
         elif glob.has_magic(place) and not os.path.exists(place):
             path = Path(place)
             pattern = str(path.relative_to(path.anchor))
-            for match in sorted(Path(path.anchor).glob(pattern)):  # follows no links into loops
+            try:  # follows no links into loops
+                matches = sorted(Path(path.anchor).glob(pattern))
+            except ValueError as error:  # such as **.jpg
+                yield DpamError(f"{printable(place)}: no pattern: {error}")
+                continue
+            for match in matches:
                 if is_image_name(match) or is_archive(match):
                     found = True
                     yield match

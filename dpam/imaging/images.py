@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dpam.errors import DpamError
 from dpam.imaging.colours import from_lab, to_srgb
@@ -35,6 +35,17 @@ RAW = (
 )
 # Tags of TIFF; bit 0 of the first means a smaller copy of another image.
 SUBFILE, DNG_VERSION = 254, 50706
+BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 258, 259, 262, 284
+# What brings an image upright, by its EXIF orientation.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Of the formats that Pillow opens: programs (Ghostscript would run PostScript), films, tables of
 # numbers, what only Windows can draw, and what can only be written.
@@ -107,6 +118,7 @@ def open_image(path: str | Path, file: BinaryIO | None = None) -> Iterator[Image
         with higher_limit, Image.open(source, formats=readable()) as image:
             refuse_huge(image)
             refuse_preview(image, path)
+            refuse_planes(image, path)
             yield image
     except DpamError:
         raise
@@ -176,6 +188,20 @@ def refuse_preview(image: Image.Image, path: str | Path) -> None:
         )
 
 
+def refuse_planes(image: Image.Image, path: str | Path) -> None:
+    """Raise a DpamError if Pillow would read the file wrongly, and say nothing.
+
+    It takes uncompressed planes of 16 bits for planes of 8.
+    """
+    tags = getattr(image, "tag_v2", {})
+    wide = max(tags.get(BITS, (8,))) > 8
+    if wide and (tags.get(PLANAR), tags.get(COMPRESSION)) == (2, 1):
+        raise DpamError(
+            f"{path}: a TIFF of 16 bits whose colours lie in planes of their own cannot be read; "
+            "save it with interleaved colours, or with 8 bits"
+        )
+
+
 def rgb_of(image: Image.Image, name: object = "the photograph", convert: bool = True) -> np.ndarray:
     """An open image of any mode of Pillow as `decode` returns it.
 
@@ -190,11 +216,16 @@ def rgb_of(image: Image.Image, name: object = "the photograph", convert: bool = 
             count to.
     """
     refuse_huge(image)
-    upright = ImageOps.exif_transpose(image)
+    image.load()  # of TIFF, Pillow turns some while it reads them, and forgets their orientation
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    upright = image if turn is None else image.transpose(turn)
     if upright.mode == "La":  # Pillow knows only the way back to LA
         upright = upright.convert("LA")
     if upright.mode.startswith(("I", "F")):
-        upright = Image.fromarray(eight_bits(np.asarray(upright)))
+        grey = eight_bits(np.asarray(upright))
+        # Pillow turns such a negative only where it has 8 bits.
+        negative = image.mode.startswith("I;16") and is_negative(image)
+        upright = Image.fromarray(255 - grey if negative else grey)
         upright.info = image.info
     if upright.mode == "LAB":
         upright = from_lab(upright)
@@ -205,6 +236,11 @@ def rgb_of(image: Image.Image, name: object = "the photograph", convert: bool = 
             Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
         )
     return np.asarray(upright.convert("RGB"))
+
+
+def is_negative(image: Image.Image) -> bool:
+    """Whether it is of a TIFF in which 0 means white."""
+    return bool(getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0)
 
 
 def eight_bits(grey: np.ndarray) -> np.ndarray:

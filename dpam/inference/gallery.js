@@ -3,6 +3,7 @@
   const figures = [...grid.children];
   const [order, low, high, shown] = ["order", "low", "high", "shown"].map(id => document.getElementById(id));
   const score = figure => Number(figure.dataset.score);
+  const shownScore = figure => Math.round(score(figure));
   const compare = {
     best: (a, b) => score(b) - score(a),
     worst: (a, b) => score(a) - score(b),
@@ -11,7 +12,7 @@
   const arrange = () => grid.append(...figures.sort(compare[order.value]));
   const filter = () => {
     const from = low.value === "" ? 0 : Number(low.value), to = high.value === "" ? 100 : Number(high.value);
-    for (const figure of figures) figure.hidden = score(figure) < from || score(figure) > to;
+    for (const figure of figures) figure.hidden = shownScore(figure) < from || shownScore(figure) > to;
     shown.textContent = `${figures.filter(figure => !figure.hidden).length} shown`;
   };
   const enlarge = button => {

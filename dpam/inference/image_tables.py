@@ -18,7 +18,8 @@ class Cell(NamedTuple):
     """An image in a table.
 
     Attributes:
-        name: its path or key as the table has it; without one the row's number, eight digits.
+        name: its path or key as the table has it; without one the row's number, eight digits,
+            which also follows one that an earlier row has.
         content: its bytes, if they were asked for; None: there are none.
     """
 
@@ -52,11 +53,15 @@ def cells(table: Path, contents: bool = True) -> Iterator[Cell]:
         if contents:
             wanted.append(f"{column}.bytes" if inner else column)
         batches = file.iter_batches(ROWS, columns=wanted)
+        known = set()
         for number, row in enumerate(row for batch in batches for row in batch.to_pylist()):
             image = row.get(column)
             parts = (image or {}) if inner else {"bytes": image}
-            name = parts.get("path") or row.get(key) or f"{number:08}"
-            yield Cell(str(name), parts.get("bytes"))
+            name = str(parts.get("path") or row.get(key) or f"{number:08}")
+            if name in known:
+                name += f"#{number:08}"
+            known.add(name)
+            yield Cell(name, parts.get("bytes"))
 
 
 def column_of_images(table: Path, schema: "pa.Schema") -> tuple[str, list[str]]:

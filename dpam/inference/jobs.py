@@ -1,13 +1,13 @@
 """Photographs on their way to a score: decoded and prepared in threads, then scored in batches."""
 
-import sys
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dpam.errors import DpamError
 from dpam.inference.explanations import Explanation, Picture, picture
@@ -18,6 +18,8 @@ from dpam.pack.preparation import Prepared
 from dpam.pack.preparing import CPU, prepare
 from dpam.utils.parallel import in_order
 from dpam.utils.progress import track
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Run:
             for result in track(jobs, "scoring", self.total):
                 if isinstance(result, DpamError):
                     self.failures.append(" ".join(str(result).splitlines()))
-                    tqdm.write(str(result), file=sys.stderr)
+                    with logging_redirect_tqdm():  # below the bar
+                        log.error("%s", result)
                     continue
                 waiting.append(result)
                 yield result.prepared

@@ -28,7 +28,7 @@ class Labels:
     def __init__(self, file: Path) -> None:
         self.file, self.table = file, read_labels(file)
         self.of: dict[str, int] = {}  # row of the table, by absolute path
-        self.scored: list[tuple[float, int]] = []  # a score in [0, 1], and the row of its label
+        self.scored: dict[int, float] = {}  # a score in [0, 1], by the row of its label
 
     def match(
         self, photographs: Collection[str], folders: Iterable[str], scale: tuple[float, float]
@@ -47,7 +47,7 @@ class Labels:
         for row in rows:
             place = self.of.get(os.path.abspath(row.image))
             if place is not None:
-                self.scored.append((row.score_100 / 100, place))
+                self.scored[place] = row.score_100 / 100  # one that is named twice counts once
             yield row
 
     def compare(self, scorer: Scorer) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
@@ -64,8 +64,8 @@ class Labels:
         """
         if not self.scored:
             raise DpamError("--labels: no photograph that has one could be scored")
-        rows = self.table.iloc[[place for _, place in self.scored]]
-        prediction = np.array([score for score, _ in self.scored])
+        rows = self.table.iloc[list(self.scored)]
+        prediction = np.array(list(self.scored.values()))
         label = scorer.labels.quality(numbers(rows["label"]))
         group = rows["group"].tolist() if "group" in rows else None
         result = metrics.evaluate(prediction, label, group=group)

@@ -148,11 +148,14 @@ def test_images_elsewhere_and_few_of_them(labels, judge, tmp_path, capsys):
     [
         (lambda table: table.assign(label=table["label"] + 2), "outside 1 to 5"),
         (lambda table: table.assign(image="x" + table["image"]), "has a label but is not there"),
+        (lambda table: table.assign(image=table["image"].where(table.index > 0, " ")),
+         "a row of the labels names no image"),
+        (lambda table: table.assign(reference="a", Reference="b"), "found twice: reference"),
         (lambda table: table.iloc[:5], "at least 10 photographs of 5 scenes, found 5 of 5"),
         (lambda table: table.drop(columns="label"), "missing: label"),
         (lambda table: table.assign(label=3), "expected labels that differ"),
     ],
-)
+)  # fmt: skip
 def test_labels_that_cannot_be_used(labels, judge, tmp_path, capsys, change, said):
     change(pd.read_csv(labels)).to_csv(labels, index=False)
     assert adapted(labels, judge, tmp_path / "a.safetensors") == 1
@@ -170,6 +173,14 @@ def test_labels_that_were_turned_round_are_noticed(labels, judge, tmp_path, caps
     said = capsys.readouterr().err
     assert "the other way round than you: is --lower-is-better missing" in said
     assert "first.safetensors was adapted before" in said
+
+
+def test_images_may_be_named_from_the_root_of_all_folders(labels, judge, tmp_path):
+    table = pd.read_csv(labels)
+    table["image"] = [str(labels.parent / name) for name in table["image"]]
+    table.rename(columns={"label": "score"}).assign(mos=1).to_csv(tmp_path / "t.csv", index=False)
+    output = tmp_path / "a.safetensors"
+    assert adapted(tmp_path / "t.csv", judge, output, "--images", labels.parent) == 0
 
 
 def test_columns_that_are_not_read_stop_nothing(labels, judge, tmp_path):

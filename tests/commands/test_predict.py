@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import unicodedata
 import zipfile
@@ -373,6 +374,7 @@ def test_nothing_that_is_there_is_written_over(model, photos, tmp_path, capsys):
     labels, mine = tmp_path / "labels.csv", tmp_path / "mine.txt"
     labels.write_text("image,label\n0.png,2\n1.png,3\n")
     mine.write_text("mine")
+    (tmp_path / "plot.svg").write_text("mine")
     (tmp_path / "album").mkdir()
     (tmp_path / "album/mine.png").write_text("mine")
     output = tmp_path / "scores.csv"
@@ -386,7 +388,8 @@ def test_nothing_that_is_there_is_written_over(model, photos, tmp_path, capsys):
         ("--output", labels, "--resume"): "labels.csv: exists already; remove it",
         ("--failures", mine): "mine.txt: exists already",
         ("--output", output, "--resume", "--failures", mine): "mine.txt: exists already",
-        ("--labels", labels, "--scatter", mine): "mine.txt: exists already",
+        ("--labels", labels, "--scatter", tmp_path / "plot.svg"): "plot.svg: exists already",
+        ("--labels", labels, "--scatter", "plot.png"): "plot.png: expected a name that ends in .sv",
         ("--maps", tmp_path / "album"): "album: expected a new folder",
         ("--output", "a.csv", "--failures", "a.csv"): "a.csv: named for two things",
     }.items():
@@ -409,6 +412,53 @@ def test_a_stopped_run_goes_on_with_its_own_failures_and_maps(model, photos, tmp
     assert output.read_bytes() == whole
     assert sorted(maps.iterdir()) == drawn
     assert failures.read_text().count("2.png") == 1
+
+
+def test_maps_are_no_photographs(model, photos, tmp_path, capsys):
+    """Below a folder that is scored they would be found, and scored."""
+    common = "predict", photos, "--checkpoint", model, "--maps", photos / "deep/maps"
+    assert call(*common, "-r") == 1
+    assert f"lies in {photos}, whose folders are scored, too" in capsys.readouterr().err
+    assert call(*common) == 0
+    assert len(printed(capsys)) == 5
+
+
+def test_drawing_needs_matplotlib_before_anything_is_scored(model, photos, capsys, monkeypatch):
+    monkeypatch.setattr("dpam.commands.predict.find_spec", lambda name: None)
+    for option, file in (("--maps", "maps"), ("--scatter", "s.svg")):
+        words = option, photos.parent / file, "--labels", model  # which is not read yet
+        assert call("predict", photos, "--checkpoint", model, *words) == 1
+        assert f"{option} draws with matplotlib: pip install matpl" in capsys.readouterr().err
+
+
+def test_a_long_name_in_any_script_has_a_map(model, tmp_path):
+    name = "\N{KATAKANA LETTER KA}" * 80
+    Image.fromarray(photograph(0)).save(tmp_path / f"{name}.png")
+    maps = tmp_path / "maps"
+    assert call("predict", tmp_path, "--checkpoint", model, "--maps", maps) == 0
+    (file,) = maps.iterdir()
+    assert file.name.startswith(name[:26])
+
+
+def test_the_log_names_what_failed(model, photos, tmp_path, capsys):
+    (photos / "2.png").write_bytes(b"broken")
+    file = tmp_path / "log.txt"
+    assert call("predict", photos, "--checkpoint", model, "--log", file) == 3
+    assert capsys.readouterr().err.count("2.png: expected an image") == 1
+    assert file.read_text().count("2.png: expected an image") == 1
+
+
+def test_a_photograph_that_is_named_twice_counts_once(model, photos, tmp_path, capsys):
+    lines = "".join(f"{number}.png {1 + number / 2}\n" for number in range(5))
+    (tmp_path / "labels.txt").write_text(lines)
+    flags = "--checkpoint", model, "--labels", tmp_path / "labels.txt"
+    assert call("predict", photos, *flags) == 0
+    once = capsys.readouterr().err
+    assert call("predict", photos, photos / "1.png", *flags) == 0
+    twice = capsys.readouterr().err
+    said = [re.search(r"SRCC .*labelled.*", text)[0] for text in (once, twice)]
+    assert "(5 labelled by" in said[0]
+    assert said[0] == said[1]
 
 
 def test_maps_are_drawn_for_each_photograph(model, photos, tmp_path):

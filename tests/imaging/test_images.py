@@ -1,6 +1,7 @@
 """Reading image files, of any kind."""
 
 import os
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -30,6 +31,78 @@ def test_decode_lays_transparency_on_white_and_turns_upright(tmp_path):
     exif[0x0112] = 6  # turn by 90 degrees
     lying.save(tmp_path / "lying.jpg", exif=exif)
     assert decode(tmp_path / "lying.jpg").shape == (40, 30, 3)
+
+
+TURNED = {  # by orientation: how an upright image is stored
+    1: lambda rgb: rgb,
+    2: lambda rgb: rgb[:, ::-1],
+    3: lambda rgb: rgb[::-1, ::-1],
+    4: lambda rgb: rgb[::-1],
+    5: lambda rgb: rgb.swapaxes(0, 1),
+    6: lambda rgb: np.rot90(rgb, 1),
+    7: lambda rgb: np.rot90(rgb.swapaxes(0, 1), 2),
+    8: lambda rgb: np.rot90(rgb, -1),
+}
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("orientation", TURNED)
+def test_every_orientation_becomes_upright(tmp_path, orientation, ending):
+    stored = Image.fromarray(np.ascontiguousarray(TURNED[orientation](COLOURS)))
+    exif = stored.getexif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / f"a.{ending}", exif=exif)
+    np.testing.assert_array_equal(decode(tmp_path / f"a.{ending}"), COLOURS)
+
+
+def test_other_entries_beside_the_orientation_stop_nothing(tmp_path):
+    """Resolutions as text, as some programs leave them; nobody here reads them."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x0131] = "72 dpi"
+    odd = exif.tobytes().replace(struct.pack(">H", 0x0131), struct.pack(">H", 0x011A))
+    odd = odd.replace(struct.pack("<H", 0x0131), struct.pack("<H", 0x011A))
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.jpg", exif=odd)
+    assert decode(tmp_path / "a.jpg").shape == (40, 30, 3)
+
+
+def write_tiff(path, planes, photometric, planar):
+    """A TIFF of 16 bits, uncompressed, of (planes, H, W) uint16."""
+    count, height, width = planes.shape
+    pixels = (planes if planar else np.moveaxis(planes, 0, -1)).astype("<u2").tobytes()
+    strips = count if planar else 1
+    bits, starts, sizes = 8, 16, 32  # places of what is longer than an entry
+    first = 48
+    at = [first + number * len(pixels) // strips for number in range(strips)]
+    size = [len(pixels) // strips] * strips
+    entries = [
+        *[(256, 3, 1, width), (257, 3, 1, height), (258, 3, count, 16 if count == 1 else bits)],
+        *[(259, 3, 1, 1), (262, 3, 1, photometric)],
+        *[(273, 4, strips, at[0] if strips == 1 else starts), (277, 3, 1, count)],
+        *[(278, 3, 1, height), (279, 4, strips, size[0] if strips == 1 else sizes)],
+        (284, 3, 1, 2 if planar else 1),
+    ]
+    content = struct.pack("<2sHI", b"II", 42, first + len(pixels))
+    content += struct.pack("<4H", *[16] * 4)
+    for numbers in (at, size):
+        content += struct.pack("<4I", *numbers, *[0] * (4 - strips))
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    tail = struct.pack("<H", len(entries)) + directory + bytes(4)
+    path.write_bytes(content + pixels + tail)
+
+
+def test_tiffs_of_16_bits_are_read_as_they_are_or_refused(tmp_path):
+    wide = np.moveaxis(COLOURS, -1, 0).astype(np.uint16) * 257
+    write_tiff(tmp_path / "rgb.tif", wide, 2, planar=False)
+    np.testing.assert_array_equal(decode(tmp_path / "rgb.tif"), COLOURS)
+    for zero, name in ((1, "black"), (0, "white")):
+        grey = wide[:1] if zero else 65535 - wide[:1]
+        write_tiff(tmp_path / f"{name}.tif", grey, zero, planar=False)
+        found = decode(tmp_path / f"{name}.tif")
+        np.testing.assert_array_equal(found, np.repeat(COLOURS[..., :1], 3, axis=2))
+    write_tiff(tmp_path / "planes.tif", wide, 2, planar=True)
+    with pytest.raises(DpamError, match=r"planes\.tif: a TIFF of 16 bits whose colours lie in pla"):
+        decode(tmp_path / "planes.tif")
 
 
 RAMP = np.linspace(0, 255, 40 * 40).reshape(40, 40)  # grey
@@ -137,6 +210,17 @@ def test_a_profile_that_cannot_be_used_is_said_and_left_out(tmp_path, caplog, ic
     Image.fromarray(COLOURS).save(tmp_path / "a.png", icc_profile=icc)
     np.testing.assert_array_equal(decode(tmp_path / "a.png"), COLOURS)
     assert "a.png: its colour profile cannot be used" in caplog.text
+
+
+def test_a_profile_of_grey_takes_no_colours_away(tmp_path, caplog):
+    grey = np.repeat(COLOURS[..., :1], 3, axis=2)
+    for name, pixels in (("colours", COLOURS), ("grey", grey)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png", icc_profile=profile(None, 1.8))
+    np.testing.assert_array_equal(decode(tmp_path / "colours.png"), COLOURS)
+    assert "it is for grey, the pixels have colours; taken as sRGB" in caplog.text
+    caplog.clear()
+    assert (decode(tmp_path / "grey.png") != grey).any()
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(

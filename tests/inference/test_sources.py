@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import tarfile
 import zipfile
 
@@ -147,6 +148,10 @@ def test_patterns_and_names_that_look_like_patterns(folder):
     assert names(sources([f"{folder}/*"])) == [f"{folder}/a [1].png", f"{folder}/b.png"]
     assert names(sources([f"{folder}/a [1].png"])) == [f"{folder}/a [1].png"]
     assert "no image matches" in names(sources([f"{folder}/*.gif"]))[0]
+    if sys.version_info < (3, 13):  # later ones take it for *
+        found = list(sources([f"{folder}/**.png", f"{folder}/b.png"]))
+        assert "**.png: no pattern: " in str(found[0])
+        assert names(found[1:]) == [f"{folder}/b.png"]
 
 
 @pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz"])
@@ -226,6 +231,16 @@ def test_images_in_the_cells_of_a_table(tmp_path, layout):
         np.testing.assert_array_equal(source.read(), photograph(number, 40, 36))
     assert list(names_of([table], False)) == expected
     assert total([table], False) is None
+
+
+def test_images_of_one_name_in_a_table_stay_apart(tmp_path):
+    rows = [{"bytes": png(number), "path": "a.png"} for number in range(3)]
+    table = parquet(tmp_path / "t.parquet", {"image": rows})
+    expected = [f"{table}/a.png", f"{table}/a.png#00000001", f"{table}/a.png#00000002"]
+    assert list(names_of([table], False)) == expected
+    rest = list(sources([table], done=set(expected[:1])))
+    assert names(rest) == expected[1:]
+    np.testing.assert_array_equal(rest[0].read(), photograph(1, 40, 36))
 
 
 def test_a_table_without_images_or_damaged_is_named(tmp_path):
