@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output.suffix != ".onnx":
         raise DpamError(f"--output {args.output}: expected a name in .onnx")
     if not (find_spec("onnx") and find_spec("onnxscript")):
-        raise DpamError("onnx or onnxscript is not installed; pip install 'dpam-iqa[onnx]'")
+        raise DpamError("onnx or onnxscript is not installed; pip install '.[onnx]'")
     from dpam.inference.onnx import export
     from dpam.inference.scorer import load
 

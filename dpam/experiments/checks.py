@@ -215,7 +215,7 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
     slic = any("slic" in block["methods"] for block in config["experiments"])
     if slic and config["superpixels"]["backend"] == "opencv" and not find_spec("cv2"):
         yield (
-            "superpixels.backend: opencv is not installed; pip install 'dpam-iqa[opencv]', or take "
+            "superpixels.backend: opencv is not installed; pip install '.[opencv]', or take "
             "numba or scikit-image"
         )
     yield from wrong_files(config)

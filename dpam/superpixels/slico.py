@@ -109,7 +109,7 @@ def opencv() -> Any:
         from cv2 import ximgproc  # noqa: F401 - other builds of OpenCV lack it
     except ImportError as error:
         raise DpamError(
-            "superpixel backend opencv is not installed: pip install 'dpam-iqa[opencv]', "
+            "superpixel backend opencv is not installed: pip install '.[opencv]', "
             "or choose numba or scikit-image"
         ) from error
     return cv2

@@ -28,7 +28,7 @@ from dpam.superpixels.statistics import sampled_statistics
 
 CASES = json.loads((Path(__file__).parents[1] / "data/preprocessing.json").read_text())["cases"]
 needs_opencv = pytest.mark.skipif(
-    not find_spec("cv2"), reason="OpenCV is not installed: pip install 'dpam-iqa[opencv]'"
+    not find_spec("cv2"), reason="OpenCV is not installed: pip install '.[opencv]'"
 )
 EACH_BACKEND = [
     pytest.param(name, marks=needs_opencv if name == "opencv" else ()) for name in BACKENDS

@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +74,18 @@ class Checkout:
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake here."""
         return self.run("snakemake", *arguments)
+
+    @contextmanager
+    def tiny_with(self, old: str, new: str) -> Iterator[None]:
+        """For a while, tiny.yaml says one thing instead of another."""
+        file = self.folder / "tiny.yaml"
+        before = file.read_text()
+        assert old in before
+        file.write_text(before.replace(old, new))
+        try:
+            yield
+        finally:
+            file.write_text(before)
 
     def take_photographs(self) -> None:
         """The dataset `mine` of tiny.yaml: 15 smooth pictures and their scores."""

@@ -234,30 +234,35 @@ def test_beside_a_report_of_what_is_finished_nothing_begins(finished):
     weights = finished.folder / "results/demo/runs/mine/all/slic/split00/seed20/model.safetensors"
     weights.rename(weights.with_suffix(".kept"))
     try:
-        changed = 'training={"epochs": 3}'
-        assert "train" in {job.rule for job in finished.planned("--config", changed)}
-        jobs = finished.planned("--config", "finished_only=True", changed)
+        with finished.tiny_with("epochs: 2", "epochs: 3"):
+            assert "train" in {job.rule for job in finished.planned()}
+            jobs = finished.planned("--config", "finished_only=True")
     finally:
         weights.with_suffix(".kept").rename(weights)
     assert {job.rule for job in jobs} == {"list_runs", "tabulate", "plot", "report"}
-    listed = next(job for job in jobs if job.rule == "report").inputs
-    assert not any("/mine/all/slic/" in path for path in listed)
-    assert any("/mine/all/slic+blind/" in path for path in listed)
+    read = next(job for job in jobs if job.rule == "report").inputs
+    assert not any("/mine/all/slic/" in path for path in read)
+    assert any("/mine/all/slic+blind/" in path for path in read)
 
 
-def test_weights_that_a_backbone_begins_with_are_files_that_jobs_read(tmp_path):
-    checkout = Checkout(tmp_path)
-    checkout.take_photographs()
-    (tmp_path / "some.safetensors").touch()
-    for key, given, named in (
-        ("weights", "some.safetensors", "some.safetensors"),
-        ("start", "some.safetensors", "some.safetensors"),
+@pytest.mark.parametrize(
+    ("setting", "file"),
+    [
+        ("start:\n  weights: some.bin", "some.bin"),
+        ("start: some.bin", "some.bin"),
         # Not by where the repository lies: where it is moved, nothing runs again.
-        ("start", "judge", "dpam/weights/judge.safetensors"),
-    ):
-        jobs = checkout.planned("--config", f'model={{"{key}": "{given}"}}')
-        readers = {job.rule for job in jobs if named in job.inputs}
-        assert readers == {"train", "extract_vit"}, key
+        ("start: judge", "dpam/weights/judge.safetensors"),
+    ],
+)
+def test_what_a_backbone_begins_with_is_a_file_that_jobs_read(finished, setting, file):
+    some = finished.folder / "some.bin"
+    some.touch()
+    try:
+        with finished.tiny_with("  start:\n", f"  {setting}\n"):
+            jobs = finished.planned()
+    finally:
+        some.unlink()
+    assert {job.rule for job in jobs if file in job.inputs} == {"train", "extract_vit"}
 
 
 def test_without_data_the_paper_s_experiment_says_what_is_missing(tmp_path):
