@@ -44,4 +44,4 @@ def test_scoring_needs_no_package_of_the_extras() -> None:
     assert answer.returncode == 0, answer.stderr
     first, second = answer.stderr.splitlines()
     assert first == "dpam predict: none.safetensors: no such file"
-    assert re.match(r"dpam inspect: needs (\w+), which is not installed; pip install", second)
+    assert re.match(r"dpam inspect: needs (\w+), which is not installed; in a clone", second)

@@ -48,7 +48,7 @@ class Judged:
         torn = sides[(sides["side"] == "test") != (sides["opposite"] == "test")]
         alike = {*torn["image"], *torn["other"]}
         near = labels["image"].isin(alike) & (subset == "test")
-        means = group_means(labels, splits)
+        means = group_means(labels, splits, "all")
         return cls(root, labels.assign(subset=subset, near=near, group_mean=means))
 
     def rows(self, subset: str) -> np.ndarray:

@@ -261,9 +261,14 @@ def read_labels(path: Path) -> pd.DataFrame:
         )
     if path.suffix.lower() == ".csv":
         table = read_table(path, ["image"])
-        other = next((name for name in ("score", "mos") if name in table), None)
-        if "label" not in table and other:
-            table = table.rename(columns={other: "label"})
+        if "label" not in table:
+            others = [name for name in table if name in ("score", "mos")]
+            if len(others) > 1:
+                raise DpamError(
+                    f"{path}: expected one column of labels, found {' and '.join(others)}; call "
+                    "the one that is meant label"
+                )
+            table = table.rename(columns=dict.fromkeys(others, "label"))
         _require(path, table, ["image", "label", *(name for name in OPTIONAL if name in table)])
         return table
     return read_named_labels(path)

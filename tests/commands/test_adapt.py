@@ -178,7 +178,7 @@ def test_labels_that_were_turned_round_are_noticed(labels, judge, tmp_path, caps
 def test_images_may_be_named_from_the_root_of_all_folders(labels, judge, tmp_path):
     table = pd.read_csv(labels)
     table["image"] = [str(labels.parent / name) for name in table["image"]]
-    table.rename(columns={"label": "score"}).assign(mos=1).to_csv(tmp_path / "t.csv", index=False)
+    table.rename(columns={"label": "score"}).to_csv(tmp_path / "t.csv", index=False)
     output = tmp_path / "a.safetensors"
     assert adapted(tmp_path / "t.csv", judge, output, "--images", labels.parent) == 0
 

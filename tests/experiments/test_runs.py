@@ -265,7 +265,7 @@ def test_links_to_where_the_workflow_writes_are_followed(tmp_path):
 def test_a_backend_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("dpam.experiments.checks.find_spec", lambda name: None)
     asked = {"superpixels": {"backend": "opencv"}}
-    with pytest.raises(DpamError, match=r"superpixels.backend: opencv .* 'dpam-iqa\[opencv\]'"):
+    with pytest.raises(DpamError, match=r"superpixels.backend: opencv .* '\.\[opencv\]'"):
         runs_of(configured({"datasets": ["live"]}, **asked))
     assert runs_of(configured({"datasets": ["live"], "methods": ["rim"]}, **asked))
 

@@ -243,5 +243,5 @@ def test_numba_is_imported_when_it_is_needed():
 
 def test_a_missing_opencv_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(DpamError, match=r"is not installed: pip install 'dpam-iqa\[opencv\]'"):
+    with pytest.raises(DpamError, match=r"is not installed: pip install '\.\[opencv\]'"):
         slico(np.zeros((40, 40, 3), np.uint8), 10, 10, 1, "opencv")

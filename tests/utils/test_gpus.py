@@ -1,5 +1,6 @@
 """Each job has a GPU of its own; the GPUs are pretended."""
 
+import ast
 import os
 import re
 import subprocess
@@ -110,13 +111,9 @@ def test_only_jobs_of_the_workflow_take_one(pretended, monkeypatch, tmp_path):
 
 def test_each_job_that_counts_as_one_with_a_card_takes_one():
     """`dpam.cli` lets the commands take one that may be told the device."""
-    rules = Path(__file__).parents[2] / "workflow/rules"
-    jobs = [job for file in rules.glob("*.smk") for job in re.split(r"\nrule ", file.read_text())]
-    commands = [
-        re.findall(r"\bdpam ([\w-]+)", job.partition("shell:")[2])[0]
-        for job in jobs
-        if "    gpu=1,\n" in job
-    ]
+    file = Path(__file__).parents[2] / "workflow/rules/resources.smk"
+    rules = ast.literal_eval(re.search(r"^ON_GPU = (.*)$", file.read_text(), re.MULTILINE)[1])
+    commands = [name.replace("_", "-") for name in rules if name != "test_test_selected"]
     assert {"train", "test", "map-quality", "extract-vit", "predict"} <= set(commands)
     for command in commands:
         (subparsers,) = build_parser(command)._subparsers._group_actions
