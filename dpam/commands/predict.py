@@ -36,7 +36,8 @@ wrong with the labels is said before anything is scored.
 
 --page writes all of it as one HTML page of thumbnails, to be ordered and filtered by score.
 
-Nothing that is there is written over: a file that exists is refused, and --maps wants a new folder.
+Nothing that is there is written over: a file that exists is refused, and --maps wants a new folder;
+with -r, one that lies elsewhere.
 
 The authors' flags are understood: --image_dir, --ckpt_slic and --label_path. Superpixels are
 computed; their --slic_dir, a folder of pickled ones, is not read. A checkpoint of theirs needs
@@ -200,7 +201,8 @@ def run(args: argparse.Namespace) -> int:
     before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
     known = None if "-" in places else total(places, args.recursive)
     named: Iterable[str] = chain.from_iterable(
-        read_names(sys.stdin) if place == "-" else [place] for place in places
+        map(partial(apart_from_maps, args), read_names(sys.stdin) if place == "-" else [place])
+        for place in places
     )
     if labels is not None:
         named = list(named)
@@ -304,12 +306,24 @@ def refuse_arguments(args: argparse.Namespace, places: list[str]) -> None:
     for option in ("maps", "scatter"):
         if getattr(args, option) and not find_spec("matplotlib"):
             raise DpamError(f"--{option} draws with matplotlib: pip install matplotlib")
-    for place in places if args.maps and args.recursive else ():
-        if os.path.isdir(place) and args.maps.resolve().is_relative_to(Path(place).resolve()):
-            raise DpamError(
-                f"--maps {args.maps}: lies in {place}, whose folders are scored, too; name a "
-                "folder elsewhere"
-            )
+    for place in places:
+        apart_from_maps(args, place)
+
+
+def apart_from_maps(args: argparse.Namespace, place: str) -> str:
+    """The place, which is to be scored.
+
+    Raises:
+        DpamError: the pictures of --maps would be found in it, and scored.
+    """
+    ways = (os.path.abspath, os.path.realpath)
+    inside = args.maps and any(Path(way(args.maps)).is_relative_to(way(place)) for way in ways)
+    if inside and args.recursive and os.path.isdir(place):
+        raise DpamError(
+            f"--maps {args.maps}: lies in {place}, whose folders are scored, too; name a "
+            "folder elsewhere"
+        )
+    return place
 
 
 def read_names(stream: TextIO) -> Iterator[str]:

@@ -239,7 +239,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     Without a column label, score or mos is taken for it.
 
     Returns:
-        Columns image, label and what else the CSV has, as text.
+        Columns image, label and those of OPTIONAL that the CSV has, as text.
 
     Raises:
         DpamError: the file is missing, or holds something else; of a workbook or a MATLAB file,
@@ -269,8 +269,9 @@ def read_labels(path: Path) -> pd.DataFrame:
                     "the one that is meant label"
                 )
             table = table.rename(columns=dict.fromkeys(others, "label"))
-        _require(path, table, ["image", "label", *(name for name in OPTIONAL if name in table)])
-        return table
+        read = ["image", "label", *(name for name in OPTIONAL if name in table)]
+        _require(path, table, read)
+        return table[read]
     return read_named_labels(path)
 
 

@@ -4,13 +4,13 @@ import pandas as pd
 
 from dpam.evaluation.formatting import comparable, rules_of
 from dpam.evaluation.published import ABOUT
-from dpam.evaluation.tables import FEW, FLOOR
+from dpam.evaluation.tables import FLOOR
 
 # Before the metrics of epochs selected on test; see docs/README.md.
 TEST_SELECTED = "test-selected"
 ABOUT_SPLITS = (
-    "median ± standard deviation over runs, which are splits and their seeds; of fewer than "
-    f"{FEW} splits, or of a single split with fewer than {FEW} seeds, the value of each"
+    "median ± standard deviation over runs, which are splits and their seeds; of two or three "
+    "splits, or of as many seeds of a single split, the value of each"
 )
 ABOUT_FEW_REFERENCES = (
     "[ ]*: a bootstrap over images, as fewer than five references were tested. Images of one "

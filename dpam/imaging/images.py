@@ -35,7 +35,7 @@ RAW = (
 )
 # Tags of TIFF; bit 0 of the first means a smaller copy of another image.
 SUBFILE, DNG_VERSION = 254, 50706
-BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 258, 259, 262, 284
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 256, 257, 258, 259, 262, 284
 # What brings an image upright, by its EXIF orientation.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -163,7 +163,9 @@ def upright_size(path: str | Path) -> tuple[int, int]:
     """
     with open_image(path) as image:
         lying = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-        return image.size if lying else image.size[::-1]
+        tags = getattr(image, "tag_v2", {})  # of TIFF, where Pillow may have turned the size
+        width, height = tags.get(WIDTH, image.width), tags.get(HEIGHT, image.height)
+        return (width, height) if lying else (height, width)
 
 
 def refuse_huge(image: Image.Image) -> None:
@@ -195,7 +197,7 @@ def refuse_planes(image: Image.Image, path: str | Path) -> None:
     """
     tags = getattr(image, "tag_v2", {})
     wide = max(tags.get(BITS, (8,))) > 8
-    if wide and (tags.get(PLANAR), tags.get(COMPRESSION)) == (2, 1):
+    if wide and (tags.get(PLANAR), tags.get(COMPRESSION, 1)) == (2, 1):
         raise DpamError(
             f"{path}: a TIFF of 16 bits whose colours lie in planes of their own cannot be read; "
             "save it with interleaved colours, or with 8 bits"

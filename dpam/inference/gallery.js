@@ -3,7 +3,7 @@
   const figures = [...grid.children];
   const [order, low, high, shown] = ["order", "low", "high", "shown"].map(id => document.getElementById(id));
   const score = figure => Number(figure.dataset.score);
-  const shownScore = figure => Math.round(score(figure));
+  const shownScore = figure => Number(figure.querySelector("strong").textContent);
   const compare = {
     best: (a, b) => score(b) - score(a),
     worst: (a, b) => score(a) - score(b),

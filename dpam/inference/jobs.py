@@ -96,7 +96,7 @@ class Run:
                 if isinstance(result, DpamError):
                     self.failures.append(" ".join(str(result).splitlines()))
                     with logging_redirect_tqdm():  # below the bar
-                        log.error("%s", result)
+                        log.warning("%s", result)
                     continue
                 waiting.append(result)
                 yield result.prepared

@@ -265,6 +265,7 @@ def answer(table: pd.DataFrame, pairs: pd.DataFrame) -> str:
             if len(both):
                 said += f"; in {ahead} of {quantity(len(both), 'test')} "
                 said += f"its SRCC is above that of {method_name(str(other))}"
+            if ahead:
                 of_both = pairs[["first", "second"]].isin([method, other]).all(axis=1)
                 winners = significance.winners(pairs[of_both])
                 sure = sum(tuple(row) in winners for row in rows[names].to_numpy())

@@ -414,11 +414,19 @@ def test_a_stopped_run_goes_on_with_its_own_failures_and_maps(model, photos, tmp
     assert failures.read_text().count("2.png") == 1
 
 
-def test_maps_are_no_photographs(model, photos, tmp_path, capsys):
+def test_maps_are_no_photographs(model, photos, capsys, monkeypatch):
     """Below a folder that is scored they would be found, and scored."""
     common = "predict", photos, "--checkpoint", model, "--maps", photos / "deep/maps"
     assert call(*common, "-r") == 1
     assert f"lies in {photos}, whose folders are scored, too" in capsys.readouterr().err
+    (photos.parent / "empty").mkdir()
+    (photos / "link").symlink_to(photos.parent / "empty")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{photos}\n"))
+    linked = "-r", "--checkpoint", model, "--maps", photos / "link"
+    for place in (photos, "-"):
+        assert call("predict", place, *linked) == 1
+        assert f"lies in {photos}, whose folders are scored, too" in capsys.readouterr().err
+    (photos / "link").unlink()
     assert call(*common) == 0
     assert len(printed(capsys)) == 5
 

@@ -257,7 +257,8 @@ def test_own_labels_are_one_column(tmp_path):
     dataset = own(tmp_path, "image,score,mos", "a.png,3,4", images=("a.png",))
     with pytest.raises(DpamError, match="found score and mos; call the one that is meant l"):
         dataset.read_labels(tmp_path)
-    dataset = own(tmp_path, "image,score,label", "a.png,3,4", images=("a.png",))
+    # Also with empty columns, as of a sheet that was wider once.
+    dataset = own(tmp_path, "image,score,label,,", "a.png,3,4,,", images=("a.png",))
     assert dataset.read_labels(tmp_path)["raw_label"].tolist() == [4]
 
 

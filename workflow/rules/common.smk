@@ -50,7 +50,14 @@ def is_finished(run):
     if run.is_network:
         files += [Path(run.folder(config), name) for name in ("model.safetensors", "history.csv")]
         files += [data / name / f"{pack_of(config, run.method)}.h5" for name in datasets]
+        files.append(Path(benchmark_of(run)))
     return all(file.exists() for file in files)
+
+
+def benchmark_of(run):
+    """Time and memory of a training run."""
+    name = f"{run.dataset}-{run.distortion}-{run.method}-{run.split}-seed{run.seed}"
+    return f"{config['pathvars']['benchmarks']}/train/{name}.tsv"
 
 
 SCHEMA = Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"
@@ -340,13 +347,7 @@ def paths_of_maps():
 
 def benchmarks_of_runs():
     """Time and memory of every training run."""
-    return list(
-        dict.fromkeys(
-            f"<benchmarks>/train/{run.dataset}-{run.distortion}-{run.method}-{run.split}"
-            f"-seed{run.seed}.tsv"
-            for run in NETWORKS
-        )
-    )
+    return list(dict.fromkeys(map(benchmark_of, NETWORKS)))
 
 
 def paths(output):
