@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by who started this, as `>&-` does
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 # until the end
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 # open until the process ends
     start_logging(None)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot show must end nothing
         sys.stdout.reconfigure(errors="backslashreplace")

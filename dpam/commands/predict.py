@@ -86,6 +86,7 @@ from dpam.inference.score_table import (
 )
 from dpam.inference.scores import in_words
 from dpam.utils.files import (
+    lies_in,
     refuse_existing,
     refuse_other_ending,
     refuse_same,
@@ -201,7 +202,7 @@ def run(args: argparse.Namespace) -> int:
     before: Iterable[Row] = prepare_to_resume(args.output) if args.resume else ()
     known = None if "-" in places else total(places, args.recursive)
     named: Iterable[str] = chain.from_iterable(
-        map(partial(apart_from_maps, args), read_names(sys.stdin) if place == "-" else [place])
+        map(partial(apart_from_maps, args), read_names(sys.stdin)) if place == "-" else [place]
         for place in places
     )
     if labels is not None:
@@ -316,9 +317,7 @@ def apart_from_maps(args: argparse.Namespace, place: str) -> str:
     Raises:
         DpamError: the pictures of --maps would be found in it, and scored.
     """
-    ways = (os.path.abspath, os.path.realpath)
-    inside = args.maps and any(Path(way(args.maps)).is_relative_to(way(place)) for way in ways)
-    if inside and args.recursive and os.path.isdir(place):
+    if args.maps and args.recursive and os.path.isdir(place) and lies_in(args.maps, place):
         raise DpamError(
             f"--maps {args.maps}: lies in {place}, whose folders are scored, too; name a "
             "folder elsewhere"

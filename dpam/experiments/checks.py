@@ -31,6 +31,7 @@ from dpam.experiments.places import (
 from dpam.experiments.settings import JUDGE
 from dpam.experiments.variants import config_of
 from dpam.model.shapes import SHAPES
+from dpam.utils.files import lies_in
 
 # Folders below the results that the workflow writes; nothing of the user's may lie there.
 WRITTEN = ("data", "runs", "tables", "figures", "report", "photographs", "datasets")
@@ -243,12 +244,6 @@ def wrong_settings(config: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: {root_of(config, name)} lies where the workflow writes, its files would "
                 "be replaced; move it, and name the place as data_root or under roots"
             )
-
-
-def lies_in(place: str, folder: str | Path) -> bool:
-    """Whether a place is a folder or in it, as they are written or by where their links lead."""
-    ways = os.path.abspath, os.path.realpath
-    return any(Path(way(place)).is_relative_to(way(folder)) for way in ways)
 
 
 def wrong_files(config: Mapping[str, Any]) -> Iterator[str]:

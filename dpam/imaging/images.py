@@ -5,13 +5,13 @@ registered with it. While a file is open, Pillow's limit on pixels is LARGEST, i
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -163,9 +163,15 @@ def upright_size(path: str | Path) -> tuple[int, int]:
     """
     with open_image(path) as image:
         lying = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-        tags = getattr(image, "tag_v2", {})  # of TIFF, where Pillow may have turned the size
+        tags = tags_of(image)  # where Pillow may have turned the size
         width, height = tags.get(WIDTH, image.width), tags.get(HEIGHT, image.height)
         return (width, height) if lying else (height, width)
+
+
+def tags_of(image: Image.Image) -> Mapping[int, Any]:
+    """The tags of a TIFF; of other files none."""
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+    return tags
 
 
 def refuse_huge(image: Image.Image) -> None:
@@ -180,7 +186,7 @@ def refuse_huge(image: Image.Image) -> None:
 
 def refuse_preview(image: Image.Image, path: str | Path) -> None:
     """Raise a DpamError if what Pillow opened is not the photograph but a small copy of it."""
-    tags = getattr(image, "tag_v2", {})
+    tags = tags_of(image)
     raw = Path(path).suffix.lower() in RAW or DNG_VERSION in tags
     if raw or tags.get(SUBFILE, 0) & 1:
         kind = "a raw file" if raw else "a file"
@@ -195,7 +201,7 @@ def refuse_planes(image: Image.Image, path: str | Path) -> None:
 
     It takes uncompressed planes of 16 bits for planes of 8.
     """
-    tags = getattr(image, "tag_v2", {})
+    tags = tags_of(image)
     wide = max(tags.get(BITS, (8,))) > 8
     if wide and (tags.get(PLANAR), tags.get(COMPRESSION, 1)) == (2, 1):
         raise DpamError(
@@ -225,8 +231,8 @@ def rgb_of(image: Image.Image, name: object = "the photograph", convert: bool = 
         upright = upright.convert("LA")
     if upright.mode.startswith(("I", "F")):
         grey = eight_bits(np.asarray(upright))
-        # Pillow turns such a negative only where it has 8 bits.
-        negative = image.mode.startswith("I;16") and is_negative(image)
+        # Where 0 means white: Pillow turns that only where it has 8 bits.
+        negative = image.mode.startswith("I;16") and tags_of(image).get(PHOTOMETRIC) == 0
         upright = Image.fromarray(255 - grey if negative else grey)
         upright.info = image.info
     if upright.mode == "LAB":
@@ -238,11 +244,6 @@ def rgb_of(image: Image.Image, name: object = "the photograph", convert: bool = 
             Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
         )
     return np.asarray(upright.convert("RGB"))
-
-
-def is_negative(image: Image.Image) -> bool:
-    """Whether it is of a TIFF in which 0 means white."""
-    return bool(getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0)
 
 
 def eight_bits(grey: np.ndarray) -> np.ndarray:

@@ -130,6 +130,12 @@ def refuse_nameless(path: Path) -> None:
         raise DpamError(f"{path}: expected a new name, found a folder that is there")
 
 
+def lies_in(place: str | Path, folder: str | Path) -> bool:
+    """Whether a place is a folder or in it, as they are written or by where their links lead."""
+    ways = os.path.abspath, os.path.realpath
+    return any(Path(way(place)).is_relative_to(way(folder)) for way in ways)
+
+
 def refuse_other_ending(path: Path, ending: str) -> None:
     """Raise a DpamError if a file to be written has not the ending that its readers go by."""
     if path.suffix != ending:
