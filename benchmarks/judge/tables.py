@@ -250,7 +250,7 @@ def moves(found: Mapping[str, Any]) -> tuple[str, list[tuple[str, list[str]]]]:
 
 
 def coverage(judges: Sequence[Mapping[str, Any]]) -> str:
-    """How often the intervals hold the label."""
+    """How often the intervals hold the label, and how far they reach."""
     head, columns = ["test photographs"], []
     for judge in (each for each in networks(judges) if "test" in each):
         found = judge["test"].get("coverage")
@@ -261,12 +261,16 @@ def coverage(judges: Sequence[Mapping[str, Any]]) -> str:
             {"all": found["all"], **found["groups"]}
             | dict(zip(tenths, found["deciles"], strict=True))
         )
-        head.append(f"{judge['title']}: label within {points(found['all']['width'] / 2)}")
+        head.append(f"{judge['title']}: label inside")
+
+    def cell(found: Mapping[str, Any]) -> str:
+        return f"{percent(found['inside'])} (± {points(found['width'] / 2)})"
+
     rows = [
-        [f"{name}, {one['n']}", *(percent(each[name]["inside"]) for each in columns)]
+        [f"{name}, {one['n']}", *(cell(each[name]) for each in columns)]
         for name, one in columns[0].items()
     ]
-    return table(head, rows)
+    return table(head, rows) + "\nIn brackets: half of the intervals' mean width."
 
 
 def absurd(judges: Sequence[Mapping[str, Any]]) -> str:
@@ -279,12 +283,13 @@ def absurd(judges: Sequence[Mapping[str, Any]]) -> str:
     text = table(["", *(judge["title"] for judge in known)], rows)
     changed = [
         [
-            name,
+            f"{judge['title']}: {name}",
             points(one["start"]),
             f"{points(one['raised'])} ({points(one['raised_change'])})",
             f"{points(one['lowered'])} ({points(one['lowered_change'])})",
         ]
-        for name, one in known[0]["absurd"]["optimised"].items()
+        for judge in networks(known)
+        for name, one in judge["absurd"]["optimised"].items()
     ]
     head = ["optimised from", "score", "raised to", "lowered to"]
     ends = [judge["bounds"] for judge in networks(judges)]

@@ -14,7 +14,8 @@ from typing import Any
 
 from dpam.commands.arguments import add_checkpoint, checkpoint_of
 from dpam.errors import DpamError
-from dpam.inference.scores import Scale, half_width, learned_range
+from dpam.evaluation.conformal import width_of
+from dpam.inference.scores import Scale, learned_range
 from dpam.model.header import metadata_of, open_checkpoint, read_header, read_settings
 from dpam.model.shapes import SHAPES
 
@@ -87,12 +88,12 @@ def card(
     if "validation" in metadata:
         found = metadata["validation"]
         yield "validation", "{images} images, SRCC {srcc:.3f}, PLCC {plcc:.3f}".format(**found)
-    if (reach := half_width(metadata)) is not None:
+    if (width := width_of(metadata)) is not None:
         images = metadata["interval"]["images"]
         yield (
             "interval",
             f"the labels of nine in ten photographs like the {images} of the validation set lie "
-            f"within {100 * reach:.1f} of 100 of the score",
+            f"within {width} of the score",
         )
     if "training" in metadata:
         yield "training", pairs(metadata["training"])

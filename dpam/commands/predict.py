@@ -357,7 +357,7 @@ def show(rows: Iterable[Row], scorer: Scorer) -> None:
             print(csv_line(row), end="", flush=True)
         return
     print(f"from 0, worst, to 100, best; in brackets: {scorer.scale}")
-    width = len(in_words(100, *((None, None) if scorer.half_width is None else (100, 100))))
+    width = len(in_words(100, *((None, None) if scorer.width is None else (100, 100))))
     for row in rows:
         words = in_words(row.score_100, row.low, row.high)
         tqdm.write(f"{words:<{width}}  ({row.score:.4f})  {row.image}", file=sys.stdout)

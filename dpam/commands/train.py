@@ -39,7 +39,7 @@ import pandas as pd
 from dpam.commands.arguments import add_device, add_input, add_output, add_views, natural, positive
 from dpam.datasets.scaling import extremes, stretch_in_subsets
 from dpam.errors import DpamError
-from dpam.evaluation.conformal import LEAST, interval
+from dpam.evaluation.conformal import LEAST, interval, width_of
 from dpam.experiments.configuration import settings_of_run
 from dpam.experiments.settings import JUDGE
 from dpam.inference.judge import judge_file
@@ -263,8 +263,7 @@ def on_validation(
             *(len(first), LEAST),
         )
         return found
-    points = 100 * entry["interval"]["half_width"]
-    log.info("epoch %d: nine in ten labels of validation within %.1f of 100", epoch, points)
+    log.info("epoch %d: nine in ten labels of validation within %s", epoch, width_of(entry))
     return found | entry
 
 

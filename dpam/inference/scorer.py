@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from dpam.errors import DpamError
+from dpam.evaluation.conformal import width_of
 from dpam.inference.explanations import Explanation, picture
 from dpam.inference.judge import judge_file
 from dpam.inference.photographs import Photo, is_one, rgb_array
 from dpam.inference.predict import Prediction, predict_views
-from dpam.inference.scores import Numbers, Scale, Score, half_width, learned_range
+from dpam.inference.scores import Numbers, Scale, Score, learned_range
 from dpam.model import Network
 from dpam.model.checkpoint import load_checkpoint
 from dpam.pack.preparation import Preparation, Prepared
@@ -43,8 +44,8 @@ class Scorer:
             None where that is not known: the authors' networks learned labels stretched by their
             smallest and largest one, which the files do not tell.
         scale: of its scores, `labels`, or 0 to 100 where the range is not known.
-        half_width: how far the interval of a score reaches to either side, of 1; None where the
-            checkpoint does not tell.
+        width: how far the interval of a score reaches to either side; None where the checkpoint
+            does not tell.
         falls: whether the network itself predicts DMOS, 0 being the best.
         views: of each photograph, see `dpam.pack.batches.fixed_views`.
         device: where it computes.
@@ -72,7 +73,7 @@ class Scorer:
             rises = metadata["higher_is_better"]
             self.labels = Scale(metadata["label_kind"], low, high, rises)
             self.learned_range = learned_range(metadata)
-            self.half_width = half_width(metadata)
+            self.width = width_of(metadata)
             self.views = views or metadata.get("views", USUAL)
             if self.views not in VIEWS:
                 raise ValueError(f"views {self.views}")
@@ -167,7 +168,8 @@ class Scorer:
 
     def score_of(self, prediction: Prediction) -> Score:
         """The score that a prediction means: the mean over the views."""
-        quality, reach = float(prediction.quality.mean().clip(0, 1)), self.half_width
+        quality = float(prediction.quality.mean().clip(0, 1))
+        reach = None if self.width is None else self.width.at(quality)
         return Score(
             score=self.scale.native(quality),
             score_100=100 * quality,

@@ -82,20 +82,6 @@ def in_words(score_100: float, low: float | None, high: float | None) -> str:
     return f"{score_100:.0f}, likely between {low:.0f} and {high:.0f}"
 
 
-def half_width(metadata: dict[str, Any]) -> float | None:
-    """How far the interval of a score reaches to either side, of 1; of a checkpoint's metadata.
-
-    Raises:
-        KeyError, TypeError, ValueError: something else stands there.
-    """
-    if "interval" not in metadata:
-        return None
-    reach = float(metadata["interval"]["half_width"])
-    if not 0 <= reach <= 1:
-        raise ValueError(f"interval of half_width {reach:g}")
-    return reach
-
-
 def learned_range(metadata: dict[str, Any]) -> tuple[float, float] | None:
     """See `dpam.inference.scorer.Scorer`; of a checkpoint's metadata, old ones too.
 

@@ -140,7 +140,7 @@ def test_images_elsewhere_and_few_of_them(labels, judge, tmp_path, capsys):
     output = tmp_path / "few.safetensors"
     assert adapted(table, judge, output, "--images", labels.parent) == 0
     assert "no interval: it takes 20 photographs, here are 12" in capsys.readouterr().err
-    assert dpam.load(output).half_width is None
+    assert dpam.load(output).width is None
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dpam.evaluation.conformal import half_width
+from dpam.evaluation.conformal import Width, half_width, interval, tilt_of, width_of
 
 DRAWS = 4000
 ERRORS = {
@@ -44,3 +44,66 @@ def test_it_is_one_of_the_errors():
 def test_too_few_images_tell_nothing():
     assert half_width(np.zeros(19), np.ones(19)) is None
     assert half_width(np.zeros(20), np.ones(20)) == 1
+
+
+def rated(rng, count, spread):
+    """Labels that lie around predictions with a standard deviation of their own."""
+    prediction = rng.beta(4, 2, count)
+    return prediction, rng.normal(prediction, spread(prediction))
+
+
+@pytest.mark.parametrize("count", [200, 1000])
+def test_where_errors_are_smaller_intervals_are_narrower_and_hold_as_much(count):
+    rng, held, draws = np.random.default_rng(count), [], 600
+    for _ in range(draws):
+        width = width_of(interval(*rated(rng, count, lambda p: 0.15 - 0.1 * p)))
+        told, label = rated(rng, 200, lambda p: 0.15 - 0.1 * p)
+        reach = np.array([width.at(quality) for quality in told])
+        good = told > np.quantile(told, 0.5)
+        inside = np.abs(told - label) <= reach
+        held.append([inside.mean(), inside[good].mean(), inside[~good].mean(), width.tilt])
+    whole, better, worse, tilt = np.mean(held, axis=0)
+    assert abs(whole - 0.9) < 0.005
+    assert abs(better - 0.9) < 0.01
+    assert abs(worse - 0.9) < 0.01
+    assert tilt == pytest.approx(-1, abs=0.05)  # of 0.15 - 0.1 p = 0.1 (1 - (p - 0.5))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_tilt_is_that_of_the_line_through_the_errors(sign):
+    prediction = np.linspace(0, 1, 200)
+    errors = 0.1 * (1 + sign * 0.7 * (prediction - 0.5))
+    errors[::2] *= -1
+    assert tilt_of(prediction, prediction + errors) == pytest.approx(sign * 0.7)
+    found = interval(prediction, prediction + errors)["interval"]
+    assert found == {
+        "coverage": 0.9,
+        "half_width": pytest.approx(0.1),
+        "tilt": pytest.approx(sign * 0.7),
+        "images": 200,
+    }
+    # Where the line would reach 0, the narrowest interval is a ninth of the widest.
+    errors = prediction if sign > 0 else 1 - prediction
+    width = width_of(interval(prediction, prediction + errors))
+    narrow, wide = sorted([width.at(0), width.at(1)])
+    assert wide == pytest.approx(9 * narrow)
+    assert (width.at(1) > width.at(0)) == (sign > 0)
+
+
+def test_few_images_or_equal_predictions_have_no_tilt():
+    rng = np.random.default_rng(0)
+    prediction, label = rated(rng, 199, lambda p: 0.15 - 0.1 * p)
+    assert interval(prediction, label)["interval"]["tilt"] == 0
+    assert tilt_of(np.full(300, 0.6), rng.random(300)) == 0
+    assert tilt_of(rng.random(300), np.linspace(0, 1, 300)) != 0
+    exact = rng.random(300)
+    assert interval(exact, exact)["interval"]["half_width"] == 0
+
+
+def test_a_width_in_words_and_as_older_checkpoints_have_it():
+    assert str(width_of({"interval": {"half_width": 0.154}})) == "15.4 of 100"
+    tilted = width_of({"interval": {"half_width": 0.2, "tilt": -1.0}})
+    assert str(tilted) == "25.0 of 100 (at 25) to 15.0 (at 75)"
+    assert tilted == Width(0.2, -1.0)
+    assert tilted.at(0.9) == pytest.approx(0.12)
+    assert width_of({}) is None

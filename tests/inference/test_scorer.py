@@ -141,11 +141,15 @@ def test_where_the_learned_range_is_not_known_scores_go_from_0_to_100(tmp_path, 
 
 
 @pytest.mark.parametrize("higher_is_better", [True, False])
-@pytest.mark.parametrize("reach", [0.05, 0.9])
-def test_the_interval_reaches_to_both_sides_within_0_to_100(tmp_path, reach, higher_is_better):
-    interval = {"coverage": 0.9, "half_width": reach, "images": 30}
+@pytest.mark.parametrize("tilt", [{}, {"tilt": -1.5}])
+@pytest.mark.parametrize("width", [0.05, 0.9])
+def test_the_interval_reaches_to_both_sides_within_0_to_100(
+    tmp_path, width, tilt, higher_is_better
+):
+    interval = {"coverage": 0.9, "half_width": width, **tilt, "images": 30}
     path = checkpoint(tmp_path, higher_is_better=higher_is_better, interval=interval)
     (rated,) = dpam.load(path).rate([photograph(0)])
+    reach = width * (1 + tilt.get("tilt", 0) * (rated.score_100 / 100 - 0.5))
     assert rated.low == pytest.approx(max(0, rated.score_100 - 100 * reach))
     assert rated.high == pytest.approx(min(100, rated.score_100 + 100 * reach))
     between = f"{rated.score_100:.0f}, likely between {rated.low:.0f} and {rated.high:.0f}"
@@ -158,7 +162,18 @@ def test_without_an_interval_none_is_told(path):
     assert str(rated) == f"{rated.score_100:.0f}"
 
 
-@pytest.mark.parametrize("interval", [{}, None, {"half_width": 3}, {"half_width": float("nan")}])
+@pytest.mark.parametrize(
+    "interval",
+    [
+        {},
+        None,
+        {"half_width": 3},
+        {"half_width": float("nan")},
+        {"half_width": 0.1, "tilt": 2.1},  # somewhere it would reach less than nothing
+        {"half_width": 0.1, "tilt": float("nan")},
+        {"half_width": 0.1, "tilt": None},
+    ],
+)
 def test_an_interval_that_is_none_is_refused(tmp_path, interval):
     with pytest.raises(DpamError, match="is not told as it should be"):
         dpam.load(checkpoint(tmp_path, interval=interval))

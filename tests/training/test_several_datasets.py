@@ -229,7 +229,7 @@ def test_a_validation_set_that_tells_too_little_does_not_count(files, tmp_path, 
 def test_a_score_s_interval_is_that_of_the_scale_it_is_on(files, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "dpam.evaluation.conformal.half_width", lambda told, label: seen.append((told, label))
+        "dpam.commands.train.interval", lambda told, label: seen.append((told, label))
     )
     with open_packs(files) as joined:
         run = trainer(joined, tmp_path, epochs=1)
