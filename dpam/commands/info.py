@@ -93,7 +93,7 @@ def card(
         yield (
             "interval",
             f"the labels of nine in ten photographs like the {images} of the validation set lie "
-            f"within {width} of the score",
+            f"no farther from the score than {width}",
         )
     if "training" in metadata:
         yield "training", pairs(metadata["training"])

@@ -263,7 +263,10 @@ def on_validation(
             *(len(first), LEAST),
         )
         return found
-    log.info("epoch %d: nine in ten labels of validation within %s", epoch, width_of(entry))
+    log.info(
+        "epoch %d: nine in ten labels of validation lie no farther from the score than %s",
+        *(epoch, width_of(entry)),
+    )
     return found | entry
 
 

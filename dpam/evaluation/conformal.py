@@ -27,10 +27,11 @@ class Width(NamedTuple):
         return self.half_width * float(slant(quality, self.tilt))
 
     def __str__(self) -> str:
+        """What stands behind "no farther from the score than"."""
         if self.tilt == 0:
             return f"{100 * self.half_width:.1f} of 100"
         low, high = (100 * self.at(quality) for quality in (0.25, 0.75))
-        return f"{low:.1f} of 100 (at 25) to {high:.1f} (at 75)"
+        return f"{low:.1f} of 100 where it is 25, {high:.1f} where it is 75"
 
 
 def slant(quality: Any, tilt: float) -> Any:
@@ -47,7 +48,7 @@ def half_width(prediction: np.ndarray, label: np.ndarray, tilt: float = 0.0) -> 
 
     Args:
         prediction, label: (n,), on one scale.
-        tilt: see `Width`; of others than these images, or it is known only about.
+        tilt: see `Width`. The probability is exact for one that does not come from these images.
 
     Returns:
         on that scale; None if n is below 20.
@@ -66,7 +67,7 @@ def half_width(prediction: np.ndarray, label: np.ndarray, tilt: float = 0.0) -> 
 def tilt_of(prediction: np.ndarray, label: np.ndarray) -> float:
     """How errors grow with the prediction: of the line through them, as `Width` has it.
 
-    Good photographs are agreed upon more than bad ones, and predicted better.
+    Judges err less on good photographs than on bad ones.
 
     Args:
         prediction, label: (n,), from 0 to 1.

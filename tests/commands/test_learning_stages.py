@@ -233,7 +233,7 @@ def test_a_checkpoint_knows_how_far_labels_lie_from_its_scores(
         assert about["interval"]["images"] == 4
     capsys.readouterr()
     assert call("info", out / "run/model.safetensors") == 0
-    assert "photographs like the 4 of the validation set lie within" in capsys.readouterr().out
+    assert "photographs like the 4 of the validation set lie no farther" in capsys.readouterr().out
 
 
 def test_the_released_scaling_is_kept_apart_from_the_default(photos, tmp_path):

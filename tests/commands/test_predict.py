@@ -85,7 +85,7 @@ def test_scores_in_words_on_a_terminal_and_intervals_in_columns(
         assert line.endswith(f" ({row.score:.4f})  {photos}/{number}.png")
     assert call("info", told) == 0
     card = capsys.readouterr().out
-    assert ("within 30.0 of 100 of the score" in card) == (interval is not None)
+    assert ("no farther from the score than 30.0 of 100" in card) == (interval is not None)
 
 
 def test_only_a_terminal_is_told_that_it_loads(model, photos, capsys, monkeypatch):

@@ -103,7 +103,7 @@ def test_few_images_or_equal_predictions_have_no_tilt():
 def test_a_width_in_words_and_as_older_checkpoints_have_it():
     assert str(width_of({"interval": {"half_width": 0.154}})) == "15.4 of 100"
     tilted = width_of({"interval": {"half_width": 0.2, "tilt": -1.0}})
-    assert str(tilted) == "25.0 of 100 (at 25) to 15.0 (at 75)"
+    assert str(tilted) == "25.0 of 100 where it is 25, 15.0 where it is 75"
     assert tilted == Width(0.2, -1.0)
     assert tilted.at(0.9) == pytest.approx(0.12)
     assert width_of({}) is None
